@@ -1,0 +1,192 @@
+# autoheal - build, check, run, install. `make help` lists the targets.
+# Needs GNU make on Debian 12 (or a machine with the packages that tools/install-packages.sh names).
+
+VERSION = 0.1.0
+
+PREFIX = /usr/local
+DESTDIR =
+# The address of the sources, for the label of the image.
+SOURCE =
+IMAGE ?= autoheal:latest
+
+# The compiler of what is shipped (musl), and the one of what is only tested here (glibc, sanitizers).
+CC = musl-gcc
+GCC = gcc
+CLANG = clang
+CLANG_FORMAT = clang-format
+CLANG_TIDY = clang-tidy
+# Small everywhere; what runs for every byte of the event stream is fast instead.
+OPT = -Os
+HOT = json http facts text containers policy
+# Names what is made; V=1 shows the commands.
+Q = $(if $(V),,@echo "  $@";)
+
+# From the bottom of the ladder to its top: a file includes only what stands before it.
+SRC = text.c buf.c log.c loop.c net.c resolve.c http.c json.c config.c watch.c containers.c audit.c \
+	policy.c facts.c call.c docker.c monitor.c self.c server.c api.c api_containers.c cli.c autoheal.c
+PAGE = page/index.html page/page.css page/page.js
+UNIT_SRC = $(wildcard tests/unit/test_*.c)
+C_FILES = $(wildcard *.c *.h tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
+
+PAGE_C = build/page.c
+
+$(foreach f,$(filter-out $(SRC),$(wildcard *.c)),$(warning $f is not in SRC))
+OBJ = $(SRC:%.c=build/obj/%.o) $(PAGE_C:build/%.c=build/obj/%.o)
+SAN_OBJ = $(SRC:%.c=build/san/%.o) $(PAGE_C:build/%.c=build/san/%.o)
+UNIT = $(UNIT_SRC:tests/unit/%.c=build/unit/%)
+
+WARN = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wformat=2 -Wundef -Wcast-qual -Wwrite-strings -Wvla
+LANGUAGE = -std=c11 -D_GNU_SOURCE -DAUTOHEAL_VERSION='"$(VERSION)"' -I. -isystem build/include
+COMMON = $(LANGUAGE) $(WARN) -Werror -g -MMD -MP -ffile-prefix-map=$(CURDIR)=.
+# musl's FD_SET mixes int and unsigned long; with glibc, gcc and clang still look at signs.
+MUSL_FLAGS = $(OPT) -Wno-sign-conversion -fPIE -fstack-protector-strong -ffunction-sections -fdata-sections \
+	-fno-asynchronous-unwind-tables -fno-unwind-tables
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
+SAN_FLAGS = -O1 -fno-omit-frame-pointer $(SANITIZE)
+
+# musl-gcc's specs know no static PIE (they name Scrt1.o and a dynamic linker), so it is linked by hand.
+MUSL = /usr/lib/$(subst -gnu,-musl,$(shell $(GCC) -dumpmachine))
+LINK = $(GCC) -nostdlib -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections \
+	-Wl,--build-id=none -Wl,--fatal-warnings
+
+all: $(if $(SAN),san,build/autoheal build/image/bin/autoheal) ## the shipped binary build/autoheal (SAN=1: build/san/autoheal)
+
+san: build/san/autoheal ## the test binary build/san/autoheal: glibc, ASan, UBSan
+
+objects: $(OBJ) $(SAN_OBJ) ## only compile
+
+# ---- the shipped binary: musl, static PIE ------------------------------------------------------------
+
+build/autoheal.debug: $(OBJ)
+	$(Q)$(LINK) -o $@ $(MUSL)/rcrt1.o $(MUSL)/crti.o $(OBJ) $(MUSL)/libc.a -lgcc $(MUSL)/crtn.o
+
+build/autoheal: build/autoheal.debug tools/check-static.sh
+	$(Q)strip -o $@.tmp $<
+	@tools/check-static.sh $@.tmp
+	@mv $@.tmp $@
+
+build/obj/%.o: %.c Makefile | build/include/jsmn.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(COMMON) $(MUSL_FLAGS) -c -o $@ $<
+
+build/obj/page.o: build/page.c Makefile | build/include/jsmn.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(COMMON) $(MUSL_FLAGS) -c -o $@ $<
+
+build/page.c: tools/pack-page.sh $(PAGE)
+	@mkdir -p $(@D)
+	$(Q)tools/pack-page.sh $@ $(PAGE)
+
+# What the image holds, as a tree: the builder takes modes from here.
+build/image/bin/autoheal: build/autoheal
+	@rm -rf build/image && mkdir -p build/image/bin build/image/data && chmod 1777 build/image/data
+	@cp $< $@
+
+# ---- the test binary and the unit tests: glibc with sanitizers ---------------------------------------
+
+build/san/autoheal: $(SAN_OBJ)
+	$(Q)$(GCC) $(SAN_FLAGS) -o $@ $(SAN_OBJ)
+
+build/san/%.o: %.c Makefile | build/include/jsmn.h
+	@mkdir -p $(@D)
+	$(Q)$(GCC) $(COMMON) $(SAN_FLAGS) -c -o $@ $<
+
+build/san/page.o: build/page.c Makefile | build/include/jsmn.h
+	@mkdir -p $(@D)
+	$(Q)$(GCC) $(COMMON) $(SAN_FLAGS) -c -o $@ $<
+
+# Everything but main, as an archive: a test may bring its own version of a function.
+build/san/libautoheal.a: $(filter-out build/san/autoheal.o,$(SAN_OBJ))
+	@rm -f $@
+	$(Q)ar rcsD $@ $^
+
+build/unit/%.o: tests/unit/%.c Makefile | build/include/jsmn.h
+	@mkdir -p $(@D)
+	$(Q)$(GCC) $(LANGUAGE) $(UNIT_INCLUDE) -Wall -Wextra -Werror -g -MMD -MP $(SAN_FLAGS) -c -o $@ $<
+
+build/unit/%: build/unit/%.o build/san/libautoheal.a
+	$(Q)$(GCC) $(SAN_FLAGS) -o $@ $^ -lcmocka
+
+build/unit/test_bearssl.o: UNIT_INCLUDE = -isystem build/bearssl/src/inc
+build/unit/test_bearssl.o: | build/bearssl/src/.verified
+build/unit/test_bearssl: build/bearssl/san/libbearssl.a
+
+.PRECIOUS: build/unit/%.o
+
+# ---- what comes from elsewhere, checked against pinned sums ------------------------------------------
+
+deps: build/include/jsmn.h build/bearssl/musl/libbearssl.a build/bearssl/san/libbearssl.a ## fetch, check and build jsmn and BearSSL
+
+build/.packages: tools/install-packages.sh
+	@mkdir -p $(@D)
+	@tools/install-packages.sh build
+	@touch $@
+
+build/include/jsmn.h: tools/fetch-jsmn.sh | build/.packages
+	@tools/fetch-jsmn.sh $@
+
+build/bearssl/src/.verified: tools/fetch-bearssl.sh | build/.packages
+	@tools/fetch-bearssl.sh build/bearssl/src
+
+BEARSSL_MAKE = $(MAKE) -s -C build/bearssl/src lib DLL=no TOOLS=no TESTS=no
+
+build/bearssl/musl/libbearssl.a: build/bearssl/src/.verified
+	+@$(BEARSSL_MAKE) BUILD=../musl CC=$(CC) CFLAGS="-W -Wall -Os -fPIE -ffunction-sections \
+		-fdata-sections -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=."
+
+build/bearssl/san/libbearssl.a: build/bearssl/src/.verified
+	+@$(BEARSSL_MAKE) BUILD=../san CC=$(GCC) CFLAGS="-W -Wall -g $(SAN_FLAGS)"
+
+# ---- checks ------------------------------------------------------------------------------------------
+
+check: unit format-check clang-check ## unit tests, format and clang's warnings: seconds
+
+unit-programs: $(UNIT)
+
+unit: $(UNIT) ## the unit tests alone
+	@status=0; for t in $(UNIT); do ./$$t || status=1; done; exit $$status
+
+clang-check: build/include/jsmn.h $(PAGE_C) ## compile everything with clang and the same warnings
+	@printf '%s\n' $(SRC) $(PAGE_C) | xargs -P$$(nproc) -n4 \
+		$(CLANG) $(LANGUAGE) $(WARN) -Werror -fsyntax-only
+
+tidy: build/include/jsmn.h ## clang-tidy over the sources
+	@printf '%s\n' $(SRC) | xargs -P$$(nproc) -I{} \
+		$(CLANG_TIDY) --quiet --warnings-as-errors='*' {} -- $(LANGUAGE)
+
+format: ## let clang-format lay out all C files
+	@$(CLANG_FORMAT) -i $(C_FILES)
+
+format-check: ## say which C files clang-format would change
+	@$(CLANG_FORMAT) --dry-run --Werror $(C_FILES)
+
+test: ## install what is needed, build and run every suite; SKIP_REAL=1 leaves the real engine and browser out
+	@tools/run-tests.sh
+
+test-all: ## the same with the long tests
+	@AUTOHEAL_TEST_LONG=1 tools/run-tests.sh
+
+# ---- use ---------------------------------------------------------------------------------------------
+
+run: build/autoheal ## see it work: on your engine without acting (RUN=live acts), else on a private one with samples
+	@RUN="$(RUN)" exec tools/run.sh
+
+image: build/image/bin/autoheal ## the Docker image IMAGE=autoheal:latest on the engine at DOCKER_HOST
+	DOCKER_BUILDKIT=0 $(firstword $(wildcard /usr/bin/docker) docker) build -q -f Dockerfile.scratch \
+		--build-arg VERSION=$(VERSION) --build-arg SOURCE="$(SOURCE)" -t $(IMAGE) .
+
+install: build/autoheal ## install under DESTDIR and PREFIX
+	install -D -m 755 build/autoheal $(DESTDIR)$(PREFIX)/bin/autoheal
+
+clean: ## remove everything that was built
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+
+.PHONY: all san objects deps check unit unit-programs clang-check tidy format format-check test test-all run image \
+	install clean help
+.DELETE_ON_ERROR:
+
+-include $(wildcard build/obj/*.d build/san/*.d build/unit/*.d)

@@ -1,0 +1,622 @@
+/* api.c - the routes of the JSON API and the page, of api.h. Answers that only need what is in memory are here. */
+#include "api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "page.h"
+
+#define ANSWER_MAX (256 * 1024) /* bytes of an answer that is built whole */
+#define EVENTS_DEFAULT 100
+
+struct route {
+	const char *method;
+	const char *path; /* a * stands for one part, which the handler gets */
+	void (*handler)(
+	    struct api *api, struct server_client *c, struct server_request *r, struct span part);
+};
+
+/* ---- small things --------------------------------------------------------------------------- */
+
+/* A query value, decoded; "" when absent. false when it is malformed. */
+static bool query_text(const struct server_request *r, const char *name, char *out, size_t cap)
+{
+	struct span raw = http_query(r->query, name);
+	int n;
+
+	out[0] = 0;
+	if (!raw.p)
+		return true;
+	n = http_decode(raw, out, cap - 1);
+	if (n < 0)
+		return false;
+	out[n] = 0;
+	return true;
+}
+
+bool api_host_matches(const struct server_request *r, const struct docker *d)
+{
+	char host[128];
+
+	return query_text(r, "host", host, sizeof(host)) && (!host[0] || !strcmp(host, d->name));
+}
+
+static void answer_json(struct server_client *c, int status, struct buf *body)
+{
+	server_answer_json(c, status, body);
+	buf_free(body);
+}
+
+static void key_string(struct json_writer *w, const char *key, const char *value)
+{
+	json_key(w, key);
+	json_cstring(w, value);
+}
+
+static void key_number(struct json_writer *w, const char *key, int64_t value)
+{
+	json_key(w, key);
+	json_number(w, value);
+}
+
+static void key_bool(struct json_writer *w, const char *key, bool value)
+{
+	json_key(w, key);
+	json_bool_value(w, value);
+}
+
+static bool any_connected(const struct monitor *m)
+{
+	for (size_t i = 0; i < m->engines_count; i++)
+		if (m->engines[i].connected)
+			return true;
+	return false;
+}
+
+static void key_error(struct json_writer *w, const struct docker *d)
+{
+	json_key(w, "error");
+	if (d->error[0])
+		json_cstring(w, d->error);
+	else
+		json_null(w);
+}
+
+/* ---- /health, /api/status
+ * ------------------------------------------------------------------------------------------- */
+
+static void health(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	struct monitor *m = api->monitor;
+	char reason[DOCKER_ERROR_MAX + 64];
+	bool well = monitor_is_healthy(m, reason, sizeof(reason));
+	int64_t newest = 0;
+	struct json_writer w;
+	struct buf body;
+
+	(void)r;
+	(void)part;
+	for (size_t i = 0; i < m->engines_count; i++)
+		newest = m->engines[i].last_audit > newest ? m->engines[i].last_audit : newest;
+	buf_init(&body, ANSWER_MAX);
+	json_start(&w, &body);
+	json_open(&w, '{');
+	key_string(&w, "status", well ? "healthy" : "unhealthy");
+	if (!well)
+		key_string(&w, "reason", reason);
+	json_key(&w, "timestamp");
+	json_time(&w, m->loop->wall);
+	key_bool(&w, "docker_connected", any_connected(m));
+	key_bool(&w, "monitoring_active", well);
+	json_key(&w, "last_audit");
+	json_time(&w, newest);
+	json_key(&w, "engines");
+	json_open(&w, '[');
+	for (size_t i = 0; i < m->engines_count; i++) {
+		const struct docker *d = &m->engines[i];
+
+		json_open(&w, '{');
+		key_string(&w, "host", d->name);
+		key_bool(&w, "connected", d->connected);
+		json_key(&w, "last_audit");
+		json_time(&w, d->last_audit);
+		key_error(&w, d);
+		json_close(&w, '}');
+	}
+	json_close(&w, ']');
+	json_close(&w, '}');
+	answer_json(c, well ? 200 : 503, &body);
+}
+
+static void print_engine(struct json_writer *w, const struct docker *d)
+{
+	json_open(w, '{');
+	key_string(w, "host", d->name);
+	key_string(w, "url", d->target.url);
+	key_bool(w, "connected", d->connected);
+	key_string(w, "engine", d->version[0] ? (d->podman ? "Podman" : "Docker") : NULL);
+	key_string(w, "version", d->version[0] ? d->version : NULL);
+	key_string(w, "api_version", d->api[0] ? d->api : NULL);
+	key_number(w, "events", (int64_t)d->events);
+	key_number(w, "reconnects", (int64_t)d->reconnects);
+	key_number(w, "audit_repairs", (int64_t)d->audit_repairs);
+	json_key(w, "last_audit");
+	json_time(w, d->last_audit);
+	key_error(w, d);
+	json_close(w, '}');
+}
+
+static void status(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	struct monitor *m = api->monitor;
+	int64_t total = 0;
+	struct json_writer w;
+	struct buf body;
+
+	(void)r;
+	(void)part;
+	for (size_t i = 0; i < m->engines_count; i++)
+		total += (int64_t)m->engines[i].containers;
+	buf_init(&body, ANSWER_MAX);
+	json_start(&w, &body);
+	json_open(&w, '{');
+	key_bool(&w, "monitoring_active", any_connected(m) && !m->policy.stopping);
+	key_bool(&w, "docker_connected", any_connected(m));
+	key_number(&w, "total_containers", total);
+	key_number(&w, "monitored_containers", (int64_t)m->policy.containers.count);
+	key_number(&w, "quarantined_containers", (int64_t)monitor_quarantined(m));
+	key_bool(&w, "maintenance_mode", false);
+	key_string(&w, "maintenance_start_time", NULL);
+	key_string(&w, "version", AUTOHEAL_VERSION);
+	key_number(&w, "uptime_seconds", (int64_t)((m->loop->now - m->started) / 1000));
+	key_bool(&w, "dry_run", api->settings->dry_run);
+	key_bool(&w, "storm", false);
+	json_key(&w, "sandbox");
+	json_open(&w, '{');
+	key_bool(&w, "seccomp", false);
+	key_bool(&w, "landlock", false);
+	key_bool(&w, "no_new_privileges", false);
+	json_close(&w, '}');
+	json_key(&w, "engines");
+	json_open(&w, '[');
+	for (size_t i = 0; i < m->engines_count; i++)
+		print_engine(&w, &m->engines[i]);
+	json_close(&w, ']');
+	json_close(&w, '}');
+	answer_json(c, 200, &body);
+}
+
+/* ---- /api/config
+ * ---------------------------------------------------------------------------------------------------------- */
+
+/* Calls print for every identity that is wanted. */
+static void print_choices(
+    struct json_writer *w, const struct monitor *m, const char *key, bool excluded)
+{
+	struct identity *identity = NULL;
+	size_t bucket = 0;
+
+	json_key(w, key);
+	json_open(w, '[');
+	while ((identity = containers_next_identity(&m->policy.containers, &bucket, identity)))
+		if (excluded ? identity->choice == CHOICE_EXCLUDED
+			     : identity->choice == CHOICE_PERSON || identity->choice == CHOICE_LABEL)
+			json_cstring(w, identity->name);
+	json_close(w, ']');
+}
+
+static void print_counts(struct json_writer *w, const struct monitor *m)
+{
+	struct identity *identity = NULL;
+	size_t bucket = 0;
+
+	json_key(w, "restart_counts");
+	json_open(w, '{');
+	while ((identity = containers_next_identity(&m->policy.containers, &bucket, identity)))
+		if (identity->restarts)
+			key_number(w, identity->name, identity->restarts);
+	json_close(w, '}');
+	json_key(w, "selected_by");
+	json_open(w, '{');
+	identity = NULL;
+	bucket = 0;
+	while ((identity = containers_next_identity(&m->policy.containers, &bucket, identity)))
+		if (identity->choice == CHOICE_PERSON || identity->choice == CHOICE_LABEL)
+			key_string(w, identity->name,
+			    identity->choice == CHOICE_PERSON ? "person" : "label");
+	json_close(w, '}');
+}
+
+static void config(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	struct buf containers, body;
+	struct json_writer w;
+
+	(void)r;
+	(void)part;
+	buf_init(&containers, ANSWER_MAX);
+	buf_init(&body, 2 * ANSWER_MAX);
+	json_start(&w, &containers);
+	json_open(&w, '{');
+	print_choices(&w, api->monitor, "selected", false);
+	print_choices(&w, api->monitor, "excluded", true);
+	print_counts(&w, api->monitor);
+	json_close(&w, '}');
+	body.failed = containers.failed;
+	config_print(api->settings, &body, (struct span){containers.p, containers.n});
+	buf_free(&containers);
+	answer_json(c, 200, &body);
+}
+
+/* ---- /api/events
+ * -------------------------------------------------------------------------------------------------------------- */
+
+/* Which events are wanted, and how far their answer is. */
+struct events_job {
+	struct audit_cursor cursor;
+	uint64_t skip;  /* matching ones to pass over, so that the newest `limit` remain */
+	uint32_t kinds; /* bits; 0 = all */
+	char container[WATCH_NAME_MAX];
+	char host[64];
+	bool any;
+	struct api *api;
+};
+_Static_assert(AUDIT_KINDS <= 32, "one bit each in events_job.kinds");
+
+static bool is_wanted(const struct events_job *job, const struct audit_event *e)
+{
+	struct span container = span_of(job->container);
+	char id[65];
+
+	if (job->kinds && !(job->kinds & 1u << e->kind))
+		return false;
+	if (job->host[0] && !span_is(e->host, job->host))
+		return false;
+	if (!container.n)
+		return true;
+	if (span_equal(e->name, container) || span_equal(e->stable_id, container))
+		return true;
+	if (!e->id || container.n < 4)
+		return false;
+	text_hex(e->id, 32, id);
+	return container.n <= 64 && !memcmp(id, container.p, container.n);
+}
+
+static bool read_kinds(struct span list, uint32_t *kinds, char *unknown, size_t cap)
+{
+	struct span word;
+
+	*kinds = 0;
+	while (span_next(&list, ',', &word)) {
+		int kind = audit_kind_of(word);
+
+		if (kind < 0) {
+			text_escape(word, unknown, cap);
+			return false;
+		}
+		*kinds |= 1u << kind;
+	}
+	return true;
+}
+
+static void end_events(struct server_client *c)
+{
+	free(c->job);
+}
+
+/* Writes the next events, up to some KiB. */
+static bool more_events(struct server_client *c)
+{
+	struct events_job *job = c->job;
+	struct audit_event e;
+	struct json_writer w;
+	struct buf piece;
+	bool last = true;
+
+	buf_init(&piece, SERVER_OUT_HIGH);
+	while (audit_next(&job->api->monitor->audit, &job->cursor, &e)) {
+		if (!is_wanted(job, &e))
+			continue;
+		if (job->skip) {
+			job->skip--;
+			continue;
+		}
+		buf_add_text(&piece, job->any ? "," : "[");
+		job->any = true;
+		json_start(&w, &piece);
+		audit_print(&w, &e);
+		last = piece.n < SERVER_OUT_HIGH / 4;
+		if (!last)
+			break;
+	}
+	if (last)
+		buf_add_text(&piece, job->any ? "]" : "[]");
+	server_stream(c, (struct span){piece.p, piece.n});
+	buf_free(&piece);
+	if (last) {
+		server_stream_end(c);
+		free(job);
+	}
+	return true;
+}
+
+static uint64_t count_wanted(const struct events_job *job)
+{
+	struct audit_cursor cursor = job->cursor;
+	struct audit_event e;
+	uint64_t count = 0;
+
+	while (audit_next(&job->api->monitor->audit, &cursor, &e))
+		count += is_wanted(job, &e);
+	return count;
+}
+
+/* Reads the query of GET /api/events; answers and returns false where it is wrong. */
+static bool read_events_query(struct api *api, struct server_client *c, struct server_request *r,
+    struct events_job *job, uint64_t *limit)
+{
+	char text[256], unknown[64];
+	uint64_t since;
+
+	*limit = EVENTS_DEFAULT;
+	if (!query_text(r, "limit", text, sizeof(text)) ||
+	    (text[0] && (!text_number(span_of(text), UINT32_MAX, limit) || !*limit))) {
+		server_error(c, 400, "limit must be a number of events, from 1 to %llu",
+		    (unsigned long long)api->settings->events);
+		return false;
+	}
+	if (!query_text(r, "type", text, sizeof(text)) ||
+	    !read_kinds(span_of(text), &job->kinds, unknown, sizeof(unknown))) {
+		server_error(c, 400,
+		    "type names the unknown kind '%s'; known are auto_monitor, restart, recovered and the others "
+		    "of the documentation",
+		    text[0] ? unknown : "");
+		return false;
+	}
+	if (!query_text(r, "since", text, sizeof(text)) ||
+	    (text[0] && !text_number(span_of(text), INT64_MAX, &since))) {
+		server_error(c, 400, "since must be the seq of an event");
+		return false;
+	}
+	if (text[0])
+		job->cursor = (struct audit_cursor){.seq = since, .offset = UINT32_MAX};
+	if (!query_text(r, "container", job->container, sizeof(job->container)) ||
+	    !query_text(r, "host", job->host, sizeof(job->host))) {
+		server_error(c, 400, "container and host must be percent-encoded texts");
+		return false;
+	}
+	return true;
+}
+
+static void events(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	struct events_job *job = calloc(1, sizeof(*job));
+	uint64_t limit, count;
+
+	(void)part;
+	if (!job) {
+		server_error(c, 500, "There is not enough memory for this answer");
+		return;
+	}
+	job->api = api;
+	if (!read_events_query(api, c, r, job, &limit)) {
+		free(job);
+		return;
+	}
+	count = count_wanted(job);
+	job->skip = count > limit ? count - limit : 0;
+	server_stream_begin(c, 200, "application/json");
+	c->job = job;
+	c->more = more_events;
+	c->gone = end_events;
+}
+
+static void clear_events(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	uint32_t deleted;
+	struct json_writer w;
+	struct buf body;
+
+	(void)r;
+	(void)part;
+	if (!server_may_write(c))
+		return;
+	deleted = audit_clear(&api->monitor->audit);
+	monitor_tell(api->monitor, AUDIT_CONFIG, "events_cleared", api->monitor->engines[0].name,
+	    "The audit events were cleared by a person");
+	log_line(LOG_INFO, "api", "%u audit events were cleared by a person", deleted);
+	buf_init(&body, ANSWER_MAX);
+	json_start(&w, &body);
+	json_open(&w, '{');
+	key_number(&w, "deleted", deleted);
+	json_close(&w, '}');
+	answer_json(c, 200, &body);
+}
+
+/* ---- containers
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+static void list_containers(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	(void)part;
+	api_list_containers(api, c, r);
+}
+
+static void show_container(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	api_show_container(api, c, r, part);
+}
+
+static void select_containers(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	(void)part;
+	if (server_may_write(c))
+		api_select_containers(api, c, r);
+}
+
+/* ---- the page
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
+
+/* Whether the client says outright that it takes no gzip; silence is consent (SPEC 8). */
+static bool refuses_gzip(const struct http_head *head)
+{
+	struct span rest = http_field(head, "Accept-Encoding"), item;
+
+	while (span_next(&rest, ',', &item)) {
+		struct span coding, weight;
+
+		if (!span_next(&item, ';', &coding) || !span_is_nocase(coding, "gzip"))
+			continue;
+		weight = span_trim(item);
+		return span_starts(weight, "q=0") && !memchr(weight.p, '1', weight.n) &&
+		    (weight.n <= 4 || span_is(weight, "q=0.0") || span_is(weight, "q=0.00") ||
+			span_is(weight, "q=0.000"));
+	}
+	return false;
+}
+
+static void page(
+    struct server_client *c, const struct server_request *r, const struct page_file *file)
+{
+	struct span known = http_field(&r->head, "If-None-Match");
+	char extra[512];
+
+	if (refuses_gzip(&r->head)) {
+		server_error(c, 406, "The page exists in gzip only, which this request refuses");
+		return;
+	}
+	text_print(extra, sizeof(extra),
+	    "ETag: %s\r\nCache-Control: no-cache\r\nContent-Encoding: gzip\r\nReferrer-Policy: no-referrer\r\n"
+	    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+	    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n",
+	    file->etag);
+	if (known.p && span_is(known, file->etag))
+		server_answer(c, 304, file->type, extra, (struct span){NULL, 0});
+	else
+		server_answer(c, 200, file->type, extra,
+		    (struct span){(const char *)file->bytes, file->length});
+}
+
+/* ---- the table
+ * ---------------------------------------------------------------------------------------------------------------------- */
+
+static const struct route routes[] = {
+    {"GET", "/health", health},
+    {"GET", "/api/status", status},
+    {"GET", "/api/config", config},
+    {"GET", "/api/events", events},
+    {"DELETE", "/api/events", clear_events},
+    {"GET", "/api/containers", list_containers},
+    {"POST", "/api/containers/select", select_containers},
+    {"GET", "/api/containers/*", show_container},
+};
+
+#define ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+static bool path_matches(const char *pattern, const char *path, struct span *part)
+{
+	size_t n = strlen(pattern);
+
+	*part = (struct span){NULL, 0};
+	if (pattern[n - 1] != '*')
+		return !strcmp(pattern, path);
+	if (strncmp(pattern, path, n - 1) || !path[n - 1])
+		return false;
+	*part = span_of(path + n - 1);
+	return true;
+}
+
+static bool method_matches(const char *method, struct span asked)
+{
+	return span_is(asked, method) || (!strcmp(method, "GET") && span_is(asked, "HEAD"));
+}
+
+static const struct page_file *find_page(const char *path)
+{
+	for (size_t i = 0; i < page_files_count; i++)
+		if (!strcmp(path, page_files[i].path))
+			return &page_files[i];
+	return NULL;
+}
+
+static void not_allowed(struct server_client *c, const char *allow)
+{
+	char extra[128];
+
+	text_print(extra, sizeof(extra), "Allow: %s\r\n", allow);
+	server_answer(c, 405, "application/json", extra,
+	    span_of("{\"error\":\"This method is not for this address\"}"));
+}
+
+/* The methods of a path, for Allow. */
+static void add_method(char *allow, size_t cap, const char *method)
+{
+	size_t n = strlen(allow);
+
+	if (strcmp(allow, method)) /* two routes of one path never share a method but for GET */
+		text_print(allow + n, cap - n, "%s%s%s", n ? ", " : "", method,
+		    strcmp(method, "GET") ? "" : ", HEAD");
+}
+
+static bool is_known_method(struct span method)
+{
+	static const char *const known[] = {
+	    "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (span_is(method, known[i]))
+			return true;
+	return false;
+}
+
+void api_route(void *owner, struct server_client *c, struct server_request *r)
+{
+	struct api *api = owner;
+	const struct page_file *file = find_page(r->path);
+	char allow[96] = "";
+	struct span part;
+
+	if (!is_known_method(r->head.method)) {
+		server_error(c, 501, "This method is unknown here");
+		return;
+	}
+	if (file) {
+		if (method_matches("GET", r->head.method))
+			page(c, r, file);
+		else
+			not_allowed(c, "GET, HEAD");
+		return;
+	}
+	for (size_t i = 0; i < ROUTES; i++) {
+		if (!path_matches(routes[i].path, r->path, &part))
+			continue;
+		if (method_matches(routes[i].method, r->head.method)) {
+			routes[i].handler(api, c, r, part);
+			return;
+		}
+		add_method(allow, sizeof(allow), routes[i].method);
+	}
+	if (allow[0])
+		not_allowed(c, allow);
+	else
+		server_error(c, 404,
+		    "There is nothing at this address; the documentation lists the calls of the API");
+}
+
+void api_init(struct api *api, struct monitor *monitor, const struct settings *settings,
+    struct server *server)
+{
+	*api = (struct api){.monitor = monitor, .settings = settings, .server = server};
+	server->route = api_route;
+	server->owner = api;
+}

@@ -1,0 +1,40 @@
+/* api.h - the JSON API and the page: a table of routes over the server (shapes: docs/api.md). */
+#ifndef AUTOHEAL_API_H
+#define AUTOHEAL_API_H
+
+#include <stddef.h>
+
+#include "config.h"
+#include "monitor.h"
+#include "server.h"
+
+#define API_JOBS_MAX 8       /* answers at once that ask an engine; the next gets 503 */
+#define API_CHOICES_MAX 64   /* containers in one call of select */
+#define API_CANDIDATES_MAX 8 /* named in an ambiguous answer */
+
+struct api {
+	struct monitor *monitor;
+	const struct settings *settings;
+	struct server *server;
+	size_t jobs;
+};
+
+void api_init(struct api *api, struct monitor *monitor, const struct settings *settings,
+    struct server *server);
+/* The server's route function; owner is the struct api. */
+void api_route(void *owner, struct server_client *c, struct server_request *r);
+
+/* ---- api_containers.c: answers that ask the engines
+ * ----------------------------------------------------------------- */
+
+/* Whether the request's ?host= names this engine (or none). */
+bool api_host_matches(const struct server_request *r, const struct docker *d);
+/* GET /api/containers */
+void api_list_containers(struct api *api, struct server_client *c, struct server_request *r);
+/* GET /api/containers/NAME */
+void api_show_container(
+    struct api *api, struct server_client *c, struct server_request *r, struct span name);
+/* POST /api/containers/select */
+void api_select_containers(struct api *api, struct server_client *c, struct server_request *r);
+
+#endif

@@ -1,0 +1,723 @@
+/* api_containers.c - the answers that ask the engines: names, images and labels are not kept, so
+ * what a person looks at comes fresh from the engine's list or inspect, while the loop goes on. */
+#include "api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "log.h"
+
+#define PIECE_MAX (512 * 1024) /* bytes of one container in an answer */
+#define NAME_MAX_BYTES 300     /* of a container's name, prefix or identity in a request */
+
+enum job_kind { JOB_LIST, JOB_SHOW, JOB_SELECT };
+
+struct wish {
+	char name[NAME_MAX_BYTES];
+	bool found;
+};
+
+/* One answer under way: the lists of the engines one after another, then perhaps an inspect. */
+struct job {
+	enum job_kind kind;
+	struct api *api;
+	struct server_client *client;
+	struct call *call;
+	size_t engine; /* the one being asked */
+	char host[64]; /* only this one; "" = all */
+	bool sees_all;
+	bool stopped_too; /* JOB_LIST */
+	bool any;         /* something was written */
+	/* JOB_SHOW: what was found; an exact name or identity beats a prefix of an id */
+	struct wish wanted;
+	bool exact;
+	size_t matches;
+	uint8_t match_id[32];
+	size_t match_engine;
+	char candidates[API_CANDIDATES_MAX][80];
+	/* JOB_SELECT */
+	bool selected;
+	size_t wishes_count;
+	struct wish *wishes;
+	struct buf chosen; /* stable ids as a JSON list without brackets */
+};
+
+static void ask_next(struct job *job);
+
+/* ---- printing one container
+ * ------------------------------------------------------------------------------------------ */
+
+static bool is_public_label(struct span key)
+{
+	return span_starts(key, "autoheal") || span_is(key, "monitoring.id") ||
+	    span_is(key, "com.docker.compose.project") || span_is(key, "com.docker.compose.service");
+}
+
+static void print_labels(struct json_writer *w, const struct json *j, int labels, bool sees_all)
+{
+	int key = -1, value;
+	char text[4096];
+
+	json_key(w, "labels");
+	json_open(w, '{');
+	while (json_next_member(j, labels, &key, &value)) {
+		char name[512];
+		size_t n = json_text(j, key, name, sizeof(name));
+
+		json_key(w, name);
+		if (sees_all || is_public_label((struct span){name, n}))
+			json_string(w, (struct span){text, json_text(j, value, text, sizeof(text))});
+		else
+			json_cstring(w, "***");
+	}
+	json_close(w, '}');
+}
+
+static void key_time(struct json_writer *w, const char *key, const struct json *j, int token)
+{
+	char text[48];
+	int64_t wall;
+	size_t n = json_text(j, token, text, sizeof(text));
+
+	json_key(w, key);
+	json_time(w, text_read_time((struct span){text, n}, &wall) ? wall : 0);
+}
+
+static void key_maybe_int(struct json_writer *w, const char *key, const struct json *j, int token)
+{
+	json_key(w, key);
+	if (token < 0)
+		json_null(w);
+	else
+		json_number(w, json_int(j, token, 0));
+}
+
+/* "Exited (137) 3 minutes ago": the list's only word on the exit code. */
+static void key_listed_exit(struct json_writer *w, const struct json *j)
+{
+	struct span status = json_raw(j, json_get(j, 0, "Status"));
+	uint64_t code;
+	const char *end;
+
+	json_key(w, "exit_code");
+	if (span_starts(status, "Exited (")) {
+		end = memchr(status.p, ')', status.n);
+		if (end &&
+		    text_number(
+			(struct span){status.p + 8, (size_t)(end - status.p) - 8}, 255, &code)) {
+			json_number(w, (int64_t)code);
+			return;
+		}
+	}
+	json_null(w);
+}
+
+/* state: the token of State in an inspect, -1 for an element of the list. */
+static void print_state(struct json_writer *w, const struct json *j, int state, const char *status,
+    const struct policy_facts *f)
+{
+	json_key(w, "state");
+	json_open(w, '{');
+	json_key(w, "status");
+	json_cstring(w, status);
+	json_key(w, "running");
+	json_bool_value(w, f->running);
+	json_key(w, "paused");
+	json_bool_value(w, f->paused);
+	json_key(w, "restarting");
+	json_bool_value(w, f->restarting);
+	if (state >= 0)
+		key_maybe_int(w, "exit_code", j, json_get(j, state, "ExitCode"));
+	else
+		key_listed_exit(w, j);
+	key_time(w, "started_at", j, json_get(j, state, "StartedAt"));
+	key_time(w, "finished_at", j, json_get(j, state, "FinishedAt"));
+	json_key(w, "oom_killed");
+	if (state >= 0)
+		json_bool_value(w, json_bool(j, json_get(j, state, "OOMKilled"), false));
+	else
+		json_null(w);
+	json_close(w, '}');
+}
+
+static void print_health(struct json_writer *w, const struct policy_facts *f, bool streak_known)
+{
+	json_key(w, "health");
+	if (f->health == HEALTH_NONE || f->health == HEALTH_UNKNOWN) {
+		json_null(w);
+		return;
+	}
+	json_open(w, '{');
+	json_key(w, "status");
+	json_cstring(w, policy_health_name(f->health));
+	json_key(w, "failing_streak");
+	if (streak_known)
+		json_number(w, f->streak);
+	else
+		json_null(w);
+	json_close(w, '}');
+}
+
+static void print_next_action(
+    struct json_writer *w, const struct monitor *m, const struct container *c)
+{
+	uint64_t at = 0;
+	const char *why = NULL;
+	const char *action = c ? policy_next_action(&m->policy, c, &at, &why) : NULL;
+	uint64_t in;
+
+	json_key(w, "next_action");
+	if (!action) {
+		json_null(w);
+		return;
+	}
+	in = at > m->loop->now ? at - m->loop->now : 0;
+	json_open(w, '{');
+	json_key(w, "action");
+	json_cstring(w, action);
+	json_key(w, "at");
+	json_time(w, m->loop->wall + (int64_t)in);
+	json_key(w, "in_seconds");
+	json_seconds(w, in);
+	json_key(w, "reason");
+	json_cstring(w, why);
+	json_close(w, '}');
+}
+
+/* What autoheal itself says of the container. */
+static void print_ours(
+    struct json_writer *w, struct job *job, const struct docker *d, const struct monitor_view *view)
+{
+	struct monitor *m = job->api->monitor;
+	const struct container *c = view->container;
+	const struct identity *identity = c
+	    ? c->identity
+	    : containers_identity(&m->policy.containers, span_of(view->stable_id), false);
+	bool watched = c && !c->dropped;
+	char reason[160];
+
+	watch_say(watched ? (enum watch_reason)c->reason : view->reason, m->settings, reason,
+	    sizeof(reason));
+	if (!watched && watch_is_watched(view->reason))
+		text_print(reason, sizeof(reason),
+		    "it is not running; it is watched from its next start on");
+	json_key(w, "restart_count");
+	json_number(w, identity ? identity->restarts : 0);
+	json_key(w, "monitored");
+	json_bool_value(w, watched);
+	json_key(w, "quarantined");
+	json_bool_value(w, identity && identity->heal && identity->heal->quarantined);
+	json_key(w, "stable_id");
+	json_cstring(w, view->stable_id);
+	json_key(w, "host");
+	json_cstring(w, d->name);
+	json_key(w, "reason");
+	json_cstring(w, reason);
+	json_key(w, "phase");
+	json_cstring(w, watched ? policy_state_name((enum container_state)c->state) : "unwatched");
+	print_next_action(w, m, watched ? c : NULL);
+}
+
+/* inspect: j is an inspect's answer, else an element of the list. */
+static void print_container(struct buf *out, struct job *job, const struct docker *d,
+    const struct json *j, const struct container_facts *facts, bool inspect)
+{
+	struct monitor_view view;
+	struct json_writer w;
+	char id[65], status[32], image[512];
+	int state = inspect ? json_get(j, 0, "State") : -1;
+
+	monitor_view(job->api->monitor, d, j, facts->labels, facts, &view);
+	text_hex(facts->id, 32, id);
+	json_text(j, inspect ? json_get(j, state, "Status") : json_get(j, 0, "State"), status,
+	    sizeof(status));
+	json_text(j, inspect ? json_get(j, 0, "Config.Image") : json_get(j, 0, "Image"), image,
+	    sizeof(image));
+	json_start(&w, out);
+	json_open(&w, '{');
+	json_key(&w, "id");
+	json_string(&w, (struct span){id, 12});
+	json_key(&w, "full_id");
+	json_cstring(&w, id);
+	json_key(&w, "name");
+	json_cstring(&w, facts->name);
+	json_key(&w, "image");
+	json_cstring(&w, image);
+	json_key(&w, "status");
+	json_cstring(&w, status);
+	print_state(&w, j, state, status, &facts->now);
+	print_labels(&w, j, facts->labels, job->sees_all);
+	print_health(&w, &facts->now, inspect || json_get(j, 0, "Health") >= 0);
+	print_ours(&w, job, d, &view);
+	json_close(&w, '}');
+}
+
+/* ---- jobs
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+static void free_job(struct job *job)
+{
+	job->api->jobs--;
+	free(job->wishes);
+	buf_free(&job->chosen);
+	free(job);
+}
+
+/* The client left before its answer was complete. */
+static void client_gone(struct server_client *c)
+{
+	struct job *job = c->job;
+
+	if (job->call)
+		call_close(job->call);
+	free_job(job);
+}
+
+/* There is room again: the engine's list goes on. */
+static bool go_on(struct server_client *c)
+{
+	struct job *job = c->job;
+
+	if (job->call && job->call->paused)
+		call_pause(job->call, false);
+	return false;
+}
+
+static struct job *new_job(
+    struct api *api, struct server_client *c, const struct server_request *r, enum job_kind kind)
+{
+	struct job *job;
+	struct span host = http_query(r->query, "host");
+	int n;
+
+	if (api->jobs >= API_JOBS_MAX) {
+		server_error(c, 503, "Too many answers at once wait for the engine, try it later");
+		return NULL;
+	}
+	job = calloc(1, sizeof(*job));
+	if (!job) {
+		server_error(c, 500, "There is not enough memory for this answer");
+		return NULL;
+	}
+	job->kind = kind;
+	job->api = api;
+	job->client = c;
+	job->sees_all = r->sees_all;
+	buf_init(&job->chosen, SERVER_BODY_MAX);
+	n = host.p ? http_decode(host, job->host, sizeof(job->host) - 1) : 0;
+	job->host[n > 0 ? n : 0] = 0;
+	api->jobs++;
+	c->job = job;
+	c->gone = client_gone;
+	return job;
+}
+
+/* Answers with an error and ends the job. */
+static void fail(struct job *job, int status, const char *sentence)
+{
+	struct server_client *c = job->client;
+
+	c->gone = NULL;
+	server_error(c, status, "%s", sentence);
+	free_job(job);
+}
+
+/* ---- what the lists show
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void write_listed(struct job *job, const struct docker *d, const struct json *j,
+    const struct container_facts *facts)
+{
+	struct buf piece;
+
+	if (!facts->now.running && !job->stopped_too)
+		return;
+	buf_init(&piece, PIECE_MAX);
+	buf_add_text(&piece, job->any ? "," : "[");
+	print_container(&piece, job, d, j, facts, false);
+	if (!piece.failed) {
+		server_stream(job->client, (struct span){piece.p, piece.n});
+		job->any = true;
+	}
+	buf_free(&piece);
+	if (server_backlog(job->client) > SERVER_OUT_HIGH)
+		call_pause(job->call, true);
+}
+
+enum match { MATCH_NONE, MATCH_PREFIX, MATCH_EXACT };
+
+static enum match matches(
+    const char *wanted, const struct container_facts *facts, const char *stable_id)
+{
+	size_t n = strlen(wanted);
+	char id[65];
+
+	if (!strcmp(wanted, facts->name) || !strcmp(wanted, stable_id))
+		return MATCH_EXACT;
+	text_hex(facts->id, 32, id);
+	if (n < 4 || n > 64 || strncmp(wanted, id, n))
+		return MATCH_NONE;
+	return n == 64 ? MATCH_EXACT : MATCH_PREFIX;
+}
+
+static void note_match(struct job *job, const struct container_facts *facts, enum match match)
+{
+	if (match == MATCH_PREFIX && job->exact)
+		return;
+	if (match == MATCH_EXACT && !job->exact) {
+		job->exact = true;
+		job->matches = 0;
+	}
+	memcpy(job->match_id, facts->id, 32);
+	job->match_engine = job->engine;
+	if (job->matches < API_CANDIDATES_MAX) {
+		char id[13];
+
+		text_hex(facts->id, 6, id);
+		text_print(job->candidates[job->matches], sizeof(job->candidates[0]), "%.60s (%s)",
+		    facts->name, id);
+	}
+	job->matches++;
+}
+
+static void look_for(struct job *job, const struct docker *d, const struct json *j,
+    const struct container_facts *facts)
+{
+	struct monitor_view view;
+	enum match match;
+
+	monitor_view(job->api->monitor, d, j, facts->labels, facts, &view);
+	match = matches(job->wanted.name, facts, view.stable_id);
+	if (match != MATCH_NONE)
+		note_match(job, facts, match);
+}
+
+static void add_chosen(struct job *job, const char *stable_id)
+{
+	struct json_writer w;
+
+	if (job->chosen.n)
+		buf_add_text(&job->chosen, ",");
+	json_start(&w, &job->chosen);
+	json_cstring(&w, stable_id);
+}
+
+static void choose_listed(
+    struct job *job, struct docker *d, const struct json *j, const struct container_facts *facts)
+{
+	struct monitor_view view;
+	bool chosen = false;
+
+	monitor_view(job->api->monitor, d, j, facts->labels, facts, &view);
+	for (size_t i = 0; i < job->wishes_count; i++) {
+		if (matches(job->wishes[i].name, facts, view.stable_id) == MATCH_NONE)
+			continue;
+		job->wishes[i].found = true;
+		if (chosen || !monitor_choose(job->api->monitor, d, j, facts, job->selected))
+			continue;
+		chosen = true;
+		add_chosen(job, view.stable_id);
+	}
+}
+
+static void list_value(struct call *call, const struct json *j)
+{
+	struct job *job = call->owner;
+	struct docker *d = &job->api->monitor->engines[job->engine];
+	struct container_facts facts;
+
+	if (!facts_read_listed(j, d->podman, &facts))
+		return;
+	if (job->kind == JOB_LIST)
+		write_listed(job, d, j, &facts);
+	else if (job->kind == JOB_SHOW)
+		look_for(job, d, j, &facts);
+	else
+		choose_listed(job, d, j, &facts);
+}
+
+static void list_done(struct call *call)
+{
+	struct job *job = call->owner;
+	const struct docker *d = &job->api->monitor->engines[job->engine];
+
+	job->call = NULL;
+	if (call->end != CALL_ANSWERED || call->status != 200)
+		log_line(LOG_WARNING, "api",
+		    "Engine '%s' did not bring its list for an answer of the API: %s", d->name,
+		    call->words);
+	job->engine++;
+	ask_next(job);
+}
+
+static const struct call_handler list_handler = {.value = list_value, .done = list_done};
+
+/* ---- the ends
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+static void end_list(struct job *job)
+{
+	struct server_client *c = job->client;
+
+	c->gone = NULL;
+	server_stream(c, span_of(job->any ? "]" : "[]"));
+	server_stream_end(c);
+	free_job(job);
+}
+
+static void show_value(struct call *call, const struct json *j)
+{
+	struct job *job = call->owner;
+	struct container_facts facts;
+
+	if (!facts_read_inspected(j, call->date, &facts))
+		return;
+	job->any = true;
+	print_container(
+	    &job->chosen, job, &job->api->monitor->engines[job->match_engine], j, &facts, true);
+}
+
+static void show_done(struct call *call)
+{
+	struct job *job = call->owner;
+	struct server_client *c = job->client;
+	char sentence[CALL_WORDS_MAX + 64];
+
+	job->call = NULL;
+	if (!job->any) {
+		text_print(sentence, sizeof(sentence), "The engine did not show it: %s", call->words);
+		fail(job, call->status == 404 ? 404 : 503, sentence);
+		return;
+	}
+	c->gone = NULL;
+	server_answer_json(c, 200, &job->chosen);
+	free_job(job);
+}
+
+static const struct call_handler show_handler = {.value = show_value, .done = show_done};
+
+static void end_show(struct job *job)
+{
+	struct docker *d = &job->api->monitor->engines[job->match_engine];
+	char id[65], sentence[1024];
+	const char *error;
+	size_t n;
+
+	if (!job->matches) {
+		text_print(
+		    sentence, sizeof(sentence), "There is no container '%.200s'", job->wanted.name);
+		fail(job, 404, sentence);
+		return;
+	}
+	if (job->matches > 1) {
+		n = (size_t)text_print(
+		    sentence, sizeof(sentence), "'%.100s' is ambiguous:", job->wanted.name);
+		for (size_t i = 0; i < job->matches && i < API_CANDIDATES_MAX; i++)
+			n += (size_t)text_print(sentence + n, sizeof(sentence) - n, "%s %s",
+			    i ? "," : "", job->candidates[i]);
+		fail(job, 409, sentence);
+		return;
+	}
+	buf_free(&job->chosen);
+	buf_init(&job->chosen, PIECE_MAX);
+	text_hex(job->match_id, 32, id);
+	job->call = docker_request(d, "GET", JSON_STREAM, job->api->settings->curl_timeout,
+	    &show_handler, job, &error, "/containers/%s/json", id);
+	if (!job->call)
+		fail(job, 503, error);
+}
+
+static void print_unknown(struct json_writer *w, const struct job *job)
+{
+	json_key(w, "unknown");
+	json_open(w, '[');
+	for (size_t i = 0; i < job->wishes_count; i++)
+		if (!job->wishes[i].found)
+			json_cstring(w, job->wishes[i].name);
+	json_close(w, ']');
+}
+
+static void end_select(struct job *job)
+{
+	struct server_client *c = job->client;
+	struct json_writer w;
+	struct buf body;
+	bool any = false;
+
+	/* what is not there now may be known by its identity all the same */
+	for (size_t i = 0; i < job->wishes_count; i++) {
+		struct wish *wish = &job->wishes[i];
+
+		if (!wish->found &&
+		    monitor_choose_identity(job->api->monitor, span_of(wish->name), job->selected)) {
+			wish->found = true;
+			add_chosen(job, wish->name);
+		}
+		any |= wish->found;
+	}
+	if (!any) {
+		fail(job, 404, "None of these containers is known");
+		return;
+	}
+	buf_init(&body, 2 * SERVER_BODY_MAX);
+	json_start(&w, &body);
+	json_open(&w, '{');
+	for (int excluded = 0; excluded < 2; excluded++) {
+		json_key(&w, excluded ? "excluded" : "selected");
+		json_open(&w, '[');
+		if (job->selected == !excluded && job->chosen.n)
+			json_raw_value(&w, (struct span){job->chosen.p, job->chosen.n});
+		json_close(&w, ']');
+	}
+	print_unknown(&w, job);
+	json_close(&w, '}');
+	c->gone = NULL;
+	server_answer_json(c, 200, &body);
+	buf_free(&body);
+	free_job(job);
+}
+
+/* Asks the next engine for its list; after the last one the answer ends. */
+static void ask_next(struct job *job)
+{
+	struct monitor *m = job->api->monitor;
+	const char *error = NULL;
+
+	for (; job->engine < m->engines_count; job->engine++) {
+		struct docker *d = &m->engines[job->engine];
+
+		if (job->host[0] && strcmp(job->host, d->name))
+			continue;
+		job->call = docker_request(d, "GET", JSON_ARRAY, job->api->settings->curl_timeout,
+		    &list_handler, job, &error, "/containers/json?all=1");
+		if (job->call)
+			return;
+	}
+	if (error && m->engines_count == 1 && job->kind != JOB_LIST) {
+		fail(job, 503, error);
+		return;
+	}
+	if (job->kind == JOB_LIST)
+		end_list(job);
+	else if (job->kind == JOB_SHOW)
+		end_show(job);
+	else
+		end_select(job);
+}
+
+/* ---- the calls
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+void api_list_containers(struct api *api, struct server_client *c, struct server_request *r)
+{
+	struct span stopped = http_query(r->query, "include_stopped");
+	bool stopped_too = false;
+	struct job *job;
+
+	if (stopped.p && !text_boolean(stopped, &stopped_too)) {
+		server_error(c, 400, "include_stopped must be true or false");
+		return;
+	}
+	if (api->monitor->engines_count == 1 && !api->monitor->engines[0].api[0]) {
+		server_error(
+		    c, 503, "The engine is not connected: %s", api->monitor->engines[0].error);
+		return;
+	}
+	job = new_job(api, c, r, JOB_LIST);
+	if (!job)
+		return;
+	job->stopped_too = stopped_too;
+	c->more = go_on;
+	server_stream_begin(c, 200, "application/json");
+	ask_next(job);
+}
+
+void api_show_container(
+    struct api *api, struct server_client *c, struct server_request *r, struct span name)
+{
+	struct job *job;
+
+	if (name.n >= NAME_MAX_BYTES) {
+		server_error(c, 404, "There is no container with so long a name");
+		return;
+	}
+	job = new_job(api, c, r, JOB_SHOW);
+	if (!job)
+		return;
+	span_copy(name, job->wanted.name, sizeof(job->wanted.name));
+	ask_next(job);
+}
+
+/* {"container_ids":[…],"enabled":bool}; answers and returns false where it is something else. */
+static bool read_choice(struct server_client *c, const struct json *j, struct job *job)
+{
+	int ids = json_get(j, 0, "container_ids"), enabled = json_get(j, 0, "enabled"), element = -1;
+	struct span truth = json_raw(j, enabled);
+
+	if (!json_is_array(j, ids) || json_is_string(j, enabled) ||
+	    !(span_is(truth, "true") || span_is(truth, "false"))) {
+		fail(job, 422,
+		    "The body must be {\"container_ids\":[\"NAME\"],\"enabled\":true or false}");
+		return false;
+	}
+	job->selected = json_bool(j, enabled, false);
+	job->wishes = calloc(API_CHOICES_MAX, sizeof(job->wishes[0]));
+	while (job->wishes && json_next_element(j, ids, &element)) {
+		struct wish *wish = &job->wishes[job->wishes_count];
+
+		if (job->wishes_count == API_CHOICES_MAX) {
+			fail(job, 422, "container_ids may name at most 64 containers");
+			return false;
+		}
+		if (!json_is_string(j, element) ||
+		    !json_text(j, element, wish->name, sizeof(wish->name))) {
+			fail(job, 422,
+			    "container_ids must be names, id prefixes of at least 4 digits, or stable ids");
+			return false;
+		}
+		job->wishes_count++;
+	}
+	if (!job->wishes_count) {
+		fail(job, 422, "container_ids names no container");
+		return false;
+	}
+	(void)c;
+	return true;
+}
+
+static bool is_json_type(const struct http_head *head)
+{
+	struct span type = http_field(head, "Content-Type"), word;
+
+	return span_next(&type, ';', &word) && span_is_nocase(word, "application/json");
+}
+
+void api_select_containers(struct api *api, struct server_client *c, struct server_request *r)
+{
+	struct span body = {r->body.p, r->body.n};
+	struct job *job;
+	struct json j;
+	size_t at;
+
+	if (!body.n) {
+		server_error(c, r->head.framing == HTTP_NO_BODY ? 411 : 400,
+		    "A body is needed: {\"container_ids\":[\"NAME\"],\"enabled\":true}");
+		return;
+	}
+	if (!is_json_type(&r->head)) {
+		server_error(c, 415, "The body must be sent as Content-Type: application/json");
+		return;
+	}
+	if (!json_valid(body, &at)) {
+		server_error(c, 400, "The body is no JSON: something is wrong at byte %zu", at);
+		return;
+	}
+	if (json_parse(&j, body, api->monitor->workspace->tokens, JSON_TOKENS_MAX)) {
+		server_error(c, 400, "The body has more values than are read here");
+		return;
+	}
+	job = new_job(api, c, r, JOB_SELECT);
+	if (job && read_choice(c, &j, job))
+		ask_next(job);
+}

@@ -1,0 +1,235 @@
+/* autoheal.c - main: settings, parts, loop, end. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "cli.h"
+#include "config.h"
+#include "docker.h"
+#include "log.h"
+#include "loop.h"
+#include "monitor.h"
+#include "self.h"
+#include "server.h"
+
+extern char **environ;
+
+/* Everything that changes, in one place. Its pages are touched only as far as they are used. */
+struct autoheal {
+	struct settings settings;
+	struct loop loop;
+	struct call_workspace workspace;
+	struct monitor monitor;
+	struct server server;
+	struct api api;
+	struct self self;
+	struct loop_timer drain;
+	int signals[2]; /* the self-pipe */
+	bool stopping, drained;
+};
+
+/* The signal flag: what the handler of a signal may touch is its number in the self-pipe. */
+static int signal_pipe = -1;
+
+static void on_signal(int number)
+{
+	unsigned char byte = (unsigned char)number;
+	int saved = errno;
+
+	if (write(signal_pipe, &byte, 1) < 0)
+		errno = saved; /* full: signals enough are waiting */
+	errno = saved;
+}
+
+static void drain_over(void *owner)
+{
+	struct autoheal *a = owner;
+
+	a->drained = true;
+}
+
+static void begin_stop(struct autoheal *a)
+{
+	size_t under_way = monitor_under_way(&a->monitor);
+
+	if (a->stopping)
+		return;
+	a->stopping = true;
+	monitor_stop(&a->monitor);
+	if (under_way)
+		log_line(LOG_INFO, "autoheal",
+		    "Stopping: %zu restarts are under way, they are awaited for at most %llu s",
+		    under_way, (unsigned long long)a->settings.drain / 1000);
+	else
+		log_line(LOG_INFO, "autoheal", "Stopping");
+	loop_after(&a->loop, &a->drain, a->settings.drain);
+}
+
+static void signals_ready(void *owner, unsigned what)
+{
+	struct autoheal *a = owner;
+	unsigned char bytes[16];
+	ssize_t n = read(a->signals[0], bytes, sizeof(bytes));
+
+	(void)what;
+	for (ssize_t i = 0; i < n; i++) {
+		if (bytes[i] == SIGTERM || bytes[i] == SIGINT)
+			begin_stop(a);
+		else if (bytes[i] == SIGCONT)
+			loop_suspect(&a->loop);
+	}
+}
+
+static int catch_signals(struct autoheal *a)
+{
+	static const int caught[] = {SIGTERM, SIGINT, SIGCONT};
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+
+	if (pipe2(a->signals, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -1;
+	signal_pipe = a->signals[1];
+	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
+		sigaction(caught[i], &action, NULL);
+	/* SIGHUP must not end a service whose terminal goes; SIGPIPE is an error of write() */
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	loop_watch(&a->loop, a->signals[0], LOOP_READ, signals_ready, a);
+	return 0;
+}
+
+static void stderr_ready(void *owner, unsigned what)
+{
+	(void)owner;
+	(void)what;
+	log_flush();
+}
+
+static void log_warning(const char *sentence)
+{
+	log_line(LOG_WARNING, "config", "%s", sentence);
+}
+
+static void ignore_warning(const char *sentence)
+{
+	(void)sentence;
+}
+
+static uint64_t random_seed(void)
+{
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = (uint64_t)getpid() * 0x9E3779B97F4A7C15u;
+	return seed;
+}
+
+/* Prints the sentence as the one line on stderr that a wrong start leaves. */
+static int usage_error(const char *sentence)
+{
+	cli_say(STDERR_FILENO, "autoheal: %s\n", sentence);
+	return EXIT_USAGE;
+}
+
+static int set_up(struct autoheal *a, char *error, size_t error_size)
+{
+	struct docker_target target;
+	struct docker *engine;
+
+	if (config_read(&a->settings, environ, error, error_size, log_warning))
+		return -1;
+	log_setup(a->settings.log_level, a->settings.log_format);
+	if (docker_find_target(&target, &a->settings, getenv("XDG_RUNTIME_DIR"), error, error_size))
+		return -1;
+	loop_init(&a->loop);
+	monitor_init(&a->monitor, &a->loop, &a->workspace, &a->settings, random_seed());
+	engine = monitor_add_engine(&a->monitor, &target, a->settings.host_name);
+	self_init(&a->self, &a->monitor, engine);
+	if (server_init(&a->server, &a->loop, &a->settings, a->workspace.bytes,
+		sizeof(a->workspace.bytes), error, error_size))
+		return -1;
+	api_init(&a->api, &a->monitor, &a->settings, &a->server);
+	return 0;
+}
+
+static void tell_start(const struct autoheal *a)
+{
+	log_line(LOG_INFO, "autoheal",
+	    "autoheal " AUTOHEAL_VERSION " starts: engine %s, audit every %llu s%s",
+	    a->monitor.engines[0].target.url, (unsigned long long)a->settings.interval / 1000,
+	    a->settings.dry_run ? "; dry run: it tells what it would do, and does nothing" : "");
+	if (a->settings.mode == MODE_ON_FAILURE)
+		log_line(LOG_WARNING, "config",
+		    "AUTOHEAL_RESTART_MODE=on-failure: this version heals unhealthy containers only, so nothing is acted on");
+}
+
+static void run(struct autoheal *a)
+{
+	while (!a->stopping || (monitor_under_way(&a->monitor) && !a->drained)) {
+		log_flush();
+		loop_wants(&a->loop, STDERR_FILENO, log_pending() ? LOOP_WRITE : 0);
+		loop_turn(&a->loop);
+	}
+}
+
+static int serve(struct autoheal *a)
+{
+	char error[DOCKER_ERROR_MAX];
+
+	if (set_up(a, error, sizeof(error)))
+		return usage_error(error);
+	if (catch_signals(a)) {
+		cli_say(STDERR_FILENO, "autoheal: cannot set up its signals: %s\n", strerror(errno));
+		return 1;
+	}
+	a->drain = (struct loop_timer){.fire = drain_over, .owner = a};
+	loop_watch(&a->loop, STDERR_FILENO, 0, stderr_ready, a);
+	tell_start(a);
+	self_start(&a->self);
+	server_start(&a->server);
+	monitor_start(&a->monitor);
+	run(a);
+	monitor_close(&a->monitor);
+	server_close(&a->server);
+	log_line(LOG_INFO, "autoheal", "Stopped");
+	log_finish(1000);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct autoheal autoheal;
+	char error[DOCKER_ERROR_MAX], shown[64];
+	const char *command = argc > 1 ? argv[1] : "";
+
+	if (argc > 2) {
+		text_escape(span_of(argv[2]), shown, sizeof(shown));
+		text_print(error, sizeof(error),
+		    "'%s' is one argument too many; `autoheal --help` shows the commands", shown);
+		return usage_error(error);
+	}
+	if (argc < 2 || !strcmp(command, "autoheal"))
+		return serve(&autoheal);
+	if (!strcmp(command, "--version")) {
+		cli_say(STDOUT_FILENO, "autoheal " AUTOHEAL_VERSION "\n");
+		return 0;
+	}
+	if (!strcmp(command, "--help")) {
+		cli_help();
+		return 0;
+	}
+	if (!strcmp(command, "health")) {
+		if (config_read(&autoheal.settings, environ, error, sizeof(error), ignore_warning))
+			return usage_error(error);
+		return cli_health(&autoheal.settings);
+	}
+	text_escape(span_of(command), shown, sizeof(shown));
+	text_print(error, sizeof(error), "'%s' is no command; known are health, --version and --help",
+	    shown);
+	return usage_error(error);
+}

@@ -1,0 +1,347 @@
+/* call.c - one request to an engine, of call.h. */
+#include "call.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void release(struct call *call)
+{
+	loop_cancel(call->loop, &call->deadline);
+	if (call->stream.fd >= 0) {
+		loop_forget(call->loop, call->stream.fd);
+		net_close(&call->stream);
+	}
+	buf_free(&call->out);
+	buf_free(&call->head);
+	json_split_free(&call->split);
+	free(call);
+}
+
+void call_close(struct call *call)
+{
+	call->closing = true;
+	if (!call->busy)
+		release(call);
+}
+
+static void finish(struct call *call, enum call_end end)
+{
+	if (call->closing || call->end != CALL_RUNNING)
+		return;
+	call->end = end;
+	loop_cancel(call->loop, &call->deadline);
+	call->handler->done(call);
+	call->closing = true;
+}
+
+static void explain(struct call *call, const char *words)
+{
+	if (!call->words[0])
+		span_copy(span_of(words), call->words, sizeof(call->words));
+}
+
+/* The connection ended early or broke. */
+static void broke(struct call *call, int error)
+{
+	bool sent_all = call->sent == call->out.n;
+
+	call->error = error;
+	if (error)
+		explain(call, strerror(error));
+	else
+		explain(call, "the connection was closed before the answer was complete");
+	/* A request of which a part left is as good as sent: nobody knows what the engine saw. */
+	finish(call, sent_all || call->sent ? CALL_LOST : CALL_UNSENT);
+}
+
+static void nonsense(struct call *call, const char *words)
+{
+	explain(call, words);
+	finish(call, CALL_NONSENSE);
+}
+
+static void late(void *owner)
+{
+	struct call *call = owner;
+
+	call->busy = true;
+	explain(call, "no answer in time");
+	finish(call, CALL_LATE);
+	release(call);
+}
+
+static void want(struct call *call)
+{
+	unsigned wants = call->paused ? 0 : LOOP_READ;
+
+	if (call->stream.connecting || call->sent < call->out.n)
+		wants |= LOOP_WRITE;
+	loop_wants(call->loop, call->stream.fd, call->stream.transport->wants(&call->stream, wants));
+}
+
+/* Writes what the connection takes: 0, or -errno. */
+static int write_out(struct call *call)
+{
+	while (call->sent < call->out.n) {
+		ssize_t n = net_write(
+		    &call->stream, call->out.p + call->sent, call->out.n - call->sent);
+
+		if (n == -EAGAIN)
+			return 0;
+		if (n < 0)
+			return (int)n;
+		call->sent += (size_t)n;
+	}
+	return 0;
+}
+
+/* ---- the answer
+ * ---------------------------------------------------------------------------------------------- */
+
+static void learn_from_head(struct call *call, const struct http_head *head)
+{
+	struct span server = http_field(head, "Server");
+
+	call->status = head->status;
+	call->podman = http_field(head, "Libpod-Api-Version").p != NULL ||
+	    span_starts(server, "Libpod");
+	span_copy(http_field(head, "Api-Version"), call->api_version, sizeof(call->api_version));
+	if (!text_read_http_date(http_field(head, "Date"), &call->date))
+		call->date = 0;
+}
+
+/* Takes head bytes; true when the head is whole and *p, *n stand at the body. */
+static bool take_head(struct call *call, const char **p, size_t *n)
+{
+	struct http_head head;
+	size_t before = call->head.n;
+	int length;
+
+	buf_add(&call->head, *p, *n);
+	if (call->head.failed) {
+		nonsense(call, "the head of the answer is too long for HTTP");
+		return false;
+	}
+	length = http_read_response(call->head.p, call->head.n, call->head_request, &head);
+	if (length < 0) {
+		nonsense(call, "what answers there does not speak HTTP/1.1");
+		return false;
+	}
+	if (!length) {
+		*n = 0;
+		return false;
+	}
+	*p += (size_t)length - before;
+	*n -= (size_t)length - before;
+	if (head.status < 200) {
+		call->head.n = 0; /* an informational answer: the real one follows */
+		return *n > 0 && take_head(call, p, n);
+	}
+	learn_from_head(call, &head);
+	http_body_start(&call->body, &head);
+	call->head_done = true;
+	buf_free(&call->head);
+	if (call->handler->head)
+		call->handler->head(call);
+	return !call->closing;
+}
+
+/* The words of an error: the engine's {"message":"…"}, or the beginning of whatever a proxy says. */
+static void take_error(struct call *call, struct span value)
+{
+	struct json j;
+	size_t n = strlen(call->words);
+
+	if (!json_parse(&j, value, call->workspace->tokens, JSON_TOKENS_MAX) &&
+	    json_text(&j, json_get(&j, 0, "message"), call->words, sizeof(call->words)))
+		return;
+	if (n + 1 < sizeof(call->words))
+		span_copy(value, call->words + n, sizeof(call->words) - n);
+}
+
+static void take_value(struct call *call, struct span value)
+{
+	struct json j;
+
+	call->values++;
+	if (!call_succeeded(call)) {
+		take_error(call, value);
+		return;
+	}
+	if (!call->handler->value)
+		return;
+	if (json_parse(&j, value, call->workspace->tokens, JSON_TOKENS_MAX)) {
+		call->split.skipped++;
+		return;
+	}
+	call->handler->value(call, &j);
+}
+
+static void take_body(struct call *call, struct span data)
+{
+	struct span value;
+	int got;
+
+	if (call->split.bad) {
+		if (!call_succeeded(call))
+			take_error(call, data);
+		return;
+	}
+	while (data.n && !call->closing) {
+		const char *from = data.p;
+
+		got = json_split(&call->split, &data.p, &data.n, &value);
+		if (got > 0) {
+			take_value(call, value);
+			continue;
+		}
+		if (got == 0)
+			return;
+		if (!call_succeeded(call))
+			take_error(call,
+			    (struct span){from, data.n + (size_t)(data.p - from)}); /* HTML of a proxy */
+		else
+			nonsense(call, "the answer is not JSON");
+		return;
+	}
+}
+
+static void body_done(struct call *call)
+{
+	if (call_succeeded(call) && call->values && !json_split_complete(&call->split)) {
+		nonsense(call, "the answer ends in the middle of its JSON");
+		return;
+	}
+	finish(call, CALL_ANSWERED);
+}
+
+static void take(struct call *call, const char *p, size_t n)
+{
+	struct span data;
+	int got = 0;
+
+	if (!call->head_done && !take_head(call, &p, &n))
+		return;
+	while (!call->closing && !call->body.done) {
+		got = http_body_feed(&call->body, &p, &n, &data);
+		if (got <= 0)
+			break;
+		take_body(call, data);
+	}
+	if (call->closing)
+		return;
+	if (got < 0)
+		nonsense(call, "the chunks of the answer are malformed");
+	else if (call->body.done)
+		body_done(call);
+}
+
+static void ended(struct call *call)
+{
+	if (call->head_done && !http_body_close(&call->body)) {
+		body_done(call);
+		return;
+	}
+	broke(call, 0);
+}
+
+static void read_in(struct call *call)
+{
+	ssize_t n = net_read(&call->stream, call->workspace->bytes, sizeof(call->workspace->bytes));
+
+	if (n == -EAGAIN)
+		return;
+	if (n > 0)
+		take(call, call->workspace->bytes, (size_t)n);
+	else if (n == 0)
+		ended(call);
+	else
+		broke(call, (int)-n);
+	if (!call->closing && call->handler->batch)
+		call->handler->batch(call);
+}
+
+static void ready(void *owner, unsigned what)
+{
+	struct call *call = owner;
+	int error;
+
+	call->busy = true;
+	if (call->stream.connecting) {
+		error = net_connect(&call->stream);
+		if (error && error != -EAGAIN)
+			broke(call, -error);
+	}
+	if (!call->closing && !call->stream.connecting && call->sent < call->out.n) {
+		error = write_out(call);
+		if (error)
+			broke(call, -error);
+	}
+	if (!call->closing && what & LOOP_READ && !call->paused)
+		read_in(call);
+	call->busy = false;
+	if (call->closing)
+		release(call);
+	else
+		want(call);
+}
+
+struct call *call_start(struct loop *loop, struct call_workspace *workspace,
+    const struct net_address *address, const char *method, const char *path, const char *host,
+    enum json_split_mode mode, uint64_t timeout_ms, const struct call_handler *handler, void *owner,
+    int *error)
+{
+	struct call *call = calloc(1, sizeof(*call));
+	int result;
+
+	*error = -ENOMEM;
+	if (!call)
+		return NULL;
+	*call = (struct call){.handler = handler,
+	    .owner = owner,
+	    .loop = loop,
+	    .workspace = workspace,
+	    .stream = {.fd = -1}};
+	call->deadline = (struct loop_timer){.fire = late, .owner = call};
+	call->head_request = !strcmp(method, "HEAD");
+	buf_init(&call->out, CALL_REQUEST_MAX);
+	buf_init(&call->head, HTTP_HEAD_MAX + CALL_READ_SIZE);
+	json_split_init(&call->split, mode);
+	buf_print(&call->out,
+	    "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: autoheal/" AUTOHEAL_VERSION "\r\n%s\r\n",
+	    method, path, host, strcmp(method, "POST") ? "" : "Content-Length: 0\r\n");
+	result = call->out.failed ? -ENOMEM : net_open(&call->stream, address);
+	if (!result)
+		result = write_out(call);
+	else if (result == -EAGAIN)
+		result = 0;
+	if (!result && !loop_watch(loop, call->stream.fd, LOOP_WRITE, ready, call))
+		result = -EMFILE;
+	if (result) {
+		*error = result;
+		release(call);
+		return NULL;
+	}
+	want(call);
+	if (timeout_ms)
+		loop_after(loop, &call->deadline, timeout_ms);
+	return call;
+}
+
+void call_extend(struct call *call, uint64_t ms)
+{
+	loop_after(call->loop, &call->deadline, ms);
+}
+
+void call_pause(struct call *call, bool pause)
+{
+	call->paused = pause;
+	if (!call->busy)
+		want(call);
+}
+
+bool call_succeeded(const struct call *call)
+{
+	return (call->status >= 200 && call->status < 300) || call->status == 304;
+}

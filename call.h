@@ -1,0 +1,89 @@
+/* call.h - one HTTP request to an engine on one connection of its own, from connecting to the last
+ * byte of the answer. The body's JSON values are handed out one by one as they come, whether it is
+ * one object, a list of ten thousand, or a stream without an end. */
+#ifndef AUTOHEAL_CALL_H
+#define AUTOHEAL_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "http.h"
+#include "json.h"
+#include "loop.h"
+#include "net.h"
+
+#define CALL_REQUEST_MAX 4096 /* bytes of a request with its body */
+#define CALL_READ_SIZE 16384  /* bytes of one read */
+#define CALL_WORDS_MAX 256    /* bytes kept of an error's words */
+
+/* What all calls of a process share: none of it outlives one turn. */
+struct call_workspace {
+	char bytes[CALL_READ_SIZE];
+	jsmntok_t tokens[JSON_TOKENS_MAX];
+};
+
+enum call_end {
+	CALL_RUNNING,
+	CALL_ANSWERED, /* a whole answer came; look at status */
+	CALL_UNSENT,   /* no connection: the engine never saw the request */
+	CALL_LOST,     /* the connection broke after the request had left */
+	CALL_LATE,     /* the deadline passed */
+	CALL_NONSENSE, /* what came is not HTTP or not JSON */
+};
+
+struct call;
+
+struct call_handler {
+	/* The head of the answer came (status, podman, date are set). May be NULL. */
+	void (*head)(struct call *call);
+	/* One value of a 2xx answer's body; j is valid until it returns. May be NULL. */
+	void (*value)(struct call *call, const struct json *j);
+	/* All that one read brought has been handed out. May be NULL. */
+	void (*batch)(struct call *call);
+	/* The end, once; call->end says which. The call is freed when it returns. */
+	void (*done)(struct call *call);
+};
+
+struct call {
+	const struct call_handler *handler;
+	void *owner;
+	uint8_t id[32]; /* the owner's own: which container it is about; a pointer would not outlive the container */
+	struct loop *loop;
+	struct call_workspace *workspace;
+	struct net_stream stream;
+	struct loop_timer deadline;
+	struct buf out; /* the request */
+	size_t sent;
+	struct buf head; /* of the answer, until it is whole */
+	bool head_done, head_request, busy, closing, paused;
+	struct http_body body;
+	struct json_splitter split;
+	/* the answer */
+	enum call_end end;
+	int status;
+	int error;            /* errno of UNSENT and LOST, 0 for an orderly end too early */
+	bool podman;          /* Libpod-Api-Version or Server: Libpod */
+	int64_t date;         /* the engine's clock in ms, whole seconds; 0 without the header */
+	char api_version[16]; /* header Api-Version */
+	uint64_t values;
+	char words[CALL_WORDS_MAX]; /* what went wrong: the engine's "message", or our sentence; not made safe yet */
+};
+
+/* Starts the request `method path` (body NULL: none) at the address. The first bytes leave before
+ * this returns where the connection stands at once. timeout_ms 0: no deadline. mode says how the
+ * answer's values are split. NULL when not even that was possible; *error is -errno then. */
+struct call *call_start(struct loop *loop, struct call_workspace *workspace,
+    const struct net_address *address, const char *method, const char *path, const char *host,
+    enum json_split_mode mode, uint64_t timeout_ms, const struct call_handler *handler, void *owner,
+    int *error);
+/* Ends it without a word: done is not called. May be called from its own handlers. */
+void call_close(struct call *call);
+/* Moves the deadline to `ms` from now. */
+void call_extend(struct call *call, uint64_t ms);
+/* Stops and resumes reading: for a reader who is slower than the engine. */
+void call_pause(struct call *call, bool pause);
+/* Whether the answer is a success (2xx), or 304: it was so already. */
+bool call_succeeded(const struct call *call);
+
+#endif

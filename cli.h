@@ -1,0 +1,16 @@
+/* cli.h - the commands of the command line that are not the service itself. */
+#ifndef AUTOHEAL_CLI_H
+#define AUTOHEAL_CLI_H
+
+#include "config.h"
+
+#define EXIT_USAGE 64 /* EX_USAGE of sysexits.h: an unknown argument or an invalid setting */
+
+/* Writes to a descriptor as printf does to stdout (text_print's conversions), without stdio. */
+void cli_say(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Prints the help, one screen. */
+void cli_help(void);
+/* Asks the running service how it is: 0 healthy, 1 not or no answer, with the reason in words. Waits at most 5 s. */
+int cli_health(const struct settings *settings);
+
+#endif

@@ -1,0 +1,518 @@
+/* config.c - the table of settings, and its reader and printer, of config.h. */
+#include "config.h"
+
+#include <string.h>
+
+#include "json.h"
+
+enum setting_type {
+	TYPE_TEXT,
+	TYPE_BOOLEAN,
+	TYPE_DURATION,
+	TYPE_NUMBER,
+	TYPE_DECIMAL, /* kept in thousandths */
+	TYPE_CHOICE,  /* an int, the place of the word in `words` */
+	TYPE_STORM,   /* off, or a share */
+	TYPE_VERSION, /* 1.43 */
+};
+
+enum { GROUP_ENGINES, GROUP_SELECTION, GROUP_POLICY, GROUP_API, GROUP_COUNT };
+
+static const char *const group_names[GROUP_COUNT] = {"Engines", "Selection", "Policy", "API and log"};
+
+/* The texts stand in the table itself: pointers would each cost a relocation of 24 bytes in a static
+ * PIE. */
+struct setting {
+	char name[32];
+	char fallback[16]; /* the default, read like any value */
+	uint16_t offset;
+	uint8_t type;
+	uint8_t group;
+	uint32_t least, most; /* in the unit kept; most 0 = no bound of its own */
+	char words[26];	      /* of a choice, separated by | */
+	char member[36];      /* its place in config.json; "" when it has none */
+};
+
+#define AT(field) offsetof(struct settings, field)
+#define SECONDS 1000u
+#define WHOLE_MONTH (31 * 24 * 3600 * SECONDS)
+
+static const struct setting table[] = {
+    {"DOCKER_HOST", "", AT(docker_host), TYPE_TEXT, GROUP_ENGINES, 0, 0, "", ""},
+    {"DOCKER_TLS_VERIFY", "false", AT(tls_verify), TYPE_BOOLEAN, GROUP_ENGINES, 0, 0, "", ""},
+    {"DOCKER_CERT_PATH", "/certs", AT(cert_path), TYPE_TEXT, GROUP_ENGINES, 0, 0, "", ""},
+    {"DOCKER_API_VERSION", "", AT(api_version), TYPE_VERSION, GROUP_ENGINES, 0, 0, "", ""},
+    {"AUTOHEAL_HOSTS", "", AT(hosts), TYPE_TEXT, GROUP_ENGINES, 0, 0, "", ""},
+    {"AUTOHEAL_HOST_NAME", "local", AT(host_name), TYPE_TEXT, GROUP_ENGINES, 0, 0, "", ""},
+    {"DOCKER_SOCK", "", AT(docker_sock), TYPE_TEXT, GROUP_ENGINES, 0, 0, "", ""},
+    {"CURL_TIMEOUT", "30", AT(curl_timeout), TYPE_DURATION, GROUP_ENGINES, SECONDS, WHOLE_MONTH, "", ""},
+
+    {"AUTOHEAL_CONTAINER_LABEL", "autoheal", AT(label), TYPE_TEXT, GROUP_SELECTION, 0, 0, "", "monitor.label_key"},
+    {"AUTOHEAL_LABEL_VALUE", "true", AT(label_value), TYPE_TEXT, GROUP_SELECTION, 0, 0, "", "monitor.label_value"},
+    {"AUTOHEAL_INCLUDE", "", AT(include), TYPE_TEXT, GROUP_SELECTION, 0, 0, "", "filters.whitelist_names"},
+    {"AUTOHEAL_EXCLUDE", "", AT(exclude), TYPE_TEXT, GROUP_SELECTION, 0, 0, "", "filters.blacklist_names"},
+    {"AUTOHEAL_PROJECT", "", AT(projects), TYPE_TEXT, GROUP_SELECTION, 0, 0, "", "filters.projects"},
+    {"AUTOHEAL_SWARM_TASKS", "false", AT(swarm_tasks), TYPE_BOOLEAN, GROUP_SELECTION, 0, 0, "", ""},
+
+    {"AUTOHEAL_RESTART_MODE", "both", AT(mode), TYPE_CHOICE, GROUP_POLICY, 0, 0,
+	"health|on-failure|both", "restart.mode"},
+    {"AUTOHEAL_START_PERIOD", "0", AT(start_period), TYPE_DURATION, GROUP_POLICY, 0, 0, "", "monitor.start_period_seconds"},
+    {"AUTOHEAL_INTERVAL", "30", AT(interval), TYPE_DURATION, GROUP_POLICY, SECONDS, WHOLE_MONTH, "", "monitor.interval_seconds"},
+    {"AUTOHEAL_DEFAULT_STOP_TIMEOUT", "", AT(stop_timeout), TYPE_DURATION, GROUP_POLICY, 0,
+	WHOLE_MONTH, "", "restart.stop_timeout_seconds"},
+    {"AUTOHEAL_UNHEALTHY_FOR", "0", AT(unhealthy_for), TYPE_DURATION, GROUP_POLICY, 0, 0, "", "restart.unhealthy_for_seconds"},
+    {"AUTOHEAL_COOLDOWN", "60", AT(cooldown), TYPE_DURATION, GROUP_POLICY, 0, 0, "", "restart.cooldown_seconds"},
+    {"AUTOHEAL_MAX_RESTARTS", "3", AT(max_restarts), TYPE_NUMBER, GROUP_POLICY, 0,
+	CONFIG_RESTARTS_MAX, "", "restart.max_restarts"},
+    {"AUTOHEAL_RESTART_WINDOW", "600", AT(restart_window), TYPE_DURATION, GROUP_POLICY, SECONDS,
+	WHOLE_MONTH, "", "restart.max_restarts_window_seconds"},
+    {"AUTOHEAL_BACKOFF", "true", AT(backoff), TYPE_BOOLEAN, GROUP_POLICY, 0, 0, "", "restart.backoff.enabled"},
+    {"AUTOHEAL_BACKOFF_INITIAL", "10", AT(backoff_initial), TYPE_DURATION, GROUP_POLICY, 0,
+	WHOLE_MONTH, "", "restart.backoff.initial_seconds"},
+    {"AUTOHEAL_BACKOFF_MULTIPLIER", "2", AT(backoff_multiplier), TYPE_DECIMAL, GROUP_POLICY, 1000,
+	100000, "", "restart.backoff.multiplier"},
+    {"AUTOHEAL_BACKOFF_MAX", "300", AT(backoff_max), TYPE_DURATION, GROUP_POLICY, 0, WHOLE_MONTH, "", "restart.backoff.max_seconds"},
+    {"AUTOHEAL_RECOVERY_TIMEOUT", "120", AT(recovery_timeout), TYPE_DURATION, GROUP_POLICY, SECONDS,
+	WHOLE_MONTH, "", "restart.recovery_timeout_seconds"},
+    {"AUTOHEAL_QUARANTINE_RETRY", "1h", AT(quarantine_retry), TYPE_DURATION, GROUP_POLICY, 0, 0, "", "restart.quarantine_retry_seconds"},
+    {"AUTOHEAL_DEPENDENTS", "true", AT(dependents), TYPE_BOOLEAN, GROUP_POLICY, 0, 0, "", "restart.dependents"},
+    {"AUTOHEAL_MAX_PARALLEL", "32", AT(max_parallel), TYPE_NUMBER, GROUP_POLICY, 1, 256, "", "restart.max_parallel"},
+    {"AUTOHEAL_STORM", "50%", AT(storm), TYPE_STORM, GROUP_POLICY, 0, 0, "", "restart.storm"},
+    {"AUTOHEAL_DRAIN", "8", AT(drain), TYPE_DURATION, GROUP_POLICY, 0, 0, "", ""},
+    {"AUTOHEAL_DRY_RUN", "false", AT(dry_run), TYPE_BOOLEAN, GROUP_POLICY, 0, 0, "", "restart.dry_run"},
+    {"AUTOHEAL_ONLY_MONITOR_RUNNING", "true", AT(only_running), TYPE_BOOLEAN, GROUP_POLICY, 0, 0, "", ""},
+
+    {"AUTOHEAL_LISTEN", "127.0.0.1:8080", AT(listen), TYPE_TEXT, GROUP_API, 0, 0, "", ""},
+    {"AUTOHEAL_API_TOKEN", "", AT(api_token), TYPE_TEXT, GROUP_API, 0, 0, "", ""},
+    {"AUTOHEAL_API_TOKEN_FILE", "", AT(api_token_file), TYPE_TEXT, GROUP_API, 0, 0, "", ""},
+    {"AUTOHEAL_API_WRITES", "token", AT(writes_open), TYPE_CHOICE, GROUP_API, 0, 0, "token|open", ""},
+    {"AUTOHEAL_API_READS", "safe", AT(reads), TYPE_CHOICE, GROUP_API, 0, 0, "safe|token|open", ""},
+    {"AUTOHEAL_API_HOSTS", "", AT(api_hosts), TYPE_TEXT, GROUP_API, 0, 0, "", ""},
+    {"AUTOHEAL_EVENTS", "1000", AT(events), TYPE_NUMBER, GROUP_API, 1, 100000, "", ""},
+    {"AUTOHEAL_INSTANCE", "", AT(instance), TYPE_TEXT, GROUP_API, 0, 0, "", ""},
+    {"AUTOHEAL_LOG_LEVEL", "INFO", AT(log_level), TYPE_CHOICE, GROUP_API, 0, 0,
+	"DEBUG|INFO|WARNING|ERROR", "observability.log_level"},
+    {"AUTOHEAL_LOG_FORMAT", "text", AT(log_format), TYPE_CHOICE, GROUP_API, 0, 0, "text|json",
+	"observability.log_format"},
+    {"AUTOHEAL_DATA_DIR", "", AT(data_dir), TYPE_TEXT, GROUP_API, 0, 0, "", ""},
+};
+
+#define SETTINGS (sizeof(table) / sizeof(table[0]))
+_Static_assert(SETTINGS <= CONFIG_SETTINGS_MAX, "from_environment has a place for every setting");
+/* writes_open is a choice of two, so that its place in the words is its truth */
+
+/* Names of the contract whose part has not been built yet: told when set, never silently ignored. */
+static const char *const later[] = {
+    "AUTOHEAL_NOTIFY",
+    "AUTOHEAL_NOTIFY_EVENTS",
+    "WEBHOOK_URL",
+    "WEBHOOK_JSON_KEY",
+    "APPRISE_URL",
+    "POST_RESTART_SCRIPT",
+    "AUTOHEAL_HEARTBEAT_URL",
+    "AUTOHEAL_CA_FILE",
+    "AUTOHEAL_SANDBOX",
+};
+
+static const char *duration_words(const struct setting *s)
+{
+	return s->least ? "seconds or a time such as 90, 90s, 5m or 1h, at least 1 second"
+			: "seconds or a time such as 90, 90s, 5m or 1h";
+}
+
+static void describe(const struct setting *s, char *out, size_t cap)
+{
+	switch ((enum setting_type)s->type) {
+	case TYPE_BOOLEAN:
+		text_print(out, cap, "true or false");
+		return;
+	case TYPE_DURATION:
+		text_print(out, cap, "%s", duration_words(s));
+		return;
+	case TYPE_NUMBER:
+		text_print(out, cap, "a whole number from %llu to %llu", (unsigned long long)s->least,
+		    (unsigned long long)s->most);
+		return;
+	case TYPE_DECIMAL:
+		text_print(out, cap, "a number from %llu to %llu, such as 1.5",
+		    (unsigned long long)s->least / 1000, (unsigned long long)s->most / 1000);
+		return;
+	case TYPE_CHOICE:
+		text_print(out, cap, "one of %s", s->words);
+		return;
+	case TYPE_STORM:
+		text_print(out, cap, "off, or a share of the watched containers such as 50%%");
+		return;
+	case TYPE_VERSION:
+		text_print(out, cap, "an API version of the engine such as 1.43");
+		return;
+	case TYPE_TEXT:
+		break;
+	}
+	text_print(out, cap, "a text");
+}
+
+/* "2", "1.5" -> thousandths, at most three decimals. */
+static bool read_decimal(struct span text, uint64_t *out)
+{
+	struct span whole, rest = text;
+	uint64_t value, part = 0;
+	uint64_t scale = 1000;
+
+	if (!span_next(&rest, '.', &whole) || !text_number(whole, 1000000, &value) || rest.n > 3)
+		return false;
+	if (rest.n && !text_number(rest, 999, &part))
+		return false;
+	for (size_t i = 0; i < rest.n; i++)
+		scale /= 10;
+	*out = value * 1000 + part * scale;
+	return true;
+}
+
+static bool read_choice(struct span text, const char *words, int *out)
+{
+	struct span rest = span_of(words), word;
+	int place = 0;
+
+	while (span_next(&rest, '|', &word)) {
+		char buffer[32];
+
+		span_copy(word, buffer, sizeof(buffer));
+		if (span_is_nocase(text, buffer)) {
+			*out = place;
+			return true;
+		}
+		place++;
+	}
+	return false;
+}
+
+static bool is_storm(struct span text)
+{
+	uint64_t share;
+
+	if (span_is_nocase(text, "off"))
+		return true;
+	if (text.n && text.p[text.n - 1] == '%')
+		text.n--;
+	return text_number(text, 100, &share) && share;
+}
+
+static bool is_version(struct span text)
+{
+	struct span rest = text, major, minor;
+	uint64_t v;
+
+	return !text.n ||
+	    (span_next(&rest, '.', &major) && span_next(&rest, '.', &minor) && !rest.n &&
+		text_number(major, 9, &v) && text_number(minor, 999, &v));
+}
+
+/* Reads one value into its field. The value is the field's text, and stays the environment's. */
+static bool read_value(struct settings *settings, const struct setting *s, const char *value)
+{
+	char *field = (char *)settings + s->offset;
+	struct span text = span_trim(span_of(value));
+	uint64_t number = 0;
+	bool truth;
+	int choice;
+
+	switch ((enum setting_type)s->type) {
+	case TYPE_STORM:
+		if (!is_storm(text))
+			return false;
+		break;
+	case TYPE_VERSION:
+		if (!is_version(text))
+			return false;
+		break;
+	case TYPE_TEXT:
+		break;
+	case TYPE_BOOLEAN:
+		if (!text_boolean(text, &truth))
+			return false;
+		memcpy(field, &truth, sizeof(truth));
+		return true;
+	case TYPE_CHOICE:
+		if (!read_choice(text, s->words, &choice))
+			return false;
+		if (s->offset == AT(writes_open))
+			settings->writes_open = choice == 1;
+		else
+			memcpy(field, &choice, sizeof(choice));
+		return true;
+	case TYPE_DURATION:
+	case TYPE_NUMBER:
+	case TYPE_DECIMAL:
+		if (s->type == TYPE_DURATION     ? !text_duration(text, &number)
+			: s->type == TYPE_NUMBER ? !text_number(text, UINT64_MAX, &number)
+						 : !read_decimal(text, &number))
+			return false;
+		if (number < s->least || (s->most && number > s->most))
+			return false;
+		memcpy(field, &number, sizeof(number));
+		return true;
+	}
+	memcpy(field, &value, sizeof(value));
+	return true;
+}
+
+static const char *lookup(char *const *environment, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; *environment; environment++)
+		if (!strncmp(*environment, name, n) && (*environment)[n] == '=')
+			return *environment + n + 1;
+	return NULL;
+}
+
+static bool is_known(struct span name)
+{
+	for (size_t i = 0; i < SETTINGS; i++)
+		if (span_is(name, table[i].name))
+			return true;
+	return false;
+}
+
+static void warn_of_names(char *const *environment, void (*warn)(const char *))
+{
+	char sentence[256];
+
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
+		const char *value = lookup(environment, later[i]);
+
+		if (!value || !*value)
+			continue;
+		text_print(sentence, sizeof(sentence),
+		    "%s is set, but this version does not have that part yet", later[i]);
+		warn(sentence);
+	}
+	for (; *environment; environment++) {
+		const char *end = strchr(*environment, '=');
+		struct span name = {*environment, end ? (size_t)(end - *environment) : 0};
+		bool coming = false;
+
+		for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+			coming |= span_is(name, later[i]);
+		if (coming || !span_starts(name, "AUTOHEAL_") || is_known(name))
+			continue;
+		text_print(sentence, sizeof(sentence),
+		    "%.*s is no setting of autoheal; `autoheal --help` names them all",
+		    (int)(name.n < 80 ? name.n : 80), name.p);
+		warn(sentence);
+	}
+}
+
+int config_read(struct settings *settings, char *const *environment, char *error, size_t error_size,
+    void (*warn)(const char *))
+{
+	*settings = (struct settings){.stop_timeout = CONFIG_UNSET};
+	for (size_t i = 0; i < SETTINGS; i++) {
+		const struct setting *s = &table[i];
+		const char *value = lookup(environment, s->name);
+		char accepted[128], shown[96];
+
+		if (s->fallback[0] || s->type == TYPE_TEXT || s->type == TYPE_VERSION)
+			read_value(settings, s, s->fallback);
+		if (!value || !span_trim(span_of(value)).n)
+			continue;
+		if (!read_value(settings, s, value)) {
+			describe(s, accepted, sizeof(accepted));
+			text_escape(span_of(value), shown, sizeof(shown));
+			text_print(error, error_size, "%s is '%s', but must be %s", s->name, shown,
+			    accepted);
+			return -1;
+		}
+		settings->from_environment[i] = true;
+	}
+	warn_of_names(environment, warn);
+	return 0;
+}
+
+bool config_watches_all(const struct settings *s)
+{
+	return !strcmp(s->label, "all");
+}
+
+/* ---- printing ------------------------------------------------------------------------------- */
+
+static const char *choice_word(const char *words, int place, char *out, size_t cap)
+{
+	struct span rest = span_of(words), word = {0};
+
+	for (int i = 0; i <= place; i++)
+		if (!span_next(&rest, '|', &word))
+			return "";
+	span_copy(word, out, cap);
+	return out;
+}
+
+static void print_list(struct json_writer *w, const char *list)
+{
+	struct span rest = span_of(list), item;
+
+	json_open(w, '[');
+	while (span_next(&rest, ',', &item))
+		json_string(w, item);
+	json_close(w, ']');
+}
+
+static void print_decimal(struct json_writer *w, uint64_t thousandths)
+{
+	char text[32];
+	int n = text_print(text, sizeof(text), "%llu.%03llu", (unsigned long long)thousandths / 1000,
+	    (unsigned long long)thousandths % 1000);
+
+	while (n > 0 && text[n - 1] == '0' && text[n - 2] != '.')
+		n--;
+	json_raw_value(w, (struct span){text, (size_t)n});
+}
+
+static void print_value(
+    struct json_writer *w, const struct settings *settings, const struct setting *s)
+{
+	const char *field = (const char *)settings + s->offset;
+	uint64_t number;
+	const char *text;
+	bool truth;
+	int choice;
+	char word[32];
+
+	switch ((enum setting_type)s->type) {
+	case TYPE_BOOLEAN:
+		memcpy(&truth, field, sizeof(truth));
+		json_bool_value(w, truth);
+		return;
+	case TYPE_CHOICE:
+		memcpy(&choice, field, sizeof(choice));
+		json_cstring(w, choice_word(s->words, choice, word, sizeof(word)));
+		return;
+	case TYPE_DURATION:
+	case TYPE_NUMBER:
+	case TYPE_DECIMAL:
+		memcpy(&number, field, sizeof(number));
+		if (number == CONFIG_UNSET)
+			json_null(w);
+		else if (s->type == TYPE_DURATION)
+			json_seconds(w, number);
+		else if (s->type == TYPE_NUMBER)
+			json_number(w, (int64_t)number);
+		else
+			print_decimal(w, number);
+		return;
+	case TYPE_TEXT:
+	case TYPE_STORM:
+	case TYPE_VERSION:
+		break;
+	}
+	memcpy(&text, field, sizeof(text));
+	if (span_starts(span_of(s->member), "filters."))
+		print_list(w, text);
+	else
+		json_cstring(w, text);
+}
+
+/* The members of one section, in the table's order. */
+static void print_section(struct json_writer *w, const struct settings *settings, const char *section)
+{
+	size_t n = strlen(section);
+
+	for (size_t i = 0; i < SETTINGS; i++) {
+		const char *member = table[i].member;
+
+		if (!member[0] || strncmp(member, section, n) || member[n] != '.' ||
+		    strchr(member + n + 1, '.'))
+			continue;
+		json_key(w, member + n + 1);
+		print_value(w, settings, &table[i]);
+	}
+}
+
+static void print_notifications(struct json_writer *w)
+{
+	static const char *const kinds[] = {"restart", "recovered", "not_recovered", "quarantine",
+	    "auto_unquarantine", "stranded", "crash_loop", "storm", "engine_lost"};
+
+	json_key(w, "notifications");
+	json_open(w, '{');
+	json_key(w, "event_filters");
+	json_open(w, '[');
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		json_cstring(w, kinds[i]);
+	json_close(w, ']');
+	json_key(w, "services");
+	json_open(w, '[');
+	json_close(w, ']');
+	json_close(w, '}');
+}
+
+static void print_locked(struct json_writer *w, const struct settings *settings)
+{
+	json_key(w, "locked");
+	json_open(w, '[');
+	for (size_t i = 0; i < SETTINGS; i++)
+		if (settings->from_environment[i] && table[i].member[0])
+			json_cstring(w, table[i].member);
+	json_close(w, ']');
+}
+
+void config_print(const struct settings *settings, struct buf *out, struct span containers)
+{
+	struct json_writer w;
+
+	json_start(&w, out);
+	json_open(&w, '{');
+	json_key(&w, "monitor");
+	json_open(&w, '{');
+	print_section(&w, settings, "monitor");
+	json_key(&w, "include_all");
+	json_bool_value(&w, config_watches_all(settings));
+	json_close(&w, '}');
+	json_key(&w, "containers");
+	json_raw_value(&w, containers);
+	json_key(&w, "restart");
+	json_open(&w, '{');
+	print_section(&w, settings, "restart");
+	json_key(&w, "backoff");
+	json_open(&w, '{');
+	print_section(&w, settings, "restart.backoff");
+	json_close(&w, '}');
+	json_close(&w, '}');
+	json_key(&w, "filters");
+	json_open(&w, '{');
+	print_section(&w, settings, "filters");
+	json_close(&w, '}');
+	json_key(&w, "observability");
+	json_open(&w, '{');
+	print_section(&w, settings, "observability");
+	json_close(&w, '}');
+	print_notifications(&w);
+	json_key(&w, "custom_health_checks");
+	json_open(&w, '[');
+	json_close(&w, ']');
+	print_locked(&w, settings);
+	json_close(&w, '}');
+}
+
+void config_help(struct buf *out)
+{
+	for (int group = 0; group < GROUP_COUNT; group++) {
+		size_t column = 0;
+
+		buf_print(out, "%s:\n", group_names[group]);
+		for (size_t i = 0; i < SETTINGS; i++) {
+			size_t n = strlen(table[i].name);
+
+			if (table[i].group != group)
+				continue;
+			if (column && column + n + 1 > 78) {
+				buf_add_text(out, "\n");
+				column = 0;
+			}
+			buf_print(out, "%s%s", column ? " " : "  ", table[i].name);
+			column += n + (column ? 1 : 2);
+		}
+		buf_add_text(out, "\n");
+	}
+}

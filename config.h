@@ -1,0 +1,74 @@
+/* config.h - the settings: read from the environment by one table, checked, printed. Nothing starts
+ * half-configured: the first setting that cannot be read is a sentence with its name, its value and
+ * what is accepted. */
+#ifndef AUTOHEAL_CONFIG_H
+#define AUTOHEAL_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "log.h"
+#include "text.h"
+
+#define CONFIG_RESTARTS_MAX \
+	64 /* AUTOHEAL_MAX_RESTARTS: so many restart times are kept of one identity */
+#define CONFIG_SETTINGS_MAX 80
+
+enum restart_mode { MODE_HEALTH, MODE_ON_FAILURE, MODE_BOTH };
+enum read_rule { READ_SAFE, READ_TOKEN, READ_OPEN };
+
+/* Texts point into the environment or at constants; lists are comma lists as written. Times are ms. */
+struct settings {
+	/* engines */
+	const char *docker_host; /* "" = the first default socket that exists */
+	bool tls_verify;
+	const char *cert_path;
+	const char *api_version;
+	const char *hosts;
+	const char *host_name;
+	const char *docker_sock;
+	uint64_t curl_timeout;
+	/* selection */
+	const char *label, *label_value;
+	const char *include, *exclude, *projects;
+	bool swarm_tasks;
+	/* policy */
+	enum restart_mode mode;
+	uint64_t start_period, interval, unhealthy_for, cooldown;
+	uint64_t stop_timeout; /* ms, or CONFIG_UNSET */
+	uint64_t max_restarts, restart_window;
+	bool backoff;
+	uint64_t backoff_initial, backoff_multiplier /* thousandths */, backoff_max;
+	uint64_t recovery_timeout, quarantine_retry;
+	bool dependents;
+	uint64_t max_parallel;
+	const char *storm;
+	uint64_t drain;
+	bool dry_run, only_running;
+	/* API, log, storage */
+	const char *listen, *api_token, *api_token_file, *api_hosts;
+	bool writes_open;
+	enum read_rule reads;
+	const char *data_dir, *instance;
+	uint64_t events;
+	enum log_level log_level;
+	enum log_format log_format;
+	bool from_environment[CONFIG_SETTINGS_MAX]; /* by place in the table: these are locked */
+};
+
+#define CONFIG_UNSET UINT64_MAX
+
+/* Fills settings from environment (an environ-like array, which must outlive them). 0, or -1 with a sentence in
+ * error. Warnings (unknown AUTOHEAL_ names, names for later versions) go to warn, one call each. */
+int config_read(struct settings *s, char *const *environment, char *error, size_t error_size,
+    void (*warn)(const char *sentence));
+/* Whether label is the word `all`: every container is watched that does not say no. */
+bool config_watches_all(const struct settings *s);
+/* Writes the whole configuration as JSON (API.md), with what a person chose in `containers` (JSON). */
+void config_print(const struct settings *s, struct buf *out, struct span containers);
+/* The variables by group, for --help. */
+void config_help(struct buf *out);
+
+#endif

@@ -1,0 +1,177 @@
+/* containers.h - PURE: the table of watched containers, their stable identities, and the heap of
+ * what is due next. One record a container, small enough that ten thousand fit into three MiB; what
+ * a sick one needs beyond that (struct heal) is allocated with its first trouble. Nothing here
+ * decides. */
+#ifndef AUTOHEAL_CONTAINERS_H
+#define AUTOHEAL_CONTAINERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "text.h"
+#include "watch.h"
+
+#define CONTAINERS_ENGINES_MAX 64
+#define CONTAINERS_MAX 65536 /* watched at once; the next is refused in the log */
+#define CONTAINERS_FORGET_MS (24 * 3600 * 1000ull) /* counts of an identity that is gone (SPEC 4) */
+#define CONTAINERS_SELECTION_MS \
+	(60 * 1000ull) /* a label's selection after the container's destruction (SPEC 5) */
+
+/* The state of one container; the API calls it phase. */
+enum container_state {
+	STATE_WATCHING,    /* nothing to do */
+	STATE_WAITING,     /* sick, and an action is due later or in its turn */
+	STATE_RESTARTING,  /* a request of ours is under way */
+	STATE_VERIFYING,   /* restarted; whether it helped is not known yet */
+	STATE_QUARANTINED, /* given up for now */
+	STATE_HANDS_OFF,   /* a person stopped or paused it */
+	STATE_COUNT,
+};
+
+enum container_health { HEALTH_UNKNOWN, HEALTH_NONE, HEALTH_STARTING, HEALTH_GOOD, HEALTH_BAD };
+
+/* Why an action waits. */
+enum wait_reason {
+	WAIT_NOTHING,
+	WAIT_START_PERIOD,
+	WAIT_OWN_START_PERIOD,
+	WAIT_UNHEALTHY_FOR,
+	WAIT_KILL,
+	WAIT_COOLDOWN,
+	WAIT_BACKOFF,
+	WAIT_SLOT,
+	WAIT_PROOF,
+	WAIT_ENGINE,
+};
+
+/* The trouble of one identity: its incident while one is open, and the history that back-off and
+ * quarantine count. Times are ms of the loop's clock, 0 = never. */
+struct heal {
+	uint64_t incident;  /* number of the open or the last one */
+	uint64_t detected;  /* when the open incident's trouble was seen */
+	uint64_t requested; /* our last request */
+	uint64_t answered;  /* the end of the last restart, ours or not: cooldown runs from here */
+	uint64_t failed;    /* the last heal that did not end healthy: back-off runs from here */
+	uint64_t deadline;  /* of the request under way */
+	uint64_t own_until; /* until then kill, die and stop are echoes of our own restart */
+	uint64_t look_at;   /* look at it then: what was heard of it is no proof */
+	uint64_t killed_until; /* a foreign kill was seen: until then no action */
+	uint64_t probation_until; /* healthy this long: failures are forgotten; sick before: a relapse */
+	uint64_t healthy_since; /* in quarantine */
+	uint64_t retry_at;      /* of quarantine */
+	uint32_t failures;      /* in a row that did not end healthy */
+	uint32_t patience;      /* doubled by every failure, 1 at rest */
+	uint32_t longest;       /* recovery seen of this identity, seconds */
+	uint32_t unsent;        /* requests in a row that never left: the engine was away */
+	uint16_t told;          /* bits of enum skip already told in this incident */
+	uint8_t waiting;        /* enum wait_reason */
+	uint8_t restarts_at;    /* place of the next in the ring below */
+	bool open;              /* an incident is */
+	bool acted;             /* a request went out in it */
+	bool proven;            /* sick beyond doubt, in this very turn */
+	bool from_event;        /* detected by an event, else by the audit */
+	bool started;           /* its start was seen while our request is under way */
+	bool healthy_again;     /* and its health after that start */
+	bool echo_over;         /* the engine's `restart` event of our request was seen */
+	bool lost;              /* the connection broke before the answer came */
+	bool down_by_us;        /* our restart stopped it and did not bring it up */
+	bool killed_hard;       /* our stop ended in SIGKILL */
+	bool relapse_counts;    /* probation follows a heal of ours */
+	bool quarantined;
+	bool trial;         /* the further try out of quarantine */
+	bool start_only;    /* the request under way is `start` */
+	uint8_t exits_seen; /* looks in a row that found it exited after a lost answer */
+	uint32_t restarts[CONFIG_RESTARTS_MAX]; /* seconds since `epoch` + 1, a ring; 0 = empty */
+};
+
+struct container;
+
+/* What survives a recreate. */
+struct identity {
+	struct identity *next; /* in its bucket */
+	struct container *holder;
+	struct heal *heal;  /* NULL until the first trouble */
+	uint64_t forget_at; /* while nobody holds it */
+	uint32_t restarts;  /* of autoheal, ever */
+	uint8_t choice;     /* enum watch_choice */
+	bool announced;     /* auto_monitor was told and its selection has not ended */
+	char name[];
+};
+
+struct container {
+	uint8_t id[32];
+	struct identity *identity;
+	char *name;                     /* the identity's own text where both are the same */
+	struct label_settings *own;     /* NULL without such labels */
+	struct container *next_waiting; /* for a slot */
+	uint64_t due;                   /* when policy looks at it again, while heap_place is set */
+	uint32_t heap_place;            /* counted from 1; 0 = nothing is due */
+	uint32_t started;               /* seconds since `epoch` + 1; 0 unknown */
+	uint32_t stop_timeout; /* seconds of its own configuration; WATCH_UNSET unknown, WATCH_FOREVER */
+	uint32_t created;       /* seconds since 1970, by the engine; 0 unknown */
+	uint32_t check_time;    /* seconds: start period + interval x retries of its healthcheck */
+	uint16_t check_retries; /* 0 unknown */
+	uint8_t engine;
+	uint8_t generation; /* of the list that showed it last */
+	uint8_t state;      /* enum container_state */
+	uint8_t health;     /* enum container_health */
+	uint8_t reason;     /* enum watch_reason */
+	bool running : 1, paused : 1, restarting : 1;
+	bool looking : 1; /* an inspect is under way or wanted */
+	bool queued : 1;  /* stands in its engine's queue for a slot */
+	bool has_slot : 1;
+	bool announce : 1; /* auto_monitor is to be told when inspect confirmed it */
+	bool gone : 1; /* the engine does not know it any more: forget it when nothing is under way */
+	bool dropped : 1; /* not to be watched any more: the same */
+	bool mute : 1;
+};
+
+struct containers {
+	struct container **slots; /* open addressing by id, a power of two */
+	size_t slots_count, count;
+	struct identity **buckets;
+	size_t buckets_count, identities;
+	struct container **heap;
+	size_t heap_count, heap_room;
+	uint64_t seed;  /* of the hashes: names come from outside */
+	uint64_t epoch; /* ms of the loop's clock */
+};
+
+/* Zeroed memory; seed should be random. */
+void containers_init(struct containers *t, uint64_t seed, uint64_t now);
+void containers_free(struct containers *t);
+
+struct container *containers_find(const struct containers *t, unsigned engine, const uint8_t id[32]);
+/* A new record for an id that is not there, holding the identity. NULL without memory or at CONTAINERS_MAX. */
+struct container *containers_add(struct containers *t, unsigned engine, const uint8_t id[32],
+    struct span name, struct identity *identity);
+/* Frees the record; its identity stays. */
+void containers_remove(struct containers *t, struct container *c, uint64_t now);
+bool containers_rename(struct container *c, struct span name);
+/* Gives c another identity to hold; the old one is free for somebody else. false without memory. */
+bool containers_move(struct container *c, struct identity *to);
+/* Walks all records: *at = 0 first; NULL at the end. Who removes the one just returned takes one
+ * back from *at: its place may hold another now. */
+struct container *containers_next(const struct containers *t, size_t *at);
+/* Gives c label settings of its own, or takes them away (own == NULL). */
+bool containers_set_own(struct container *c, const struct label_settings *own);
+
+/* The identity of this name; made where `make` is set. NULL: not there, or no memory. */
+struct identity *containers_identity(struct containers *t, struct span name, bool make);
+struct identity *containers_next_identity(
+    const struct containers *t, size_t *bucket, struct identity *last);
+/* The identity's trouble record, made when it has none. NULL without memory. */
+struct heal *containers_heal(struct identity *identity);
+/* Forgets what is over: identities whose time is up and that nobody holds or chose. */
+void containers_sweep(struct containers *t, uint64_t now);
+
+/* Puts c's next look at `due`, or takes it out of the heap (due == 0). */
+bool containers_due(struct containers *t, struct container *c, uint64_t due);
+/* The nearest due time, UINT64_MAX when nothing is. */
+uint64_t containers_next_due(const struct containers *t);
+/* Takes the container that is due at `now` out of the heap; NULL when none is. */
+struct container *containers_pop(struct containers *t, uint64_t now);
+
+#endif

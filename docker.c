@@ -1,0 +1,600 @@
+/* docker.c - one engine, of docker.h. */
+#include "docker.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define NANO 1000000000ll
+
+/* ---- where it listens
+ * ------------------------------------------------------------------------------------------ */
+
+static int bad_target(const char *url, const char *why, char *error, size_t error_size)
+{
+	char shown[128];
+
+	text_escape(span_of(url), shown, sizeof(shown));
+	text_print(error, error_size, "DOCKER_HOST is '%s', %s", shown, why);
+	return -1;
+}
+
+static int read_local(
+    struct docker_target *t, const char *path, const char *url, char *error, size_t error_size)
+{
+	struct net_address a;
+
+	if (!net_local(&a, span_of(path)))
+		return bad_target(
+		    url, "but a socket's path must have 1 to 107 bytes", error, error_size);
+	t->local = true;
+	span_copy(span_of(path), t->place, sizeof(t->place));
+	text_print(t->url, sizeof(t->url), "unix://%s", path);
+	return 0;
+}
+
+static int read_remote(
+    struct docker_target *t, struct span rest, const char *url, char *error, size_t error_size)
+{
+	struct span host;
+	const char *slash = memchr(rest.p, '/', rest.n);
+
+	if (slash)
+		rest.n = (size_t)(slash - rest.p);
+	if (!net_split_host(rest, &host, &t->port) || host.n >= sizeof(t->place))
+		return bad_target(url, "but must name a host and a port, such as tcp://10.0.0.5:2375",
+		    error, error_size);
+	if (!t->port)
+		t->port = 2375; /* the engine's own default without TLS */
+	t->local = false;
+	span_copy(host, t->place, sizeof(t->place));
+	text_print(t->url, sizeof(t->url),
+	    memchr(host.p, ':', host.n) ? "tcp://[%.200s]:%u" : "tcp://%.200s:%u", t->place, t->port);
+	return 0;
+}
+
+int docker_read_target(struct docker_target *t, const char *url, char *error, size_t error_size)
+{
+	static const char *const plain[] = {"tcp://", "http://"};
+	static const char *const secure[] = {"https://", "tcps://"};
+	struct span s = span_of(url);
+
+	*t = (struct docker_target){0};
+	if (span_starts(s, "unix://"))
+		return read_local(t, url + 7, url, error, error_size);
+	if (span_starts(s, "/"))
+		return read_local(t, url, url, error, error_size);
+	for (size_t i = 0; i < 2; i++) {
+		size_t n = strlen(plain[i]);
+
+		if (span_starts(s, plain[i]))
+			return read_remote(
+			    t, (struct span){s.p + n, s.n - n}, url, error, error_size);
+		if (span_starts(s, secure[i]))
+			return bad_target(
+			    url, "but this version does not speak TLS yet", error, error_size);
+	}
+	if (span_starts(s, "ssh://"))
+		return bad_target(url,
+		    "but autoheal does not speak SSH: forward the socket (ssh -L) and name it as "
+		    "unix://PATH, or use tcp:// with TLS",
+		    error, error_size);
+	if (span_starts(s, "npipe://"))
+		return bad_target(url,
+		    "but named pipes are for Windows; use unix://PATH or tcp://HOST:PORT", error,
+		    error_size);
+	return bad_target(url, "but must be unix://PATH, tcp://HOST:PORT, http:// or https://",
+	    error, error_size);
+}
+
+/* Whether something is there, be it a socket that nobody answers on. */
+static bool exists(const char *path)
+{
+	struct stat st;
+
+	return !lstat(path, &st);
+}
+
+int docker_find_target(struct docker_target *t, const struct settings *s, const char *runtime_dir,
+    char *error, size_t error_size)
+{
+	static const char *const places[] = {"/var/run/docker.sock", "%s/docker.sock",
+	    "/run/podman/podman.sock", "%s/podman/podman.sock"};
+	char path[DOCKER_URL_MAX];
+
+	if (s->hosts[0]) {
+		text_print(error, error_size,
+		    "AUTOHEAL_HOSTS is set, but this version watches one engine; use DOCKER_HOST");
+		return -1;
+	}
+	if (s->docker_host[0] && s->tls_verify && !span_starts(span_of(s->docker_host), "unix://")) {
+		text_print(error, error_size,
+		    "DOCKER_TLS_VERIFY is set, but this version does not speak TLS yet");
+		return -1;
+	}
+	if (s->docker_host[0])
+		return docker_read_target(t, s->docker_host, error, error_size);
+	if (s->docker_sock[0])
+		return docker_read_target(t, s->docker_sock, error, error_size);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		bool in_runtime_dir = places[i][0] == '%';
+		struct span rest = span_of(places[i] + (in_runtime_dir ? 2 : 0));
+
+		if (in_runtime_dir && (!runtime_dir || !*runtime_dir))
+			continue;
+		text_print(path, sizeof(path), "%.200s%s", in_runtime_dir ? runtime_dir : "", rest.p);
+		if (exists(path))
+			return read_local(t, path, path, error, error_size);
+	}
+	return read_local(t, places[0], places[0], error, error_size);
+}
+
+void docker_explain(const struct docker *d, int error, char *out, size_t cap)
+{
+	struct stat st;
+
+	if (d->target.local && (error == EACCES || error == EPERM) && !stat(d->target.place, &st)) {
+		text_print(out, cap,
+		    "no permission on %s: it belongs to uid %u, gid %u (mode %o), and autoheal runs as uid %u; give "
+		    "it that group (docker run --group-add %u, or --user %u:%u)",
+		    d->target.place, st.st_uid, st.st_gid, st.st_mode & 07777, (unsigned)geteuid(),
+		    st.st_gid, (unsigned)geteuid(), st.st_gid);
+	} else if (d->target.local && (error == ENOENT || error == ENOTDIR)) {
+		text_print(out, cap,
+		    "%s does not exist: is the engine running, and is its socket mounted here "
+		    "(-v /var/run/docker.sock:/var/run/docker.sock)?",
+		    d->target.place);
+	} else if (error == ECONNREFUSED) {
+		text_print(out, cap, "nobody answers at %s: is the engine running?", d->target.url);
+	} else {
+		text_print(out, cap, "cannot connect to %s: %s", d->target.url, strerror(error));
+	}
+}
+
+/* ---- failing and trying again
+ * ---------------------------------------------------------------------------------- */
+
+static void try_again(void *owner);
+static void begin_list(struct docker *d);
+
+static void end_calls(struct docker *d)
+{
+	if (d->stream)
+		call_close(d->stream);
+	if (d->audit)
+		call_close(d->audit);
+	d->stream = d->audit = NULL;
+	resolve_cancel(&d->resolve);
+}
+
+static void set_timer(struct docker *d, uint64_t ms, void (*fire)(void *))
+{
+	d->timer.fire = fire;
+	d->timer.owner = d;
+	loop_after(d->loop, &d->timer, ms);
+}
+
+/* One try has failed, or what stood has broken: at once, then after 1, 2, 4, 8, 10 s. */
+static void down(struct docker *d, const char *why)
+{
+	static const uint64_t waits[] = {0, 1000, 2000, 4000, 8000, 10000};
+	bool steady = d->stream && d->state >= DOCKER_LISTING &&
+	    d->loop->now - d->stream_since >= DOCKER_STEADY_MS;
+
+	if (steady)
+		d->tries = 0;
+	span_copy(span_of(why), d->error, sizeof(d->error));
+	end_calls(d);
+	d->state = DOCKER_DOWN;
+	set_timer(d, waits[d->tries], try_again);
+	if (d->tries + 1 < sizeof(waits) / sizeof(waits[0]))
+		d->tries++;
+	if (d->connected) {
+		d->connected = false;
+		d->handler->lost(d->owner, d);
+	} else if (strcmp(d->error, d->error_told)) {
+		span_copy(span_of(d->error), d->error_told, sizeof(d->error_told));
+		log_line(LOG_ERROR, "engine",
+		    "Engine '%s' cannot be reached (tried again until it answers): %s",
+		    d->name, d->error);
+	}
+}
+
+/* Why a call that d needs did not succeed, as a sentence. */
+static void why_failed(
+    const struct docker *d, const struct call *call, const char *what, char *out, size_t cap)
+{
+	if (call->end == CALL_ANSWERED && call->status == 403)
+		text_print(out, cap,
+		    "a proxy before it forbids GET %s (403); it must allow /version, /events and /containers "
+		    "(EVENTS=1, CONTAINERS=1, VERSION=1)",
+		    what);
+	else if (call->end == CALL_ANSWERED)
+		text_print(
+		    out, cap, "GET %s was answered with %d: %s", what, call->status, call->words);
+	else if (call->end == CALL_UNSENT && call->error)
+		docker_explain(d, call->error, out, cap);
+	else
+		text_print(out, cap, "GET %s failed: %s", what, call->words);
+}
+
+static void down_by(struct docker *d, const struct call *call, const char *what)
+{
+	char why[DOCKER_ERROR_MAX];
+
+	why_failed(d, call, what, why, sizeof(why));
+	down(d, why);
+}
+
+/* ---- requests ------------------------------------------------------------------------------- */
+
+static struct call *begin(struct docker *d, const char *method, const char *path,
+    enum json_split_mode mode, uint64_t timeout_ms, const struct call_handler *handler, void *owner,
+    int *error)
+{
+	char host[DOCKER_URL_MAX + 8];
+
+	if (d->target.local)
+		text_print(host, sizeof(host), "docker");
+	else
+		text_print(host, sizeof(host), "%s", d->target.url + strlen("tcp://"));
+	return call_start(d->loop, d->workspace, &d->address, method, path, host, mode, timeout_ms,
+	    handler, owner, error);
+}
+
+struct call *docker_request(struct docker *d, const char *method, enum json_split_mode mode,
+    uint64_t timeout_ms, const struct call_handler *handler, void *owner, const char **error,
+    const char *format, ...)
+{
+	char path[1024];
+	struct call *call;
+	va_list args;
+	int n, code;
+
+	n = text_print(path, sizeof(path), "/v%s", d->api);
+	va_start(args, format);
+	text_vprint(path + n, sizeof(path) - (size_t)n, format, args);
+	va_end(args);
+	*error = d->request_error;
+	if (!d->api[0]) {
+		text_print(d->request_error, sizeof(d->request_error),
+		    "the engine is not connected: %.250s", d->error);
+		return NULL;
+	}
+	call = begin(d, method, path, mode, timeout_ms, handler, owner, &code);
+	if (!call)
+		docker_explain(d, -code, d->request_error, sizeof(d->request_error));
+	return call;
+}
+
+/* ---- the version ---------------------------------------------------------------------------- */
+
+/* "1.43" -> 1043, 0 for what is none. */
+static unsigned read_version(struct span text)
+{
+	struct span rest = text, major, minor;
+	uint64_t a, b;
+
+	if (!span_next(&rest, '.', &major) || !span_next(&rest, '.', &minor) || rest.n)
+		return 0;
+	if (!text_number(major, 9, &a) || !text_number(minor, 999, &b))
+		return 0;
+	return (unsigned)(a * 1000 + b);
+}
+
+/* The newest version that both sides know; an engine that has dropped ours gets its own oldest
+ * (ENGINE 29.0 refuses below 1.44, moby#51186). A pinned version is taken as it is. */
+static void choose_version(struct docker *d, unsigned newest, unsigned oldest)
+{
+	unsigned version = newest < DOCKER_API_NEWEST ? newest : DOCKER_API_NEWEST;
+
+	if (version < oldest)
+		version = oldest;
+	if (d->settings->api_version[0])
+		span_copy(span_of(d->settings->api_version), d->api, sizeof(d->api));
+	else
+		text_print(d->api, sizeof(d->api), "%u.%u", version / 1000 % 10, version % 1000);
+}
+
+static void version_value(struct call *call, const struct json *j)
+{
+	struct docker *d = call->owner;
+	char newest[16], oldest[16];
+	unsigned top;
+
+	json_text(j, json_get(j, 0, "ApiVersion"), newest, sizeof(newest));
+	json_text(j, json_get(j, 0, "MinAPIVersion"), oldest, sizeof(oldest));
+	json_text(j, json_get(j, 0, "Version"), d->version, sizeof(d->version));
+	d->podman = call->podman;
+	top = read_version(span_of(newest));
+	d->api[0] = 0;
+	if (top)
+		choose_version(d, top, read_version(span_of(oldest)));
+}
+
+static void open_stream(struct docker *d);
+
+static void learn_clock(struct docker *d, const struct call *call)
+{
+	if (!call->date)
+		return;
+	/* The header shows the engine's clock cut to whole seconds. */
+	d->clock_offset = d->loop->wall - call->date - 1000;
+	d->clock_known = true;
+}
+
+static void version_done(struct call *call)
+{
+	struct docker *d = call->owner;
+
+	d->audit = NULL;
+	if (call->end != CALL_ANSWERED || call->status != 200) {
+		down_by(d, call, "/version");
+		return;
+	}
+	if (!d->api[0]) {
+		down(d, "GET /version brought no API version: this is no Docker engine");
+		return;
+	}
+	learn_clock(d, call);
+	open_stream(d);
+}
+
+static const struct call_handler version_handler = {.value = version_value, .done = version_done};
+
+static void ask_version(struct docker *d)
+{
+	int error;
+	char why[DOCKER_ERROR_MAX];
+
+	d->state = DOCKER_ASKING;
+	d->audit = begin(d, "GET", "/version", JSON_STREAM, d->settings->curl_timeout,
+	    &version_handler, d, &error);
+	if (d->audit)
+		return;
+	docker_explain(d, -error, why, sizeof(why));
+	down(d, why);
+}
+
+/* ---- the address ---------------------------------------------------------------------------- */
+
+static void resolved(void *owner)
+{
+	struct docker *d = owner;
+	char why[DOCKER_ERROR_MAX];
+
+	if (!d->resolve.count) {
+		text_print(why, sizeof(why), "the name %.200s has no address", d->target.place);
+		down(d, why);
+		return;
+	}
+	d->address = d->resolve.addresses[d->tries % d->resolve.count];
+	ask_version(d);
+}
+
+static void connect_to(struct docker *d)
+{
+	struct span place = span_of(d->target.place);
+
+	if (d->target.local ? net_local(&d->address, place)
+			    : net_literal(&d->address, place, d->target.port)) {
+		ask_version(d);
+		return;
+	}
+	d->state = DOCKER_RESOLVING;
+	if (resolve_start(&d->resolve, d->loop, d->target.place, d->target.port, resolved, d))
+		down(d, "there is no process or descriptor left to look its name up");
+}
+
+static void try_again(void *owner)
+{
+	connect_to(owner);
+}
+
+/* ---- the event stream ----------------------------------------------------------------------- */
+
+/* Whether this very event was handed out before: `since` is inclusive, and brings the last one again. */
+static bool seen_before(struct docker *d, const struct engine_event *e)
+{
+	uint64_t hash = text_hash(
+	    (struct span){(const char *)e->id, 32}, (uint64_t)e->time_nano * 31 + e->action);
+	bool old = d->replaying && e->time_nano <= d->last_nano;
+
+	for (size_t i = 0; old && i < DOCKER_SEEN_MAX; i++)
+		if (d->seen[i] == hash)
+			return true;
+	d->seen[d->seen_at] = hash;
+	d->seen_at = (d->seen_at + 1) % DOCKER_SEEN_MAX;
+	return false;
+}
+
+/* Whether the event speaks of now: not from a replay, and not long in the pipe. */
+static bool is_live(const struct docker *d, const struct engine_event *e)
+{
+	int64_t age = d->loop->wall - d->clock_offset - e->time_nano / 1000000;
+
+	if (d->state != DOCKER_UP || d->podman || d->loop->stalled)
+		return false;
+	/* one second is lost in the header that the offset was read from */
+	return !d->clock_known || age <= DOCKER_LAG_MS + 1000;
+}
+
+static void stream_value(struct call *call, const struct json *j)
+{
+	struct docker *d = call->owner;
+	struct engine_event event;
+
+	d->events++;
+	if (!facts_read_event(j, &event) || seen_before(d, &event))
+		return;
+	if (event.time_nano > d->last_nano)
+		d->last_nano = event.time_nano;
+	d->handler->event(d->owner, d, j, &event, is_live(d, &event));
+}
+
+static void stream_batch(struct call *call)
+{
+	struct docker *d = call->owner;
+
+	if (call->split.skipped != d->skipped_told) {
+		d->skipped_told = call->split.skipped;
+		log_line(LOG_WARNING, "engine",
+		    "Engine '%s' sent an event that is larger than %d KiB or malformed; it was skipped, and the next "
+		    "audit will show what it was about",
+		    d->name, JSON_VALUE_MAX / 1024);
+	}
+	d->handler->batch(d->owner, d);
+}
+
+static void stands(void *owner)
+{
+	struct docker *d = owner;
+
+	if (d->state != DOCKER_OPENING)
+		return;
+	d->state = DOCKER_LISTING;
+	d->stream_since = d->loop->now;
+	if (!d->connected) {
+		d->connected = true;
+		d->error_told[0] = 0;
+		d->handler->connected(d->owner, d);
+	}
+	d->error[0] = 0;
+	begin_list(d);
+}
+
+static void stream_head(struct call *call)
+{
+	if (call->status == 200)
+		stands(call->owner);
+}
+
+static void stream_done(struct call *call)
+{
+	struct docker *d = call->owner;
+
+	if (call->end == CALL_ANSWERED && call->status == 200)
+		down(d, "the event stream was closed by the other side");
+	else
+		down_by(d, call, "/events");
+}
+
+static const struct call_handler stream_handler = {
+    .head = stream_head, .value = stream_value, .batch = stream_batch, .done = stream_done};
+
+/* {"type":["container"],"event":["start",…,"health_status"]}, percent-encoded: the engine filters
+ * what is not asked for (each probe alone makes three exec events), and matches health_status by
+ * prefix. */
+#define FILTERS \
+	"%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22start%22%2C%22die%22%2C%22stop%22%2C%22kill" \
+	"%22%2C%22pause%22%2C%22unpause%22%2C%22restart%22%2C%22destroy%22%2C%22rename%22%2C%22health_status%22%5D" \
+	"%7D"
+
+static void open_stream(struct docker *d)
+{
+	char path[512], why[DOCKER_ERROR_MAX];
+	int n, error;
+
+	n = text_print(path, sizeof(path), "/v%s/events?filters=%s", d->api, FILTERS);
+	d->replaying = d->last_nano > 0;
+	if (d->replaying)
+		text_print(path + n, sizeof(path) - (size_t)n, "&since=%lld.%09lld",
+		    (long long)(d->last_nano / NANO), (long long)(d->last_nano % NANO));
+	d->state = DOCKER_OPENING;
+	d->skipped_told = 0;
+	d->stream = begin(d, "GET", path, JSON_STREAM, 0, &stream_handler, d, &error);
+	if (!d->stream) {
+		docker_explain(d, -error, why, sizeof(why));
+		down(d, why);
+		return;
+	}
+	set_timer(d, DOCKER_HEAD_WAIT_MS, stands);
+}
+
+/* ---- the list: first to know what is there, then every interval to audit what the stream said
+ * ------------------------- */
+
+static void next_audit(void *owner)
+{
+	begin_list(owner);
+}
+
+static void list_value(struct call *call, const struct json *j)
+{
+	struct docker *d = call->owner;
+	struct container_facts facts;
+
+	if (facts_read_listed(j, d->podman, &facts))
+		d->handler->listed(d->owner, d, j, &facts);
+}
+
+static void list_done(struct call *call)
+{
+	struct docker *d = call->owner;
+
+	d->audit = NULL;
+	if (call->end != CALL_ANSWERED || call->status != 200) {
+		down_by(d, call, "/containers/json");
+		return;
+	}
+	if (call->split.skipped)
+		log_line(LOG_WARNING, "engine",
+		    "Engine '%s' lists %llu containers whose entry is larger than %d KiB or malformed; they are not "
+		    "watched (too many labels?)",
+		    d->name, (unsigned long long)call->split.skipped, JSON_VALUE_MAX / 1024);
+	learn_clock(d, call);
+	d->state = DOCKER_UP;
+	d->replaying = false;
+	d->tries = d->loop->now - d->stream_since >= DOCKER_STEADY_MS ? 0 : d->tries;
+	d->containers = call->values;
+	d->last_audit = d->loop->wall;
+	d->last_audit_now = d->loop->now;
+	set_timer(d, d->settings->interval, next_audit);
+	d->handler->list_ended(d->owner, d);
+}
+
+static const struct call_handler list_handler = {.value = list_value, .done = list_done};
+
+static void begin_list(struct docker *d)
+{
+	char path[64], why[DOCKER_ERROR_MAX];
+	int error;
+
+	text_print(path, sizeof(path), "/v%s/containers/json?all=1", d->api);
+	d->handler->list_begins(d->owner, d);
+	loop_cancel(d->loop, &d->timer);
+	d->audit = begin(
+	    d, "GET", path, JSON_ARRAY, d->settings->curl_timeout, &list_handler, d, &error);
+	if (d->audit)
+		return;
+	docker_explain(d, -error, why, sizeof(why));
+	down(d, why);
+}
+
+/* ---- ends ----------------------------------------------------------------------------------- */
+
+void docker_init(struct docker *d, struct loop *loop, struct call_workspace *workspace,
+    const struct settings *settings, const struct docker_handler *handler, void *owner)
+{
+	d->loop = loop;
+	d->workspace = workspace;
+	d->settings = settings;
+	d->handler = handler;
+	d->owner = owner;
+	d->state = DOCKER_DOWN;
+}
+
+void docker_start(struct docker *d)
+{
+	connect_to(d);
+}
+
+void docker_close(struct docker *d)
+{
+	end_calls(d);
+	loop_cancel(d->loop, &d->timer);
+}

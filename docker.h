@@ -1,0 +1,116 @@
+/* docker.h - one engine: finding it, agreeing on an API version, holding its event stream open,
+ * auditing with the list, coming back when it was lost, and sending it requests. It tells what it
+ * hears through a handler; it decides nothing about containers. */
+#ifndef AUTOHEAL_DOCKER_H
+#define AUTOHEAL_DOCKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "call.h"
+#include "config.h"
+#include "facts.h"
+#include "loop.h"
+#include "net.h"
+#include "resolve.h"
+
+#define DOCKER_API_NEWEST \
+	1055 /* 1.55, the newest this program was built for (major * 1000 + minor) */
+#define DOCKER_SEEN_MAX \
+	256 /* events remembered to know a replay again: as many as an engine can replay */
+#define DOCKER_HEAD_WAIT_MS \
+	1000 /* an engine before 20.10 sends the stream's head with its first event only */
+#define DOCKER_STEADY_MS 1000 /* a stream that stood this long is worth an immediate reconnect */
+#define DOCKER_LAG_MS 2000    /* an event older than this when read is no live proof */
+#define DOCKER_URL_MAX 256
+#define DOCKER_ERROR_MAX 320
+
+/* Where an engine listens. */
+struct docker_target {
+	bool local;                 /* a unix socket */
+	char place[DOCKER_URL_MAX]; /* its path, or a host name or address */
+	uint16_t port;
+	char url[DOCKER_URL_MAX]; /* as shown to people */
+};
+
+/* Reads unix://PATH, a bare path, tcp://HOST:PORT or http://HOST:PORT. 0, or -1 with a sentence in error. */
+int docker_read_target(struct docker_target *target, const char *url, char *error, size_t error_size);
+/* The target that the settings name, or the first default socket that exists. 0, or -1 with a sentence. */
+int docker_find_target(struct docker_target *target, const struct settings *settings,
+    const char *runtime_dir, char *error, size_t error_size);
+
+enum docker_state {
+	DOCKER_DOWN,      /* waiting to try again */
+	DOCKER_RESOLVING, /* its name */
+	DOCKER_ASKING,    /* its version */
+	DOCKER_OPENING,   /* its event stream */
+	DOCKER_LISTING, /* the stream stands; the first list is on its way: events are no live proof yet */
+	DOCKER_UP,
+};
+
+struct docker;
+
+struct docker_handler {
+	void (*connected)(void *owner, struct docker *d); /* the stream stands */
+	void (*lost)(void *owner, struct docker *d); /* it does not any more; d->error says why */
+	void (*event)(void *owner, struct docker *d, const struct json *j,
+	    const struct engine_event *event, bool live);
+	void (*batch)(void *owner, struct docker *d); /* all events of one read were handed out */
+	void (*list_begins)(void *owner, struct docker *d);
+	void (*listed)(void *owner, struct docker *d, const struct json *j,
+	    const struct container_facts *facts);
+	void (*list_ended)(void *owner, struct docker *d); /* only after a whole list */
+};
+
+struct docker {
+	struct loop *loop;
+	struct call_workspace *workspace;
+	const struct settings *settings;
+	const struct docker_handler *handler;
+	void *owner;
+	unsigned index;
+	const char *name; /* AUTOHEAL_HOST_NAME */
+	struct docker_target target;
+	struct net_address address; /* the one in use */
+	struct resolve resolve;
+	enum docker_state state;
+	bool connected;              /* `connected` was told, and `lost` not since */
+	struct call *stream, *audit; /* audit: version and list */
+	struct loop_timer timer; /* the next try, the end of the wait for the head, or the next audit */
+	unsigned tries;          /* failed in a row */
+	uint64_t stream_since;
+	char api[8]; /* "1.43" */
+	char version[32];
+	bool podman;
+	int64_t last_nano; /* the newest event's timeNano: where a reconnect goes on */
+	uint64_t seen[DOCKER_SEEN_MAX];
+	unsigned seen_at;
+	bool replaying;
+	int64_t clock_offset; /* our clock minus the engine's, ms, at least; valid with clock_known */
+	bool clock_known;
+	uint64_t skipped_told;
+	/* counters and marks for status and health */
+	uint64_t events, reconnects, audit_repairs;
+	uint64_t containers;                  /* in the last whole list, watched or not */
+	int64_t last_audit;                   /* wall, 0 never */
+	uint64_t last_audit_now;              /* loop's clock */
+	char error[DOCKER_ERROR_MAX];         /* why it is not up, "" when it is */
+	char error_told[DOCKER_ERROR_MAX];    /* logged already */
+	char request_error[DOCKER_ERROR_MAX]; /* of the last docker_request that could not be begun */
+};
+
+void docker_init(struct docker *d, struct loop *loop, struct call_workspace *workspace,
+    const struct settings *settings, const struct docker_handler *handler, void *owner);
+/* Begins to connect; from here on it keeps itself connected. */
+void docker_start(struct docker *d);
+void docker_close(struct docker *d);
+
+/* A request of this engine's API: path without the version prefix. NULL when it cannot even be
+ * begun: *error is then a sentence that lives until the next call. */
+struct call *docker_request(struct docker *d, const char *method, enum json_split_mode mode,
+    uint64_t timeout_ms, const struct call_handler *handler, void *owner, const char **error,
+    const char *format, ...) __attribute__((format(printf, 8, 9)));
+/* A sentence for a failed connection to d: what, why, and what to do (the gid that is needed, ...). */
+void docker_explain(const struct docker *d, int error, char *out, size_t cap);
+
+#endif

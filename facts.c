@@ -1,0 +1,231 @@
+/* facts.c - reading the engine's JSON, of facts.h. */
+#include "facts.h"
+
+#include <string.h>
+
+#define NANO_PER_SECOND 1000000000ll
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *word;
+	enum engine_action action;
+} actions[] = {
+    {"start", ENGINE_START},
+    {"die", ENGINE_DIE},
+    {"died", ENGINE_DIE}, /* Podman's own word */
+    {"stop", ENGINE_STOP},
+    {"kill", ENGINE_KILL},
+    {"pause", ENGINE_PAUSE},
+    {"unpause", ENGINE_UNPAUSE},
+    {"restart", ENGINE_RESTART},
+    {"destroy", ENGINE_DESTROY},
+    {"remove", ENGINE_DESTROY}, /* Podman's own word */
+    {"rename", ENGINE_RENAME},
+    {"health_status: healthy", ENGINE_HEALTHY},
+    {"health_status: unhealthy", ENGINE_UNHEALTHY},
+};
+
+static enum engine_action read_action(const struct json *j, struct span word)
+{
+	int health;
+
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		if (span_is(word, actions[i].word))
+			return actions[i].action;
+	if (!span_is(word, "health_status"))
+		return ENGINE_OTHER;
+	health = json_get(j, 0, "HealthStatus"); /* Podman: the value stands beside */
+	if (json_is(j, health, "unhealthy"))
+		return ENGINE_UNHEALTHY;
+	return json_is(j, health, "healthy") ? ENGINE_HEALTHY : ENGINE_OTHER;
+}
+
+bool facts_read_event(const struct json *j, struct engine_event *event)
+{
+	int type = json_get(j, 0, "Type"), action = json_get(j, 0, "Action");
+	int actor = json_get(j, 0, "Actor"), id = json_get(j, actor, "ID");
+
+	if (type >= 0 && !json_is(j, type, "container"))
+		return false;
+	if (action < 0)
+		action = json_get(j, 0, "status"); /* the legacy form, gone since API 1.52 */
+	if (id < 0)
+		id = json_get(j, 0, "id");
+	if (!json_is_string(j, action) || !json_is_string(j, id))
+		return false;
+	event->action = read_action(j, json_raw(j, action));
+	if (event->action == ENGINE_OTHER || !text_unhex(json_raw(j, id), event->id, 32))
+		return false;
+	event->time_nano = json_int(j, json_get(j, 0, "timeNano"), 0);
+	if (event->time_nano <= 0)
+		event->time_nano = json_int(j, json_get(j, 0, "time"), 0) * NANO_PER_SECOND;
+	event->attributes = json_get(j, actor, "Attributes");
+	return true;
+}
+
+/* ---- the list ------------------------------------------------------------------------------- */
+
+static void read_state(struct policy_facts *f, const struct json *j, int state)
+{
+	f->paused = json_is(j, state, "paused");
+	f->restarting = json_is(j, state, "restarting");
+	f->running = f->paused || f->restarting || json_is(j, state, "running");
+}
+
+static bool ends_with(struct span s, const char *end)
+{
+	size_t n = strlen(end);
+
+	return s.n >= n && !memcmp(s.p + s.n - n, end, n);
+}
+
+/* "Up 5 minutes (unhealthy)": the list's only word on health before API 1.52. */
+static enum container_health health_in_status(struct span status, bool podman)
+{
+	if (ends_with(status, "(unhealthy)"))
+		return HEALTH_BAD;
+	if (ends_with(status, "(healthy)"))
+		return HEALTH_GOOD;
+	if (ends_with(status, "(health: starting)") || ends_with(status, "(starting)"))
+		return HEALTH_STARTING;
+	return podman ? HEALTH_UNKNOWN : HEALTH_NONE;
+}
+
+static enum container_health read_health(const struct json *j, int status)
+{
+	if (json_is(j, status, "unhealthy"))
+		return HEALTH_BAD;
+	if (json_is(j, status, "healthy"))
+		return HEALTH_GOOD;
+	if (json_is(j, status, "starting"))
+		return HEALTH_STARTING;
+	return HEALTH_NONE;
+}
+
+static void read_name(const struct json *j, int token, struct container_facts *out)
+{
+	char name[WATCH_NAME_MAX + 1];
+	size_t n = json_text(j, token, name, sizeof(name));
+	size_t slash = n && name[0] == '/';
+
+	span_copy((struct span){name + slash, n - slash}, out->name, sizeof(out->name));
+}
+
+/* The first name without a second slash: the others are links of other containers to this one. */
+static int own_name(const struct json *j, int names)
+{
+	int element = -1, first = -1;
+
+	while (json_next_element(j, names, &element)) {
+		struct span raw = json_raw(j, element);
+
+		if (first < 0)
+			first = element;
+		if (raw.n > 1 && !memchr(raw.p + 1, '/', raw.n - 1))
+			return element;
+	}
+	return first;
+}
+
+static uint32_t as_uint32(int64_t v)
+{
+	if (v < 0)
+		return 0;
+	return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
+}
+
+bool facts_read_listed(const struct json *j, bool podman, struct container_facts *out)
+{
+	int health = json_get(j, 0, "Health");
+
+	*out = (struct container_facts){.now = {.age_ms = -1, .stop_timeout = WATCH_UNSET}};
+	if (!text_unhex(json_raw(j, json_get(j, 0, "Id")), out->id, 32))
+		return false;
+	read_name(j, own_name(j, json_get(j, 0, "Names")), out);
+	out->labels = json_get(j, 0, "Labels");
+	out->created = as_uint32(json_int(j, json_get(j, 0, "Created"), 0));
+	read_state(&out->now, j, json_get(j, 0, "State"));
+	if (json_is_object(j, health)) {
+		out->now.health = read_health(j, json_get(j, health, "Status"));
+		out->now.streak = as_uint32(json_int(j, json_get(j, health, "FailingStreak"), 0));
+	} else {
+		out->now.health = health_in_status(json_raw(j, json_get(j, 0, "Status")), podman);
+	}
+	return true;
+}
+
+/* ---- inspect -------------------------------------------------------------------------------- */
+
+/* Docker's defaults hold where a healthcheck leaves a value at 0 (SPEC 6). */
+static int64_t nanoseconds(const struct json *j, int token, int64_t otherwise)
+{
+	int64_t v = json_int(j, token, 0);
+
+	return v > 0 ? v : otherwise;
+}
+
+static void read_healthcheck(struct policy_facts *f, const struct json *j, int check)
+{
+	int64_t interval = nanoseconds(j, json_get(j, check, "Interval"), 30 * NANO_PER_SECOND);
+	int64_t start = nanoseconds(j, json_get(j, check, "StartPeriod"), 0);
+	int64_t retries = json_int(j, json_get(j, check, "Retries"), 0);
+	int64_t limit = 24 * 3600 * NANO_PER_SECOND;
+
+	f->check_retries = as_uint32(retries);
+	if (retries <= 0)
+		retries = 3;
+	if (interval > limit || start > limit || retries > 1000) {
+		f->check_time = 24 * 3600;
+		return;
+	}
+	f->check_time = as_uint32((start + interval / 1000 * retries * 1000) / NANO_PER_SECOND);
+}
+
+static uint32_t read_stop_timeout(const struct json *j, int token)
+{
+	int64_t seconds = json_int(j, token, 10); /* absent: Docker's default */
+
+	return seconds < 0 ? WATCH_FOREVER : as_uint32(seconds);
+}
+
+bool facts_read_inspected(const struct json *j, int64_t date, struct container_facts *out)
+{
+	int state = json_get(j, 0, "State"), config = json_get(j, 0, "Config");
+	int health = json_get(j, state, "Health");
+	int64_t started;
+	char text[48];
+	size_t n;
+
+	*out = (struct container_facts){.now = {.whole = true, .age_ms = -1}};
+	if (health < 0)
+		health = json_get(j, state, "Healthcheck"); /* Podman before 4.4 */
+	if (!text_unhex(json_raw(j, json_get(j, 0, "Id")), out->id, 32) || !json_is_object(j, state))
+		return false;
+	read_name(j, json_get(j, 0, "Name"), out);
+	out->labels = json_get(j, config, "Labels");
+	read_state(&out->now, j, json_get(j, state, "Status"));
+	if (json_bool(j, json_get(j, state, "Paused"), false))
+		out->now.paused = true;
+	if (json_bool(j, json_get(j, state, "Restarting"), false))
+		out->now.restarting = true;
+	out->now.health = read_health(j, json_get(j, health, "Status"));
+	out->now.streak = as_uint32(json_int(j, json_get(j, health, "FailingStreak"), 0));
+	out->now.exit_code = (int32_t)json_int(j, json_get(j, state, "ExitCode"), 0);
+	out->now.stop_timeout = read_stop_timeout(j, json_get(j, config, "StopTimeout"));
+	if (json_is_object(j, json_get(j, config, "Healthcheck")))
+		read_healthcheck(&out->now, j, json_get(j, config, "Healthcheck"));
+	n = json_text(j, json_get(j, state, "StartedAt"), text, sizeof(text));
+	if (date && text_read_time((struct span){text, n}, &started) && started)
+		out->now.age_ms = date > started ? date - started : 0;
+	return true;
+}
+
+const char *facts_status(const struct policy_facts *f)
+{
+	if (f->paused)
+		return "paused";
+	if (f->restarting)
+		return "restarting";
+	return f->running ? "running" : "exited";
+}

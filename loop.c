@@ -1,0 +1,198 @@
+/* loop.c - select() and timers, of loop.h. */
+#include "loop.h"
+
+#include <time.h>
+
+static uint64_t clock_ms(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void loop_clock(struct loop *loop)
+{
+	loop->now = clock_ms(CLOCK_MONOTONIC);
+	loop->wall = (int64_t)clock_ms(CLOCK_REALTIME);
+}
+
+void loop_init(struct loop *loop)
+{
+	loop->top = -1;
+	loop_clock(loop);
+	loop->boot = clock_ms(CLOCK_BOOTTIME);
+}
+
+bool loop_watch(
+    struct loop *loop, int fd, unsigned wants, void (*ready)(void *, unsigned), void *owner)
+{
+	if (fd < 0 || fd >= LOOP_FD_MAX)
+		return false;
+	loop->watches[fd] = (struct loop_watch){ready, owner};
+	if (fd > loop->top)
+		loop->top = fd;
+	loop_wants(loop, fd, wants);
+	return true;
+}
+
+void loop_wants(struct loop *loop, int fd, unsigned wants)
+{
+	if (wants & LOOP_READ)
+		FD_SET(fd, &loop->read);
+	else
+		FD_CLR(fd, &loop->read);
+	if (wants & LOOP_WRITE)
+		FD_SET(fd, &loop->write);
+	else
+		FD_CLR(fd, &loop->write);
+}
+
+void loop_forget(struct loop *loop, int fd)
+{
+	if (fd < 0 || fd >= LOOP_FD_MAX)
+		return;
+	loop_wants(loop, fd, 0);
+	loop->watches[fd].ready = NULL;
+	while (loop->top >= 0 && !loop->watches[loop->top].ready)
+		loop->top--;
+}
+
+/* ---- timers: a binary heap, counted from 1, the nearest at heap[1] -------------------------- */
+
+static void put_timer(struct loop *loop, size_t place, struct loop_timer *timer)
+{
+	loop->heap[place] = timer;
+	timer->place = place;
+}
+
+static void sift_up(struct loop *loop, size_t place, struct loop_timer *timer)
+{
+	while (place > 1 && loop->heap[place / 2]->due > timer->due) {
+		put_timer(loop, place, loop->heap[place / 2]);
+		place /= 2;
+	}
+	put_timer(loop, place, timer);
+}
+
+static void sift_down(struct loop *loop, size_t place, struct loop_timer *timer)
+{
+	for (;;) {
+		size_t child = place * 2;
+
+		if (child > loop->timers)
+			break;
+		if (child < loop->timers && loop->heap[child + 1]->due < loop->heap[child]->due)
+			child++;
+		if (loop->heap[child]->due >= timer->due)
+			break;
+		put_timer(loop, place, loop->heap[child]);
+		place = child;
+	}
+	put_timer(loop, place, timer);
+}
+
+void loop_cancel(struct loop *loop, struct loop_timer *timer)
+{
+	size_t place = timer->place;
+	struct loop_timer *last;
+
+	if (!place)
+		return;
+	timer->place = 0;
+	last = loop->heap[loop->timers--];
+	if (last == timer)
+		return;
+	if (place > 1 && loop->heap[place / 2]->due > last->due)
+		sift_up(loop, place, last);
+	else
+		sift_down(loop, place, last);
+}
+
+void loop_after(struct loop *loop, struct loop_timer *timer, uint64_t after)
+{
+	loop_cancel(loop, timer);
+	if (loop->timers == LOOP_TIMERS_MAX)
+		return; /* cannot happen: the parts' own limits add up to less */
+	timer->due = loop->now + after;
+	sift_up(loop, ++loop->timers, timer);
+}
+
+static void fire_timers(struct loop *loop)
+{
+	while (loop->timers && loop->heap[1]->due <= loop->now) {
+		struct loop_timer *timer = loop->heap[1];
+
+		loop_cancel(loop, timer);
+		timer->fire(timer->owner);
+	}
+}
+
+/* ---- the turn ------------------------------------------------------------------------------- */
+
+void loop_suspect(struct loop *loop)
+{
+	loop->boot = 0;
+}
+
+/* How long select() may sleep; NULL for ever. */
+static struct timeval *until_next(const struct loop *loop, struct timeval *t)
+{
+	uint64_t ms;
+
+	if (!loop->timers)
+		return NULL;
+	ms = loop->heap[1]->due > loop->now ? loop->heap[1]->due - loop->now : 0;
+	t->tv_sec = (time_t)(ms / 1000);
+	t->tv_usec = (suseconds_t)(ms % 1000 * 1000);
+	return t;
+}
+
+/* A stall shows in three ways: the turn's own work took long, the sleep lasted longer than planned
+ * (the machine was suspended), or somebody told us (loop_suspect). */
+static void look_for_stall(struct loop *loop, uint64_t slept_from, const struct timeval *planned)
+{
+	uint64_t boot = clock_ms(CLOCK_BOOTTIME);
+	uint64_t plan = planned
+	    ? (uint64_t)planned->tv_sec * 1000 + (uint64_t)planned->tv_usec / 1000
+	    : UINT64_MAX / 2;
+
+	loop->stalled = slept_from - loop->boot > LOOP_STALL_MS ||
+	    boot - slept_from > plan + LOOP_STALL_MS;
+	loop->boot = boot;
+}
+
+static void call_ready(struct loop *loop, int fd, const fd_set *r, const fd_set *w)
+{
+	unsigned what = 0;
+
+	if (FD_ISSET(fd, r) && FD_ISSET(fd, &loop->read))
+		what |= LOOP_READ;
+	if (FD_ISSET(fd, w) && FD_ISSET(fd, &loop->write))
+		what |= LOOP_WRITE;
+	if (what && loop->watches[fd].ready)
+		loop->watches[fd].ready(loop->watches[fd].owner, what);
+}
+
+void loop_turn(struct loop *loop)
+{
+	fd_set r = loop->read, w = loop->write;
+	int top = loop->top, ready;
+	struct timeval plan = {0}, left, *planned;
+	uint64_t slept_from;
+
+	loop_clock(loop);
+	planned = until_next(loop, &plan);
+	left = plan; /* Linux's select() changes what it is given */
+	slept_from = clock_ms(CLOCK_BOOTTIME);
+	ready = select(top + 1, &r, &w, NULL, planned ? &left : NULL);
+	loop_clock(loop);
+	look_for_stall(loop, slept_from, planned);
+	fire_timers(loop);
+	if (ready <= 0)
+		return;
+	/* A descriptor closed and opened again within this turn may be called once too often: every
+	 * `ready` reads without blocking, so that costs a system call and nothing else. */
+	for (int fd = 0; fd <= top; fd++)
+		call_ready(loop, fd, &r, &w);
+}

@@ -1,0 +1,1019 @@
+/* monitor.c - what the engines say goes to the policy, what the policy decides is carried out; of monitor.h. */
+#include "monitor.h"
+
+#include <string.h>
+
+#include "log.h"
+
+#define ACTIONS_AT_ONCE 32 /* handed over by the policy in one piece */
+
+static void settle(struct monitor *m);
+
+/* ---- telling -------------------------------------------------------------------------------- */
+
+static void short_id(const uint8_t id[32], char out[13])
+{
+	text_hex(id, 6, out);
+}
+
+static void log_container(
+    enum log_level level, const char *module, const struct container *c, const char *words)
+{
+	char id[13];
+
+	short_id(c->id, id);
+	log_line(level, module, "Container '%s' (%s) %s", c->name, id, words);
+}
+
+static const char *host_of(const struct monitor *m, const struct container *c)
+{
+	return m->engines[c->engine].name;
+}
+
+static void keep_event(struct monitor *m, const struct container *c, struct audit_event *e)
+{
+	e->wall = m->loop->wall;
+	e->id = c->id;
+	e->name = span_of(c->name);
+	e->stable_id = span_of(c->identity->name);
+	e->host = span_of(host_of(m, c));
+	e->restart_count = c->identity->restarts;
+	audit_add(&m->audit, e);
+}
+
+static void tell(struct monitor *m, const struct action *a)
+{
+	struct audit_event e = {
+	    .kind = a->audit,
+	    .exit_code = a->exit_code,
+	    .duration_ms = a->duration_ms,
+	    .incident = a->incident,
+	    .status = span_of(a->status),
+	    .message = span_of(a->message),
+	    .reason = span_of(a->reason),
+	    .action = span_of(a->did),
+	};
+	char id[13];
+
+	keep_event(m, a->container, &e);
+	short_id(a->container->id, id);
+	log_line(a->level, "monitor", "Container '%s' (%s) %s (%s): %s", a->container->name, id,
+	    audit_kind_name(a->audit), a->status, a->message);
+}
+
+static void tell_container(struct monitor *m, const struct container *c, enum audit_kind kind,
+    const char *status, const char *message)
+{
+	struct audit_event e = {.kind = kind,
+	    .exit_code = INT32_MIN,
+	    .duration_ms = -1,
+	    .status = span_of(status),
+	    .message = span_of(message)};
+
+	keep_event(m, c, &e);
+}
+
+/* An event of an identity whose container is not there (any more). */
+static void tell_identity(
+    struct monitor *m, const struct identity *identity, const char *status, const char *message)
+{
+	struct audit_event e = {
+	    .kind = AUDIT_SELECTION, .exit_code = INT32_MIN, .duration_ms = -1, .wall = m->loop->wall};
+
+	e.status = span_of(status);
+	e.message = span_of(message);
+	e.name = e.stable_id = span_of(identity->name);
+	e.host = span_of(m->engines[0].name);
+	e.restart_count = identity->restarts;
+	audit_add(&m->audit, &e);
+	log_line(LOG_INFO, "monitor", "'%s' %s: %s", identity->name, status, message);
+}
+
+void monitor_tell(struct monitor *m, enum audit_kind kind, const char *status, const char *host,
+    const char *message)
+{
+	struct audit_event e = {
+	    .kind = kind, .exit_code = INT32_MIN, .duration_ms = -1, .wall = m->loop->wall};
+
+	e.status = span_of(status);
+	e.host = span_of(host);
+	e.message = span_of(message);
+	audit_add(&m->audit, &e);
+}
+
+/* ---- carrying out --------------------------------------------------------------------------- */
+
+static void carry_out(struct monitor *m, struct actions *actions);
+
+static void give(struct monitor *m, struct container *c, const struct policy_event *event)
+{
+	struct action list[POLICY_ACTIONS_MAX];
+	struct actions out = {.list = list, .room = POLICY_ACTIONS_MAX};
+
+	policy_on_event(&m->policy, c, event, m->loop->now, &out);
+	carry_out(m, &out);
+}
+
+static void forget(struct monitor *m, struct container *c, bool gone)
+{
+	if (gone && c->identity->heal && c->identity->heal->open && c->state != STATE_RESTARTING)
+		tell_container(m, c, AUDIT_SKIPPED, "gone", "Not healed: it is gone");
+	policy_forget(&m->policy, c, gone, m->loop->now);
+	if (!m->sweep.place && gone)
+		loop_after(m->loop, &m->sweep, CONTAINERS_SELECTION_MS);
+}
+
+static void request_done(struct call *call);
+static const struct call_handler request_handler = {.done = request_done};
+
+static struct policy_answer answer_of(const struct call *call)
+{
+	struct policy_answer answer = {.status = call->status, .message = span_of(call->words)};
+
+	if (call->end == CALL_ANSWERED)
+		answer.kind = call_succeeded(call) ? ANSWER_DONE : ANSWER_REFUSED;
+	else
+		answer.kind = call->end == CALL_UNSENT ? ANSWER_UNSENT : ANSWER_LOST;
+	return answer;
+}
+
+static void drop_request(struct monitor *m, const struct call *call)
+{
+	for (size_t i = 0; i < m->restarts_count; i++) {
+		if (m->restarts[i] == call) {
+			m->restarts[i] = m->restarts[--m->restarts_count];
+			return;
+		}
+	}
+}
+
+/* The engine answered our restart or start, or the connection ended. */
+static void request_done(struct call *call)
+{
+	struct docker *d = call->owner;
+	struct monitor *m = d->owner;
+	struct container *c = containers_find(&m->policy.containers, d->index, call->id);
+	struct policy_answer answer = answer_of(call);
+	struct policy_event event = {.kind = EVENT_ANSWER, .answer = &answer};
+
+	drop_request(m, call);
+	if (!c)
+		return;
+	give(m, c, &event);
+	if (policy_keep(&m->policy, c, m->loop->now))
+		settle(m);
+}
+
+static void unsent(struct monitor *m, struct container *c, const char *why)
+{
+	struct policy_answer answer = {.kind = ANSWER_UNSENT, .message = span_of(why)};
+	struct policy_event event = {.kind = EVENT_ANSWER, .answer = &answer};
+
+	give(m, c, &event);
+}
+
+static void send_request(struct monitor *m, const struct action *a)
+{
+	struct container *c = a->container;
+	struct docker *d = &m->engines[c->engine];
+	const char *error = "autoheal has too many requests under way";
+	struct call *call = NULL;
+	char id[65], query[24] = "";
+
+	text_hex(c->id, 32, id);
+	if (a->kind == ACTION_RESTART && a->stop_timeout == WATCH_FOREVER)
+		text_print(query, sizeof(query), "?t=-1");
+	else if (a->kind == ACTION_RESTART && a->stop_timeout != WATCH_UNSET)
+		text_print(query, sizeof(query), "?t=%u", a->stop_timeout);
+	if (m->restarts_count < MONITOR_RESTARTS_MAX)
+		call = docker_request(d, "POST", JSON_STREAM, 0, &request_handler, d, &error,
+		    "/containers/%s/%s%s", id, a->kind == ACTION_START ? "start" : "restart", query);
+	if (!call) {
+		unsent(m, c, error);
+		return;
+	}
+	memcpy(call->id, c->id, 32);
+	m->restarts[m->restarts_count++] = call;
+	log_container(LOG_INFO, "monitor", c,
+	    a->kind == ACTION_START ? "is down after its restart: starting it"
+				    : "is unhealthy: restarting it");
+}
+
+static void abandon(struct monitor *m, const struct container *c)
+{
+	for (size_t i = 0; i < m->restarts_count; i++) {
+		struct call *call = m->restarts[i];
+		const struct docker *d = call->owner;
+
+		if (d->index != c->engine || memcmp(call->id, c->id, 32))
+			continue;
+		drop_request(m, call);
+		call_close(call);
+		return;
+	}
+}
+
+static void carry_out(struct monitor *m, struct actions *actions)
+{
+	/* Requests first: what is told can wait the microseconds. */
+	for (size_t i = 0; i < actions->count; i++)
+		if (actions->list[i].kind == ACTION_RESTART || actions->list[i].kind == ACTION_START)
+			send_request(m, &actions->list[i]);
+	for (size_t i = 0; i < actions->count; i++) {
+		const struct action *a = &actions->list[i];
+
+		if (a->kind == ACTION_TELL)
+			tell(m, a);
+		else if (a->kind == ACTION_LOG)
+			log_container(a->level, "policy", a->container, a->message);
+		else if (a->kind == ACTION_ABANDON)
+			abandon(m, a->container);
+	}
+	for (size_t i = 0; i < actions->count; i++) {
+		const struct container *c = actions->list[i].container;
+		size_t at = (m->looks_first + m->looks_waiting) % MONITOR_LOOKS_QUEUE;
+
+		if (actions->list[i].kind != ACTION_INSPECT)
+			continue;
+		if (m->looks_waiting == MONITOR_LOOKS_QUEUE) {
+			actions->list[i].container->looking = false;
+			continue; /* the next audit sees to it */
+		}
+		memcpy(m->looks[at].id, c->id, 32);
+		m->looks[at].engine = c->engine;
+		m->looks_waiting++;
+	}
+}
+
+/* ---- looking: an inspect, at the policy's wish
+ * --------------------------------------------------------------------- */
+
+static void announce(struct monitor *m, struct container *c);
+
+static void look_value(struct call *call, const struct json *j)
+{
+	struct docker *d = call->owner;
+	struct monitor *m = d->owner;
+	struct container *c = containers_find(&m->policy.containers, d->index, call->id);
+	struct container_facts facts;
+	struct policy_event event = {.kind = EVENT_FACTS, .facts = &facts.now};
+
+	if (!c || !facts_read_inspected(j, call->date, &facts))
+		return;
+	if (c->announce)
+		announce(m, c);
+	give(m, c, &event);
+}
+
+/* It was gone before it could be inspected. */
+static void look_gone(struct monitor *m, struct container *c)
+{
+	if (c->announce)
+		log_container(LOG_WARNING, "monitor", c, "was gone before it could be inspected");
+	c->announce = false;
+	forget(m, c, true);
+}
+
+static void look_done(struct call *call)
+{
+	static const struct policy_event failed = {.kind = EVENT_LOOK_FAILED};
+	struct docker *d = call->owner;
+	struct monitor *m = d->owner;
+	struct container *c = containers_find(&m->policy.containers, d->index, call->id);
+
+	m->looks_running--;
+	if (c && c->looking) {
+		if (call->end == CALL_ANSWERED && call->status == 404) {
+			c->looking = false;
+			look_gone(m, c);
+		} else {
+			if (c->announce)
+				announce(m, c); /* its label was seen; only the details are missing */
+			give(m, c, &failed);
+		}
+	}
+	settle(m);
+}
+
+static const struct call_handler look_handler = {.value = look_value, .done = look_done};
+
+static void begin_look(struct monitor *m, const struct monitor_look *look)
+{
+	static const struct policy_event failed = {.kind = EVENT_LOOK_FAILED};
+	struct docker *d = &m->engines[look->engine];
+	struct container *c = containers_find(&m->policy.containers, look->engine, look->id);
+	const char *error;
+	struct call *call;
+	char id[65];
+
+	if (!c || !c->looking)
+		return;
+	text_hex(look->id, 32, id);
+	call = docker_request(d, "GET", JSON_STREAM, m->settings->curl_timeout, &look_handler, d,
+	    &error, "/containers/%s/json", id);
+	if (!call) {
+		give(m, c, &failed);
+		return;
+	}
+	memcpy(call->id, look->id, 32);
+	m->looks_running++;
+}
+
+static void begin_looks(struct monitor *m)
+{
+	while (m->looks_waiting && m->looks_running < MONITOR_LOOKS_MAX) {
+		struct monitor_look look = m->looks[m->looks_first];
+
+		m->looks_first = (m->looks_first + 1) % MONITOR_LOOKS_QUEUE;
+		m->looks_waiting--;
+		begin_look(m, &look);
+	}
+}
+
+/* ---- deciding: after all that one read brought
+ * -------------------------------------------------------------------------- */
+
+static void settle(struct monitor *m)
+{
+	struct action list[ACTIONS_AT_ONCE];
+	struct actions out = {.list = list, .room = ACTIONS_AT_ONCE};
+	uint64_t next;
+	bool more;
+
+	do {
+		out.count = 0;
+		more = policy_run(&m->policy, m->loop->now, &out);
+		carry_out(m, &out);
+	} while (more);
+	begin_looks(m);
+	next = policy_next(&m->policy);
+	if (next == UINT64_MAX)
+		loop_cancel(m->loop, &m->due);
+	else
+		loop_after(m->loop, &m->due, next > m->loop->now ? next - m->loop->now : 0);
+}
+
+static void policy_due(void *owner)
+{
+	settle(owner);
+}
+
+/* ---- who is watched
+ * ------------------------------------------------------------------------------------------------------ */
+
+static bool is_self(const struct monitor *m, const uint8_t id[32])
+{
+	return m->self_known && !memcmp(m->self, id, 32);
+}
+
+static enum watch_reason decide(struct monitor *m, const uint8_t id[32], struct span name,
+    struct span stable_id, const struct watch_labels *labels)
+{
+	const struct identity *identity = containers_identity(
+	    &m->policy.containers, stable_id, false);
+	struct watch_candidate candidate = {
+	    .name = name,
+	    .stable_id = stable_id,
+	    .labels = labels,
+	    .choice = identity ? (enum watch_choice)identity->choice : CHOICE_NONE,
+	    .self = is_self(m, id),
+	};
+
+	return watch_decide(m->settings, &candidate);
+}
+
+/* The label that is looked for, for sentences. */
+static void label_words(const struct monitor *m, char *out, size_t cap)
+{
+	text_print(out, cap, "%.64s=%.64s",
+	    config_watches_all(m->settings) ? "autoheal" : m->settings->label,
+	    m->settings->label_value);
+}
+
+static void announce(struct monitor *m, struct container *c)
+{
+	char label[136], message[224], id[13];
+
+	c->announce = false;
+	if (c->identity->announced) {
+		log_container(LOG_DEBUG, "monitor", c, "is monitored already");
+		return;
+	}
+	c->identity->announced = true;
+	if (c->identity->choice == CHOICE_NONE)
+		c->identity->choice = CHOICE_LABEL;
+	label_words(m, label, sizeof(label));
+	short_id(c->id, id);
+	text_print(
+	    message, sizeof(message), "Automatically added to monitoring due to %s label", label);
+	tell_container(m, c, AUDIT_AUTO_MONITOR, "enabled", message);
+	log_line(LOG_INFO, "monitor",
+	    "✓ Auto-monitoring enabled for container '%s' (%s) - detected %s label", c->name, id,
+	    label);
+}
+
+/* A container that the engine shows, and what the rules say of it. */
+struct candidate {
+	struct watch_labels labels;
+	char name[WATCH_NAME_MAX], stable[WATCH_NAME_MAX];
+	struct span name_span, stable_span;
+	enum watch_reason reason;
+	uint32_t created;
+};
+
+/* labels: a token of j. One that is watched already is judged by the identity that it holds. */
+static void examine(struct monitor *m, const struct docker *d, const uint8_t id[32],
+    const char *name, const struct json *j, int labels, struct candidate *out)
+{
+	const struct container *c = containers_find(&m->policy.containers, d->index, id);
+
+	watch_read_labels(&out->labels, m->settings, j, labels);
+	span_copy(span_of(name), out->name, sizeof(out->name));
+	out->name_span = span_of(out->name);
+	watch_stable_id(out->stable, &out->labels, out->name_span, d->name);
+	if (c)
+		span_copy(span_of(c->identity->name), out->stable, sizeof(out->stable));
+	out->stable_span = span_of(out->stable);
+	out->created = 0;
+	out->reason = decide(m, id, out->name_span, out->stable_span, &out->labels);
+}
+
+/* The identity of one that must do without its stable one: its name, or, where even that is taken by
+ * somebody's monitoring.id, its name and id. */
+static struct identity *by_name(
+    struct monitor *m, unsigned engine, const uint8_t id[32], struct span name)
+{
+	struct watch_labels none = {0};
+	char own[WATCH_NAME_MAX], hex[13];
+	size_t n = watch_stable_id(own, &none, name, m->engines[engine].name);
+	struct identity *identity = containers_identity(
+	    &m->policy.containers, (struct span){own, n}, true);
+
+	if (!identity || !identity->holder)
+		return identity;
+	short_id(id, hex);
+	text_print(own, sizeof(own), "%.200s@%s", identity->name, hex);
+	return containers_identity(&m->policy.containers, span_of(own), true);
+}
+
+/* The identity that a newcomer gets: its stable one, unless a living container holds that already:
+ * the older of the two keeps it, the other goes by its name (SPEC 4). */
+static struct identity *claim(struct monitor *m, unsigned engine, const uint8_t id[32],
+    struct span name, struct span stable_id, uint32_t created)
+{
+	struct identity *identity = containers_identity(&m->policy.containers, stable_id, true);
+	struct container *holder = identity ? identity->holder : NULL;
+	struct identity *other;
+	bool newcomer_is_older;
+
+	if (!holder)
+		return identity;
+	if (!holder->running && holder->state != STATE_RESTARTING) {
+		forget(m, holder, true);
+		return identity;
+	}
+	newcomer_is_older = created && holder->created && created < holder->created;
+	log_line(LOG_WARNING, "monitor",
+	    "Containers '%s' and '%.*s' both claim the identity '%s': the older keeps it, the other "
+	    "goes by its name",
+	    holder->name, (int)name.n, name.p, identity->name);
+	if (!newcomer_is_older)
+		return by_name(m, engine, id, name);
+	other = by_name(m, engine, holder->id, span_of(holder->name));
+	if (!other || !containers_move(holder, other))
+		return by_name(m, engine, id, name);
+	other->announced = identity->announced;
+	other->choice = identity->choice;
+	identity->announced = false;
+	return identity;
+}
+
+static struct container *add(
+    struct monitor *m, unsigned engine, const uint8_t id[32], const struct candidate *who)
+{
+	struct identity *identity = claim(
+	    m, engine, id, who->name_span, who->stable_span, who->created);
+	struct container *c = NULL;
+	char words[160];
+
+	if (identity)
+		c = containers_add(&m->policy.containers, engine, id, who->name_span, identity);
+	if (!c || (who->labels.has_own && !containers_set_own(c, &who->labels.own))) {
+		log_line(LOG_ERROR, "monitor",
+		    "Container '%s' cannot be watched: %zu are watched already, and there is no room "
+		    "for more",
+		    who->name, m->policy.containers.count);
+		return NULL;
+	}
+	c->reason = (uint8_t)who->reason;
+	c->created = who->created;
+	c->generation = m->generation[engine];
+	if (identity->heal && identity->heal->quarantined)
+		c->state = STATE_QUARANTINED;
+	for (int i = 0; i < who->labels.unreadable_count; i++)
+		log_line(LOG_WARNING, "monitor",
+		    "Container '%s' has the label %s with a value that makes no sense; the default "
+		    "holds",
+		    c->name, who->labels.unreadable[i]);
+	if (who->reason != REASON_LABEL) {
+		watch_say(who->reason, m->settings, words, sizeof(words));
+		log_line(LOG_INFO, "monitor", "Container '%s' is watched: %s", c->name, words);
+	}
+	return c;
+}
+
+/* A container runs that is not watched: a word where its label would have it otherwise, or where
+ * its label's selection ends now. */
+static void not_watched(struct monitor *m, const uint8_t id[32], const struct candidate *who)
+{
+	struct identity *identity = containers_identity(
+	    &m->policy.containers, who->stable_span, false);
+	char hex[13], label[136];
+
+	if (who->labels.label == WATCH_LABEL_YES &&
+	    (who->reason == REASON_EXCLUDED || who->reason == REASON_EXCLUDE_SETTING)) {
+		short_id(id, hex);
+		label_words(m, label, sizeof(label));
+		log_line(LOG_INFO, "monitor",
+		    "Container '%s' (%s) has %s but is in excluded list, skipping", who->name, hex,
+		    label);
+	}
+	if (identity && identity->choice == CHOICE_LABEL && !identity->holder) {
+		identity->choice = CHOICE_NONE;
+		identity->announced = false;
+		tell_identity(m, identity, "ended",
+		    "It came back without the label: it is not watched any more");
+	}
+}
+
+/* ---- events
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+static void on_start(struct monitor *m, struct docker *d, const struct json *j,
+    const struct engine_event *e, struct container *c)
+{
+	static const struct policy_event start = {.kind = EVENT_START};
+	struct candidate who;
+	char name[WATCH_NAME_MAX], hex[13];
+
+	json_text(j, json_member(j, e->attributes, span_of("name")), name, sizeof(name));
+	short_id(e->id, hex);
+	log_line(LOG_DEBUG, "monitor", "Container start event detected: %s (%s)", name, hex);
+	if (c) {
+		give(m, c, &start);
+		if (c->reason == REASON_LABEL && c->identity->announced)
+			log_container(LOG_DEBUG, "monitor", c, "is monitored already");
+		return;
+	}
+	examine(m, d, e->id, name, j, e->attributes, &who);
+	if (!watch_is_watched(who.reason)) {
+		not_watched(m, e->id, &who);
+		return;
+	}
+	who.created = (uint32_t)(e->time_nano / 1000000000);
+	c = add(m, d->index, e->id, &who);
+	if (!c)
+		return;
+	give(m, c, &start);
+	c->announce = who.reason == REASON_LABEL;
+	c->looking = true;
+	carry_out(m,
+	    &(struct actions){
+		.list = &(struct action){.kind = ACTION_INSPECT, .container = c}, .count = 1});
+}
+
+static void on_rename(
+    struct monitor *m, const struct json *j, const struct engine_event *e, struct container *c)
+{
+	char name[WATCH_NAME_MAX], old[WATCH_NAME_MAX];
+
+	(void)m;
+	json_text(j, json_member(j, e->attributes, span_of("name")), name, sizeof(name));
+	if (!name[0])
+		return;
+	span_copy(span_of(c->name), old, sizeof(old));
+	if (containers_rename(c, span_of(name)))
+		log_line(LOG_INFO, "monitor", "Container '%s' is called '%s' now", old, c->name);
+}
+
+static int32_t exit_code_of(const struct json *j, const struct engine_event *e)
+{
+	char text[16];
+	size_t n = json_text(
+	    j, json_member(j, e->attributes, span_of("exitCode")), text, sizeof(text));
+	uint64_t code;
+
+	return text_number((struct span){text, n}, 255, &code) ? (int32_t)code : -1;
+}
+
+static enum policy_event_kind kind_of(enum engine_action action)
+{
+	static const enum policy_event_kind kinds[] = {
+	    [ENGINE_START] = EVENT_START,
+	    [ENGINE_DIE] = EVENT_DIE,
+	    [ENGINE_STOP] = EVENT_STOP,
+	    [ENGINE_KILL] = EVENT_KILL,
+	    [ENGINE_PAUSE] = EVENT_PAUSE,
+	    [ENGINE_UNPAUSE] = EVENT_UNPAUSE,
+	    [ENGINE_RESTART] = EVENT_RESTARTED,
+	    [ENGINE_HEALTHY] = EVENT_HEALTHY,
+	    [ENGINE_UNHEALTHY] = EVENT_UNHEALTHY,
+	};
+
+	return kinds[action];
+}
+
+static void on_event(
+    void *owner, struct docker *d, const struct json *j, const struct engine_event *e, bool live)
+{
+	struct monitor *m = owner;
+	struct container *c = containers_find(&m->policy.containers, d->index, e->id);
+	struct policy_event event = {.live = live};
+
+	if (e->action == ENGINE_START) {
+		on_start(m, d, j, e, c);
+		return;
+	}
+	if (!c)
+		return;
+	if (e->action == ENGINE_DESTROY) {
+		if (c->announce)
+			look_gone(m, c);
+		else
+			forget(m, c, true);
+		return;
+	}
+	if (e->action == ENGINE_RENAME) {
+		on_rename(m, j, e, c);
+		return;
+	}
+	event.kind = kind_of(e->action);
+	if (event.kind == EVENT_DIE) {
+		event.exit_code = exit_code_of(j, e);
+		event.has_exit_code = event.exit_code >= 0;
+	}
+	give(m, c, &event);
+}
+
+static void on_batch(void *owner, struct docker *d)
+{
+	(void)d;
+	settle(owner);
+}
+
+/* ---- the list
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+static void list_begins(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+
+	m->generation[d->index]++;
+}
+
+/* Adds or drops the container that the list shows as the rules say now; returns its record when it is watched. */
+static struct container *consider(
+    struct monitor *m, struct docker *d, const struct json *j, const struct container_facts *facts)
+{
+	struct container *c = containers_find(&m->policy.containers, d->index, facts->id);
+	struct candidate who;
+
+	if (!c && !facts->now.running)
+		return NULL;
+	examine(m, d, facts->id, facts->name, j, facts->labels, &who);
+	if (c && watch_is_watched(who.reason)) {
+		c->reason = (uint8_t)who.reason;
+		return c;
+	}
+	if (!watch_is_watched(who.reason)) {
+		bool first = !c && m->engines[d->index].last_audit == 0;
+
+		if (c)
+			forget(m, c, false);
+		if (c || first)
+			not_watched(m, facts->id, &who);
+		return NULL;
+	}
+	who.created = facts->created;
+	c = add(m, d->index, facts->id, &who);
+	if (c && who.reason == REASON_LABEL)
+		announce(m, c);
+	return c;
+}
+
+static void on_listed(
+    void *owner, struct docker *d, const struct json *j, const struct container_facts *facts)
+{
+	struct monitor *m = owner;
+	struct container *c = consider(m, d, j, facts);
+	struct policy_event event = {.kind = EVENT_FACTS, .facts = &facts->now};
+
+	if (!c)
+		return;
+	c->generation = m->generation[d->index];
+	give(m, c, &event);
+}
+
+static void forget_missing(struct monitor *m, const struct docker *d)
+{
+	struct container *c;
+	size_t at = 0;
+
+	while ((c = containers_next(&m->policy.containers, &at))) {
+		if (c->engine != d->index || c->generation == m->generation[d->index])
+			continue;
+		if (c->state == STATE_RESTARTING || c->looking)
+			continue; /* its own answer will tell */
+		forget(m, c, true);
+		at--;
+	}
+}
+
+static void end_selections(struct monitor *m)
+{
+	struct identity *identity = NULL;
+	size_t bucket = 0;
+	bool waiting = false;
+
+	while ((identity = containers_next_identity(&m->policy.containers, &bucket, identity))) {
+		if (identity->choice != CHOICE_LABEL || identity->holder)
+			continue;
+		if (m->loop->now < identity->forget_at) {
+			waiting = true;
+			continue;
+		}
+		identity->choice = CHOICE_NONE;
+		identity->announced = false;
+		tell_identity(
+		    m, identity, "ended", "Its container is gone: the label's selection ended");
+	}
+	containers_sweep(&m->policy.containers, m->loop->now);
+	if (waiting)
+		loop_after(m->loop, &m->sweep, 5000);
+}
+
+static void sweep(void *owner)
+{
+	end_selections(owner);
+}
+
+static void list_ended(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+
+	forget_missing(m, d);
+	settle(m);
+}
+
+/* ---- the engine comes and goes
+ * ---------------------------------------------------------------------------------------------- */
+
+static void tell_lost(struct monitor *m, const struct docker *d)
+{
+	char message[POLICY_MESSAGE_MAX];
+
+	text_print(message, sizeof(message), "The event stream was lost: %.160s", d->error);
+	monitor_tell(m, AUDIT_ENGINE_LOST, "lost", d->name, message);
+	log_line(LOG_WARNING, "engine", "Engine '%s' lost: %s. Reconnecting", d->name, d->error);
+}
+
+/* A proxy that cuts idle streams every few minutes costs one pair of events, not one pair each
+ * time: in a row of cuts that heal at once only the first is told. */
+static void on_lost(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+	uint64_t *last = &m->last_cut[d->index];
+	bool in_a_row = *last && m->loop->now - *last < MONITOR_CUT_QUIET_MS;
+
+	d->reconnects++;
+	*last = m->loop->now;
+	m->cut_untold[d->index] = in_a_row;
+	if (!in_a_row)
+		tell_lost(m, d);
+}
+
+static void on_connected(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+	bool quiet = m->cut_untold[d->index];
+	char message[POLICY_MESSAGE_MAX], label[136];
+
+	if (quiet && d->tries > 1) {
+		/* it did not come back at once: this one is told after all */
+		tell_lost(m, d);
+		quiet = false;
+	}
+	m->cut_untold[d->index] = false;
+	if (quiet) {
+		log_line(LOG_DEBUG, "engine",
+		    "Engine '%s': the event stream was cut again and is connected again", d->name);
+	} else {
+		text_print(message, sizeof(message), "Connected to %.120s, %s %s, API %s",
+		    d->target.url, d->podman ? "Podman" : "Docker", d->version, d->api);
+		monitor_tell(m, AUDIT_ENGINE_CONNECTED, "connected", d->name, message);
+		log_line(LOG_INFO, "engine", "Engine '%s' connected: %s, %s %s, API %s", d->name,
+		    d->target.url, d->podman ? "Podman" : "Docker", d->version, d->api);
+	}
+	m->policy.engines[d->index].asks_first = d->podman;
+	if (m->listening_told)
+		return;
+	m->listening_told = true;
+	label_words(m, label, sizeof(label));
+	log_line(LOG_INFO, "monitor",
+	    "Event listener started for auto-monitoring containers with %s label", label);
+}
+
+static const struct docker_handler handler = {
+    .connected = on_connected,
+    .lost = on_lost,
+    .event = on_event,
+    .batch = on_batch,
+    .list_begins = list_begins,
+    .listed = on_listed,
+    .list_ended = list_ended,
+};
+
+/* ---- beginning and end
+ * ---------------------------------------------------------------------------------------------------------- */
+
+void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *workspace,
+    const struct settings *settings, uint64_t seed)
+{
+	m->loop = loop;
+	m->workspace = workspace;
+	m->settings = settings;
+	m->started = loop->now;
+	m->due = (struct loop_timer){.fire = policy_due, .owner = m};
+	m->sweep = (struct loop_timer){.fire = sweep, .owner = m};
+	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);
+	audit_init(&m->audit, (uint32_t)settings->events, 1);
+}
+
+struct docker *monitor_add_engine(
+    struct monitor *m, const struct docker_target *target, const char *name)
+{
+	struct docker *d;
+
+	if (m->engines_count == MONITOR_ENGINES_MAX)
+		return NULL;
+	d = &m->engines[m->engines_count];
+	docker_init(d, m->loop, m->workspace, m->settings, &handler, m);
+	d->index = (unsigned)m->engines_count++;
+	d->target = *target;
+	d->name = name;
+	return d;
+}
+
+void monitor_set_self(struct monitor *m, struct span id)
+{
+	struct container *c;
+
+	m->self_known = text_unhex(id, m->self, 32);
+	for (unsigned i = 0; m->self_known && i < m->engines_count; i++) {
+		c = containers_find(&m->policy.containers, i, m->self);
+		if (c)
+			forget(m, c, false);
+	}
+}
+
+void monitor_start(struct monitor *m)
+{
+	for (size_t i = 0; i < m->engines_count; i++)
+		docker_start(&m->engines[i]);
+}
+
+void monitor_stop(struct monitor *m)
+{
+	m->policy.stopping = true;
+}
+
+size_t monitor_under_way(const struct monitor *m)
+{
+	return m->restarts_count;
+}
+
+void monitor_close(struct monitor *m)
+{
+	while (m->restarts_count) {
+		struct call *call = m->restarts[--m->restarts_count];
+		const struct docker *d = call->owner;
+		const struct container *c = containers_find(
+		    &m->policy.containers, d->index, call->id);
+
+		if (c)
+			log_container(LOG_WARNING, "monitor", c,
+			    "is still being restarted by the engine; autoheal does not wait longer");
+		call_close(call);
+	}
+	for (size_t i = 0; i < m->engines_count; i++)
+		docker_close(&m->engines[i]);
+	policy_free(&m->policy);
+}
+
+/* ---- for the API
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+void monitor_view(struct monitor *m, const struct docker *d, const struct json *j, int labels,
+    const struct container_facts *facts, struct monitor_view *out)
+{
+	struct candidate who;
+	const struct identity *identity;
+
+	examine(m, d, facts->id, facts->name, j, labels, &who);
+	out->container = containers_find(&m->policy.containers, d->index, facts->id);
+	span_copy(who.stable_span, out->stable_id, sizeof(out->stable_id));
+	identity = containers_identity(&m->policy.containers, who.stable_span, false);
+	out->reason = who.reason;
+	out->choice = identity ? (enum watch_choice)identity->choice : CHOICE_NONE;
+}
+
+static bool set_choice(struct monitor *m, struct span stable_id, bool selected)
+{
+	struct identity *identity = containers_identity(&m->policy.containers, stable_id, true);
+
+	if (!identity)
+		return false;
+	identity->choice = selected ? CHOICE_PERSON : CHOICE_EXCLUDED;
+	if (!selected)
+		identity->announced = false;
+	return true;
+}
+
+static const char *choice_message(bool selected)
+{
+	return selected ? "Selected for monitoring by a person"
+			: "Excluded from monitoring by a person";
+}
+
+bool monitor_choose(struct monitor *m, struct docker *d, const struct json *j,
+    const struct container_facts *facts, bool selected)
+{
+	struct audit_event e = {
+	    .kind = AUDIT_SELECTION, .exit_code = INT32_MIN, .duration_ms = -1, .wall = m->loop->wall};
+	struct monitor_view view;
+	const struct identity *identity;
+
+	monitor_view(m, d, j, facts->labels, facts, &view);
+	if (!set_choice(m, span_of(view.stable_id), selected))
+		return false;
+	identity = containers_identity(&m->policy.containers, span_of(view.stable_id), false);
+	e.id = facts->id;
+	e.name = span_of(facts->name);
+	e.stable_id = span_of(view.stable_id);
+	e.host = span_of(d->name);
+	e.restart_count = identity->restarts;
+	e.status = span_of(selected ? "selected" : "excluded");
+	e.message = span_of(choice_message(selected));
+	audit_add(&m->audit, &e);
+	log_line(LOG_INFO, "monitor", "Container '%s': %s", facts->name, choice_message(selected));
+	on_listed(m, d, j, facts);
+	settle(m);
+	return true;
+}
+
+bool monitor_choose_identity(struct monitor *m, struct span stable_id, bool selected)
+{
+	const struct identity *identity = containers_identity(
+	    &m->policy.containers, stable_id, false);
+
+	if (!identity || !set_choice(m, stable_id, selected))
+		return false;
+	tell_identity(m, identity, selected ? "selected" : "excluded", choice_message(selected));
+	return true;
+}
+
+bool monitor_is_healthy(const struct monitor *m, char *reason, size_t cap)
+{
+	const struct docker *worst = NULL;
+
+	for (size_t i = 0; i < m->engines_count; i++) {
+		const struct docker *d = &m->engines[i];
+
+		if (d->last_audit && m->loop->now - d->last_audit_now <= 3 * m->settings->interval)
+			return true;
+		worst = d;
+	}
+	if (!worst)
+		text_print(reason, cap, "no engine is configured");
+	else if (!worst->last_audit && !worst->error[0])
+		text_print(reason, cap, "the first audit of engine '%s' has not been completed yet",
+		    worst->name);
+	else if (!worst->last_audit)
+		text_print(reason, cap, "engine '%s' has never been reached: %s", worst->name,
+		    worst->error);
+	else
+		text_print(reason, cap, "engine '%s' has not been audited for %llu s: %s",
+		    worst->name, (unsigned long long)(m->loop->now - worst->last_audit_now) / 1000,
+		    worst->error[0] ? worst->error : "it does not answer");
+	return false;
+}
+
+size_t monitor_quarantined(const struct monitor *m)
+{
+	const struct container *c;
+	size_t at = 0, count = 0;
+
+	while ((c = containers_next(&m->policy.containers, &at)))
+		count += c->identity->heal && c->identity->heal->quarantined;
+	return count;
+}

@@ -1,0 +1,93 @@
+/* monitor.h - the service itself: takes what the engines say to the policy, carries out what the
+ * policy decides, and keeps the audit events. */
+#ifndef AUTOHEAL_MONITOR_H
+#define AUTOHEAL_MONITOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "audit.h"
+#include "config.h"
+#include "docker.h"
+#include "loop.h"
+#include "policy.h"
+
+#define MONITOR_ENGINES_MAX CONTAINERS_ENGINES_MAX
+#define MONITOR_RESTARTS_MAX \
+	256 /* requests under way over all engines: part of select()'s 1,024 descriptors */
+#define MONITOR_LOOKS_MAX 16 /* inspects under way at once */
+#define MONITOR_LOOKS_QUEUE \
+	1024 /* inspects that wait; the next is told to the policy as failed, which asks again later */
+#define MONITOR_CUT_QUIET_MS \
+	(15 * 60 * 1000ull) /* cuts of the stream that heal at once are told once in a row of such */
+
+struct monitor_look {
+	uint8_t id[32];
+	uint8_t engine;
+};
+
+struct monitor {
+	struct loop *loop;
+	struct call_workspace *workspace;
+	const struct settings *settings;
+	struct policy policy;
+	struct audit audit;
+	struct docker engines[MONITOR_ENGINES_MAX];
+	size_t engines_count;
+	struct loop_timer due;   /* of the policy */
+	struct loop_timer sweep; /* of selections that end */
+	struct call *restarts[MONITOR_RESTARTS_MAX];
+	size_t restarts_count;
+	struct monitor_look looks[MONITOR_LOOKS_QUEUE]; /* a ring */
+	size_t looks_first, looks_waiting, looks_running;
+	uint8_t generation[MONITOR_ENGINES_MAX]; /* of each engine's list */
+	uint64_t last_cut[MONITOR_ENGINES_MAX];  /* when a stream was last cut, loop's clock */
+	bool cut_untold[MONITOR_ENGINES_MAX]; /* `engine_lost` waits for whether it comes back at once */
+	bool listening_told;
+	uint8_t self[32]; /* autoheal's own container */
+	bool self_known;
+	uint64_t started;
+};
+
+/* Zeroed memory is expected (pages are touched where used). seed: random. */
+void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *workspace,
+    const struct settings *settings, uint64_t seed);
+/* Adds an engine; name must outlive it. NULL at MONITOR_ENGINES_MAX. */
+struct docker *monitor_add_engine(
+    struct monitor *m, const struct docker_target *target, const char *name);
+/* Tells which container is autoheal's own (64 hex digits). */
+void monitor_set_self(struct monitor *m, struct span id);
+void monitor_start(struct monitor *m);
+/* No new action from here on. */
+void monitor_stop(struct monitor *m);
+/* Requests whose answers are awaited. */
+size_t monitor_under_way(const struct monitor *m);
+/* Closes everything; what is under way is named in the log. */
+void monitor_close(struct monitor *m);
+
+/* ---- for the API ---------------------------------------------------------------------------- */
+
+struct monitor_view {
+	struct container *container; /* its record, NULL when it is not watched */
+	enum watch_reason reason;
+	enum watch_choice choice;
+	char stable_id[WATCH_NAME_MAX];
+};
+
+/* How a container that the engine shows stands with us. labels: a token of j. */
+void monitor_view(struct monitor *m, const struct docker *d, const struct json *j, int labels,
+    const struct container_facts *facts, struct monitor_view *out);
+/* A person selects (true) or excludes (false) the container that the list shows; returns false without memory. */
+bool monitor_choose(struct monitor *m, struct docker *d, const struct json *j,
+    const struct container_facts *facts, bool selected);
+/* The same by a stable identity alone, for one that is not there now. false when it is unknown. */
+bool monitor_choose_identity(struct monitor *m, struct span stable_id, bool selected);
+/* An audit event that is about no container. */
+void monitor_tell(struct monitor *m, enum audit_kind kind, const char *status, const char *host,
+    const char *message);
+/* Whether the service is well: at least one engine audited within three intervals. reason is a sentence where not. */
+bool monitor_is_healthy(const struct monitor *m, char *reason, size_t cap);
+size_t monitor_quarantined(const struct monitor *m);
+
+#endif

@@ -1,0 +1,163 @@
+/* policy.h - PURE: what to do next, as a function of state, event and time. No descriptor, no
+ * clock, no allocation per event. One table state x event -> function serves the stream, the list,
+ * the timers, the answers and the API.
+ *
+ * The caller applies all events of one read first (policy_on_event), then lets policy_run decide:
+ * so a later event cancels what an earlier one would have caused. What policy wants done comes back
+ * as actions in the caller's array. */
+#ifndef AUTOHEAL_POLICY_H
+#define AUTOHEAL_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "audit.h"
+#include "config.h"
+#include "containers.h"
+#include "log.h"
+
+#define POLICY_ACTIONS_MAX 8         /* more than one event can cause */
+#define POLICY_MESSAGE_MAX 224       /* bytes of a sentence */
+#define POLICY_OWN_ECHO_MS 2000      /* events of our own restart may trail its answer so long */
+#define POLICY_KILL_GRACE_MS 10000   /* the engine's own, after SIGKILL (moby container/kill.go) */
+#define POLICY_ANSWER_GRACE_MS 40000 /* stop timeout + 10 s + 30 s (SPEC 6.2) */
+#define POLICY_ANSWER_UNKNOWN_MS (10 * 60 * 1000ull) /* while the stop timeout is unknown */
+#define POLICY_ANSWER_FOREVER_MS (60 * 60 * 1000ull) /* where it is -1 */
+#define POLICY_PATIENCE_MAX_MS (30 * 60 * 1000ull)   /* of a recovery, however often doubled */
+#define POLICY_LOOK_AGAIN_MS 2000 /* between looks at a container whose restart's answer was lost */
+#define POLICY_UNSENT_MAX_MS \
+	10000 /* 1, 2, 4, 8, 10 s between tries to reach an engine that is away */
+
+/* ---- what comes in -------------------------------------------------------------------------- */
+
+enum policy_event_kind {
+	EVENT_START,
+	EVENT_DIE,
+	EVENT_STOP,
+	EVENT_KILL,
+	EVENT_PAUSE,
+	EVENT_UNPAUSE,
+	EVENT_RESTARTED, /* the engine's event `restart` */
+	EVENT_HEALTHY,
+	EVENT_UNHEALTHY,
+	EVENT_FACTS,       /* an inspect's answer, or one element of the list */
+	EVENT_LOOK_FAILED, /* the inspect that was asked for brought nothing */
+	EVENT_ANSWER,      /* to our request */
+	EVENT_DUE,         /* its time has come */
+	EVENT_RELEASE,     /* a person ends the quarantine */
+	EVENT_COUNT,
+};
+
+/* What the engine says of a container right now. */
+struct policy_facts {
+	bool whole; /* from an inspect: streak, check and stop timeout are known */
+	bool running, paused, restarting;
+	enum container_health health;
+	uint32_t streak;        /* of failed probes */
+	uint32_t check_retries; /* 0 = Docker's default, 3 */
+	uint32_t check_time;    /* seconds: start period + interval x retries */
+	uint32_t stop_timeout;  /* seconds; WATCH_FOREVER */
+	int64_t age_ms;         /* since its start, by the engine's own clock; -1 unknown */
+	int32_t exit_code;
+};
+
+enum policy_answer_kind {
+	ANSWER_DONE,    /* the engine did it */
+	ANSWER_REFUSED, /* it answered with an error */
+	ANSWER_UNSENT,  /* the request never left: no connection */
+	ANSWER_LOST,    /* it left, and the connection broke before the answer */
+};
+
+struct policy_answer {
+	enum policy_answer_kind kind;
+	int status;
+	struct span message; /* the engine's words */
+};
+
+struct policy_event {
+	enum policy_event_kind kind;
+	bool live; /* EVENT_UNHEALTHY: itself the proof (SPEC 6) */
+	bool has_exit_code;
+	int32_t exit_code;                  /* EVENT_DIE */
+	const struct policy_facts *facts;   /* EVENT_FACTS */
+	const struct policy_answer *answer; /* EVENT_ANSWER, EVENT_LOOK_FAILED */
+};
+
+/* ---- what goes out
+ * ------------------------------------------------------------------------------------------ */
+
+enum action_kind {
+	ACTION_RESTART, /* POST restart, with t= where stop_timeout is set */
+	ACTION_START,   /* POST start */
+	ACTION_INSPECT, /* ask how it is; answered by EVENT_FACTS or EVENT_LOOK_FAILED */
+	ACTION_ABANDON, /* close the connection of the request under way: its answer is not awaited any more */
+	ACTION_TELL, /* an audit event and its log line */
+	ACTION_LOG,  /* a log line alone */
+};
+
+struct action {
+	enum action_kind kind;
+	struct container *container;
+	uint32_t stop_timeout; /* ACTION_RESTART: seconds, WATCH_FOREVER, or WATCH_UNSET for no t= */
+	enum audit_kind audit;
+	enum log_level level;
+	const char *status; /* constants */
+	const char *reason, *did;
+	int32_t exit_code;   /* INT32_MIN: none */
+	int64_t duration_ms; /* -1: none */
+	uint64_t incident;
+	char message[POLICY_MESSAGE_MAX];
+};
+
+struct actions {
+	struct action *list;
+	size_t count, room;
+	struct action spare; /* written to and forgotten where there is no room, so that policy needs no checks */
+};
+
+/* ---- the policy
+ * -------------------------------------------------------------------------------------------- */
+
+struct policy_engine {
+	bool asks_first;                /* its events are no proof (Podman) */
+	uint32_t busy;                  /* slots taken */
+	struct container *first, *last; /* who waits for a slot, in order */
+};
+
+struct policy {
+	const struct settings *settings;
+	struct containers containers;
+	struct policy_engine engines[CONTAINERS_ENGINES_MAX];
+	uint64_t now, started;
+	uint64_t incidents; /* the number of the last one */
+	bool stopping;      /* no new action */
+};
+
+/* Zeroed memory. first_incident makes numbers of incidents differ over restarts of autheal (wall clock). */
+void policy_init(struct policy *p, const struct settings *settings, uint64_t now, uint64_t seed,
+    uint64_t first_incident);
+void policy_free(struct policy *p);
+/* One event of one container. out needs room for POLICY_ACTIONS_MAX more actions, all of which tell
+ * or close; requests come from policy_run alone. */
+void policy_on_event(struct policy *p, struct container *c, const struct policy_event *event,
+    uint64_t now, struct actions *out);
+/* Decides what is due. Returns true when out became full and there is more. */
+bool policy_run(struct policy *p, uint64_t now, struct actions *out);
+/* When policy_run has something to do next; UINT64_MAX = never. */
+uint64_t policy_next(const struct policy *p);
+/* The container is not to be watched any more, or the engine lost it (gone). It is freed at once,
+ * or when its request has been answered; the caller must not use c afterwards. */
+void policy_forget(struct policy *p, struct container *c, bool gone, uint64_t now);
+/* Whether c may be used after policy_on_event: false when it was to be forgotten and nothing is
+ * under way; it is freed then. To be called once after every EVENT_ANSWER. */
+bool policy_keep(struct policy *p, struct container *c, uint64_t now);
+
+/* What will be done next with c: the word of the action ("restart", "start", "check", "release") or
+ * NULL, when (loop's clock) and why. */
+const char *policy_next_action(
+    const struct policy *p, const struct container *c, uint64_t *at, const char **why);
+const char *policy_state_name(enum container_state state);
+const char *policy_health_name(enum container_health health);
+
+#endif

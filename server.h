@@ -1,0 +1,105 @@
+/* server.h - the HTTP/1.1 server under the API: clients, requests, answers, and who may ask (Host,
+ * Origin, token). It knows no route. Everything is bounded and nothing waits: a slow client slows
+ * down itself. */
+#ifndef AUTOHEAL_SERVER_H
+#define AUTOHEAL_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "config.h"
+#include "http.h"
+#include "loop.h"
+#include "net.h"
+
+#define SERVER_CLIENTS_MAX \
+	64 /* at the limit the oldest idle one goes; where none is idle the new one gets 503 */
+#define SERVER_BODY_MAX 65536 /* bytes of a request's body (413) */
+#define SERVER_OUT_HIGH \
+	65536 /* bytes that wait for a client before its answer's source is paused */
+#define SERVER_OUT_MAX (512 * 1024)  /* and at most, where one piece is large */
+#define SERVER_REQUEST_MS 10000      /* for a whole request to arrive (408) */
+#define SERVER_IDLE_MS 75000         /* a kept-alive connection without a request */
+#define SERVER_STUCK_MS 30000        /* a client that takes nothing of its answer */
+#define SERVER_LISTEN_AGAIN_MS 30000 /* a port in use is tried again so often */
+#define SERVER_TOKEN_MAX 256
+
+struct server;
+
+struct server_request {
+	struct http_head head; /* its spans point into head_bytes */
+	char *head_bytes;
+	struct http_body incoming;
+	struct buf body;
+	char path[512]; /* percent-decoded, without the query */
+	struct span query;
+	bool authorized; /* it brought the token, or writes are open */
+	bool sees_all;   /* nothing is masked for it */
+};
+
+struct server_client {
+	struct server *server;
+	struct net_stream stream;
+	struct loop_timer timer;
+	uint64_t since; /* of the last request's end: who is idle longest */
+	struct buf in, out;
+	size_t sent;
+	struct server_request *request; /* the one being read or answered; NULL while idle */
+	bool answering;                 /* the request is whole and its answer has not ended */
+	bool answered;                  /* the answer to `request` has ended */
+	bool keep_alive, chunked, head_only, closing, busy, ended;
+	/* an answer that takes its time. more: there is room again; says whether it wrote
+	 * something. gone: the client left before the end. Both are cleared when the answer ends.
+	 */
+	bool (*more)(struct server_client *c);
+	void (*gone)(struct server_client *c);
+	void *job;
+};
+
+struct server {
+	struct loop *loop;
+	const struct settings *settings;
+	void (*route)(void *owner, struct server_client *c, struct server_request *r);
+	void *owner;
+	char *workspace; /* CALL_READ_SIZE bytes that one read may use */
+	size_t workspace_size;
+	struct net_address address;
+	bool listens; /* AUTOHEAL_LISTEN is not off */
+	int listener, local_listener;
+	struct loop_timer again;
+	char token[SERVER_TOKEN_MAX];
+	char local_name[64]; /* "@autoheal", "@autoheal-NAME" */
+	size_t count;
+	struct server_client *clients[SERVER_CLIENTS_MAX];
+};
+
+/* Reads AUTOHEAL_LISTEN, the token and its file. 0, or -1 with a sentence in error. */
+int server_init(struct server *s, struct loop *loop, const struct settings *settings,
+    char *workspace, size_t workspace_size, char *error, size_t error_size);
+/* Begins to listen; an address in use is an error in the log and tried again. */
+void server_start(struct server *s);
+void server_close(struct server *s);
+/* The name of the abstract socket of this instance. */
+void server_local_name(const struct settings *settings, char out[64]);
+
+/* ---- answering: exactly one of these for each request, in order
+ * ------------------------------------------------ */
+
+/* A whole answer. extra: further header lines with their line ends, or "". */
+void server_answer(
+    struct server_client *c, int status, const char *type, const char *extra, struct span body);
+void server_answer_json(struct server_client *c, int status, const struct buf *body);
+/* {"error":"…"} */
+void server_error(struct server_client *c, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* An answer in pieces. */
+void server_stream_begin(struct server_client *c, int status, const char *type);
+void server_stream(struct server_client *c, struct span piece);
+void server_stream_end(struct server_client *c);
+/* Bytes that wait for the client. */
+size_t server_backlog(const struct server_client *c);
+/* Whether a request that changes something may go on; answers it where not. */
+bool server_may_write(struct server_client *c);
+
+#endif

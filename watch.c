@@ -1,0 +1,253 @@
+/* watch.c - who is watched and why, of watch.h. */
+#include "watch.h"
+
+#include <string.h>
+
+static void unreadable(struct watch_labels *out, const char *label)
+{
+	if (out->unreadable_count < WATCH_UNREADABLE_MAX)
+		span_copy(span_of(label), out->unreadable[out->unreadable_count++],
+		    sizeof(out->unreadable[0]));
+}
+
+static void read_time(struct watch_labels *out, const char *label, struct span value, uint32_t *field)
+{
+	uint64_t ms;
+
+	if (!text_duration(value, &ms) || ms >= WATCH_FOREVER) {
+		unreadable(out, label);
+		return;
+	}
+	*field = (uint32_t)ms;
+	out->has_own = true;
+}
+
+static void read_stop_timeout(struct watch_labels *out, const char *label, struct span value)
+{
+	uint32_t ms = 0;
+
+	if (span_is(value, "-1")) {
+		out->own.stop_timeout = WATCH_FOREVER;
+		out->has_own = true;
+		return;
+	}
+	ms = WATCH_UNSET;
+	read_time(out, label, value, &ms);
+	if (ms != WATCH_UNSET)
+		out->own.stop_timeout = ms / 1000;
+}
+
+static void read_count(
+    struct watch_labels *out, const char *label, struct span value, uint32_t *field)
+{
+	uint64_t n;
+
+	if (!text_number(value, CONFIG_RESTARTS_MAX, &n)) {
+		unreadable(out, label);
+		return;
+	}
+	*field = (uint32_t)n;
+	out->has_own = true;
+}
+
+static void read_switch(struct watch_labels *out, const char *label, struct span value, bool *off)
+{
+	bool on;
+
+	if (!text_boolean(value, &on)) {
+		unreadable(out, label);
+		return;
+	}
+	*off = !on;
+}
+
+static void read_own_label(struct watch_labels *out, struct span key, struct span value)
+{
+	struct label_settings *own = &out->own;
+
+	if (span_is(key, "autoheal.stop.timeout"))
+		read_stop_timeout(out, "autoheal.stop.timeout", value);
+	else if (span_is(key, "autoheal.monitor.enable"))
+		read_switch(out, "autoheal.monitor.enable", value, &out->monitor_off);
+	else if (span_is(key, "autoheal.restart.enable")) {
+		read_switch(out, "autoheal.restart.enable", value, &own->no_restart);
+		out->has_own |= own->no_restart;
+	} else if (span_is(key, "autoheal.unhealthy.for"))
+		read_time(out, "autoheal.unhealthy.for", value, &own->unhealthy_for);
+	else if (span_is(key, "autoheal.start.period"))
+		read_time(out, "autoheal.start.period", value, &own->start_period);
+	else if (span_is(key, "autoheal.cooldown"))
+		read_time(out, "autoheal.cooldown", value, &own->cooldown);
+	else if (span_is(key, "autoheal.max.restarts"))
+		read_count(out, "autoheal.max.restarts", value, &own->max_restarts);
+}
+
+static void read_compose_label(struct watch_labels *out, struct span key, struct span value)
+{
+	uint64_t number;
+
+	if (span_is(key, "com.docker.compose.project"))
+		span_copy(value, out->project, sizeof(out->project));
+	else if (span_is(key, "com.docker.compose.service"))
+		span_copy(value, out->service, sizeof(out->service));
+	else if (span_is(key, "com.docker.compose.container-number") &&
+	    text_number(value, 1000000, &number))
+		out->number = (uint32_t)number;
+	else if (span_is(key, "com.docker.compose.oneoff"))
+		out->one_off = span_is_nocase(value, "true");
+}
+
+static void read_label(
+    struct watch_labels *out, const struct settings *s, struct span key, struct span value)
+{
+	bool all = config_watches_all(s);
+
+	if (span_is(key, all ? "autoheal" : s->label)) {
+		if (span_is(value, s->label_value))
+			out->label = WATCH_LABEL_YES;
+		else
+			out->label = span_is(value, "false") ? WATCH_LABEL_FALSE : WATCH_LABEL_OTHER;
+		return;
+	}
+	if (span_is(key, "autoheal") && span_is(value, "false"))
+		out->label = WATCH_LABEL_FALSE;
+	else if (span_starts(key, "autoheal."))
+		read_own_label(out, key, value);
+	else if (span_starts(key, "com.docker.compose."))
+		read_compose_label(out, key, value);
+	else if (span_is(key, "com.docker.swarm.task.id"))
+		out->swarm_task = true;
+	else if (span_is(key, "monitoring.id"))
+		span_copy(value, out->monitoring_id, sizeof(out->monitoring_id));
+}
+
+void watch_read_labels(
+    struct watch_labels *out, const struct settings *s, const struct json *j, int object)
+{
+	int key = -1, value;
+	char name[160], text[WATCH_NAME_MAX];
+
+	*out = (struct watch_labels){0};
+	out->own = (struct label_settings){
+	    WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, false};
+	while (json_next_member(j, object, &key, &value)) {
+		size_t n = json_text(j, key, name, sizeof(name));
+		size_t m = json_text(j, value, text, sizeof(text));
+
+		read_label(out, s, (struct span){name, n}, (struct span){text, m});
+	}
+}
+
+size_t watch_stable_id(
+    char out[WATCH_NAME_MAX], const struct watch_labels *labels, struct span name, const char *host)
+{
+	char prefix[72] = "";
+	int n;
+
+	if (host && *host && strcmp(host, "local"))
+		text_print(prefix, sizeof(prefix), "%.64s/", host);
+	if (labels->monitoring_id[0])
+		n = text_print(out, WATCH_NAME_MAX, "%s%s", prefix, labels->monitoring_id);
+	else if (labels->project[0] && labels->service[0] && labels->number > 1)
+		n = text_print(out, WATCH_NAME_MAX, "%s%s_%s_%u", prefix, labels->project,
+		    labels->service, labels->number);
+	else if (labels->project[0] && labels->service[0])
+		n = text_print(
+		    out, WATCH_NAME_MAX, "%s%s_%s", prefix, labels->project, labels->service);
+	else
+		n = text_print(out, WATCH_NAME_MAX, "%s%.*s", prefix,
+		    (int)(name.n < 255 ? name.n : 255), name.p);
+	if (n < 0)
+		return 0;
+	return n < WATCH_NAME_MAX ? (size_t)n : WATCH_NAME_MAX - 1;
+}
+
+bool watch_in_list(const char *list, struct span name)
+{
+	struct span rest = span_of(list), pattern;
+
+	while (span_next(&rest, ',', &pattern))
+		if (text_glob(pattern, name))
+			return true;
+	return false;
+}
+
+static bool named_in(const char *list, const struct watch_candidate *c)
+{
+	return watch_in_list(list, c->name) || watch_in_list(list, c->stable_id);
+}
+
+static bool outside_projects(const struct settings *s, const struct watch_labels *labels)
+{
+	struct span rest = span_of(s->projects), project;
+	bool any = false;
+
+	while (span_next(&rest, ',', &project)) {
+		if (span_is(project, labels->project))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+enum watch_reason watch_decide(const struct settings *s, const struct watch_candidate *c)
+{
+	const struct watch_labels *labels = c->labels;
+
+	if (c->self)
+		return REASON_SELF;
+	if (named_in(s->exclude, c))
+		return REASON_EXCLUDE_SETTING;
+	if (c->choice == CHOICE_EXCLUDED)
+		return REASON_EXCLUDED;
+	if (labels->label == WATCH_LABEL_FALSE)
+		return REASON_LABEL_FALSE;
+	if (labels->monitor_off)
+		return REASON_MONITOR_OFF;
+	if (labels->one_off)
+		return REASON_ONE_OFF;
+	if (labels->swarm_task && !s->swarm_tasks)
+		return REASON_SWARM_TASK;
+	if (outside_projects(s, labels))
+		return REASON_OTHER_PROJECT;
+	if (c->choice == CHOICE_PERSON)
+		return REASON_PERSON;
+	if (named_in(s->include, c))
+		return REASON_INCLUDE;
+	if (labels->label == WATCH_LABEL_YES)
+		return REASON_LABEL;
+	return config_watches_all(s) ? REASON_ALL : REASON_NO_LABEL;
+}
+
+bool watch_is_watched(enum watch_reason reason)
+{
+	return reason == REASON_PERSON || reason == REASON_INCLUDE || reason == REASON_LABEL ||
+	    reason == REASON_ALL;
+}
+
+size_t watch_say(enum watch_reason reason, const struct settings *s, char *out, size_t cap)
+{
+	static const char *const words[REASON_COUNT] = {
+	    [REASON_SELF] = "it is autoheal's own container",
+	    [REASON_EXCLUDE_SETTING] = "AUTOHEAL_EXCLUDE names it",
+	    [REASON_EXCLUDED] = "a person excluded it",
+	    [REASON_LABEL_FALSE] = "its label says autoheal=false",
+	    [REASON_MONITOR_OFF] = "its label says autoheal.monitor.enable=false",
+	    [REASON_ONE_OFF] = "it is a one-off run of Compose",
+	    [REASON_SWARM_TASK] = "Swarm replaces its own tasks",
+	    [REASON_OTHER_PROJECT] = "it is outside the projects of AUTOHEAL_PROJECT",
+	    [REASON_PERSON] = "a person selected it",
+	    [REASON_INCLUDE] = "AUTOHEAL_INCLUDE names it",
+	    [REASON_ALL] = "every container is watched (AUTOHEAL_CONTAINER_LABEL=all)",
+	};
+	int n;
+
+	if (reason == REASON_LABEL)
+		n = text_print(out, cap, "it has the label %s=%s",
+		    config_watches_all(s) ? "autoheal" : s->label, s->label_value);
+	else if (reason == REASON_NO_LABEL)
+		n = text_print(out, cap, "it has no label %s=%s", s->label, s->label_value);
+	else
+		n = text_print(out, cap, "%s", words[reason]);
+	return n > 0 && (size_t)n < cap ? (size_t)n : 0;
+}
