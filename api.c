@@ -19,7 +19,18 @@ struct route {
 
 /* ---- small things --------------------------------------------------------------------------- */
 
-/* A query value, decoded; "" when absent. false when it is malformed. */
+/* Whether a parameter stands in the query twice: then nobody can say which one counts. */
+static bool is_repeated(struct span query, const char *name)
+{
+	struct span pair, key;
+	size_t count = 0;
+
+	while (span_next(&query, '&', &pair))
+		count += span_next(&pair, '=', &key) && span_is(key, name);
+	return count > 1;
+}
+
+/* A query value, decoded; "" when absent. false when it is empty, malformed or there twice. */
 static bool query_text(const struct server_request *r, const char *name, char *out, size_t cap)
 {
 	struct span raw = http_query(r->query, name);
@@ -28,6 +39,8 @@ static bool query_text(const struct server_request *r, const char *name, char *o
 	out[0] = 0;
 	if (!raw.p)
 		return true;
+	if (!raw.n || is_repeated(r->query, name))
+		return false;
 	n = http_decode(raw, out, cap - 1);
 	if (n < 0)
 		return false;

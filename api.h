@@ -8,7 +8,6 @@
 #include "monitor.h"
 #include "server.h"
 
-#define API_JOBS_MAX 8       /* answers at once that ask an engine; the next gets 503 */
 #define API_CHOICES_MAX 64   /* containers in one call of select */
 #define API_CANDIDATES_MAX 8 /* named in an ambiguous answer */
 
@@ -16,7 +15,6 @@ struct api {
 	struct monitor *monitor;
 	const struct settings *settings;
 	struct server *server;
-	size_t jobs;
 };
 
 void api_init(struct api *api, struct monitor *monitor, const struct settings *settings,

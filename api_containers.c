@@ -13,9 +13,14 @@
 
 enum job_kind { JOB_LIST, JOB_SHOW, JOB_SELECT };
 
+/* A container as a person named it. An exact name or identity beats a prefix of an id. */
 struct wish {
 	char name[NAME_MAX_BYTES];
-	bool found;
+	bool exact, found;
+	size_t matches;
+	uint8_t id[32]; /* of the last match */
+	size_t engine;
+	char candidates[API_CANDIDATES_MAX][80];
 };
 
 /* One answer under way: the lists of the engines one after another, then perhaps an inspect. */
@@ -27,18 +32,10 @@ struct job {
 	size_t engine; /* the one being asked */
 	char host[64]; /* only this one; "" = all */
 	bool sees_all;
-	bool stopped_too; /* JOB_LIST */
-	bool any;         /* something was written */
-	/* JOB_SHOW: what was found; an exact name or identity beats a prefix of an id */
-	struct wish wanted;
-	bool exact;
-	size_t matches;
-	uint8_t match_id[32];
-	size_t match_engine;
-	char candidates[API_CANDIDATES_MAX][80];
-	/* JOB_SELECT */
-	bool selected;
-	size_t wishes_count;
+	bool stopped_too;        /* JOB_LIST */
+	bool any;                /* something was written */
+	bool selected, choosing; /* JOB_SELECT: first all are found, then the choice is carried out */
+	size_t wishes_count;     /* 1 for JOB_SHOW */
 	struct wish *wishes;
 	struct buf chosen; /* stable ids as a JSON list without brackets */
 };
@@ -258,7 +255,6 @@ static void print_container(struct buf *out, struct job *job, const struct docke
 
 static void free_job(struct job *job)
 {
-	job->api->jobs--;
 	free(job->wishes);
 	buf_free(&job->chosen);
 	free(job);
@@ -291,10 +287,6 @@ static struct job *new_job(
 	struct span host = http_query(r->query, "host");
 	int n;
 
-	if (api->jobs >= API_JOBS_MAX) {
-		server_error(c, 503, "Too many answers at once wait for the engine, try it later");
-		return NULL;
-	}
 	job = calloc(1, sizeof(*job));
 	if (!job) {
 		server_error(c, 500, "There is not enough memory for this answer");
@@ -307,7 +299,6 @@ static struct job *new_job(
 	buf_init(&job->chosen, SERVER_BODY_MAX);
 	n = host.p ? http_decode(host, job->host, sizeof(job->host) - 1) : 0;
 	job->host[n > 0 ? n : 0] = 0;
-	api->jobs++;
 	c->job = job;
 	c->gone = client_gone;
 	return job;
@@ -361,36 +352,39 @@ static enum match matches(
 	return n == 64 ? MATCH_EXACT : MATCH_PREFIX;
 }
 
-static void note_match(struct job *job, const struct container_facts *facts, enum match match)
+static void note_match(
+    struct job *job, struct wish *wish, const struct container_facts *facts, enum match match)
 {
-	if (match == MATCH_PREFIX && job->exact)
-		return;
-	if (match == MATCH_EXACT && !job->exact) {
-		job->exact = true;
-		job->matches = 0;
-	}
-	memcpy(job->match_id, facts->id, 32);
-	job->match_engine = job->engine;
-	if (job->matches < API_CANDIDATES_MAX) {
-		char id[13];
+	char id[13];
 
-		text_hex(facts->id, 6, id);
-		text_print(job->candidates[job->matches], sizeof(job->candidates[0]), "%.60s (%s)",
-		    facts->name, id);
+	if (match == MATCH_PREFIX && wish->exact)
+		return;
+	if (match == MATCH_EXACT && !wish->exact) {
+		wish->exact = true;
+		wish->matches = 0;
 	}
-	job->matches++;
+	memcpy(wish->id, facts->id, 32);
+	wish->engine = job->engine;
+	if (wish->matches < API_CANDIDATES_MAX) {
+		text_hex(facts->id, 6, id);
+		text_print(wish->candidates[wish->matches], sizeof(wish->candidates[0]),
+		    "%.60s (%s)", facts->name, id);
+	}
+	wish->matches++;
 }
 
 static void look_for(struct job *job, const struct docker *d, const struct json *j,
     const struct container_facts *facts)
 {
 	struct monitor_view view;
-	enum match match;
 
 	monitor_view(job->api->monitor, d, j, facts->labels, facts, &view);
-	match = matches(job->wanted.name, facts, view.stable_id);
-	if (match != MATCH_NONE)
-		note_match(job, facts, match);
+	for (size_t i = 0; i < job->wishes_count; i++) {
+		enum match match = matches(job->wishes[i].name, facts, view.stable_id);
+
+		if (match != MATCH_NONE)
+			note_match(job, &job->wishes[i], facts, match);
+	}
 }
 
 static void add_chosen(struct job *job, const char *stable_id)
@@ -409,16 +403,19 @@ static void choose_listed(
 	struct monitor_view view;
 	bool chosen = false;
 
-	monitor_view(job->api->monitor, d, j, facts->labels, facts, &view);
 	for (size_t i = 0; i < job->wishes_count; i++) {
-		if (matches(job->wishes[i].name, facts, view.stable_id) == MATCH_NONE)
+		struct wish *wish = &job->wishes[i];
+
+		if (!wish->matches || wish->engine != job->engine || memcmp(wish->id, facts->id, 32))
 			continue;
-		job->wishes[i].found = true;
-		if (chosen || !monitor_choose(job->api->monitor, d, j, facts, job->selected))
-			continue;
+		wish->found = true;
 		chosen = true;
-		add_chosen(job, view.stable_id);
 	}
+	if (!chosen)
+		return;
+	monitor_view(job->api->monitor, d, j, facts->labels, facts, &view);
+	if (monitor_choose(job->api->monitor, d, j, facts, job->selected))
+		add_chosen(job, view.stable_id);
 }
 
 static void list_value(struct call *call, const struct json *j)
@@ -431,10 +428,10 @@ static void list_value(struct call *call, const struct json *j)
 		return;
 	if (job->kind == JOB_LIST)
 		write_listed(job, d, j, &facts);
-	else if (job->kind == JOB_SHOW)
-		look_for(job, d, j, &facts);
-	else
+	else if (job->choosing)
 		choose_listed(job, d, j, &facts);
+	else
+		look_for(job, d, j, &facts);
 }
 
 static void list_done(struct call *call)
@@ -475,7 +472,7 @@ static void show_value(struct call *call, const struct json *j)
 		return;
 	job->any = true;
 	print_container(
-	    &job->chosen, job, &job->api->monitor->engines[job->match_engine], j, &facts, true);
+	    &job->chosen, job, &job->api->monitor->engines[job->wishes[0].engine], j, &facts, true);
 }
 
 static void show_done(struct call *call)
@@ -497,31 +494,39 @@ static void show_done(struct call *call)
 
 static const struct call_handler show_handler = {.value = show_value, .done = show_done};
 
-static void end_show(struct job *job)
+/* Answers 409 with the candidates where a name fits several containers. */
+static bool is_ambiguous(struct job *job, const struct wish *wish)
 {
-	struct docker *d = &job->api->monitor->engines[job->match_engine];
-	char id[65], sentence[1024];
-	const char *error;
+	char sentence[1024];
 	size_t n;
 
-	if (!job->matches) {
-		text_print(
-		    sentence, sizeof(sentence), "There is no container '%.200s'", job->wanted.name);
+	if (wish->matches < 2)
+		return false;
+	n = (size_t)text_print(sentence, sizeof(sentence), "'%.100s' is ambiguous:", wish->name);
+	for (size_t i = 0; i < wish->matches && i < API_CANDIDATES_MAX; i++)
+		n += (size_t)text_print(
+		    sentence + n, sizeof(sentence) - n, "%s %s", i ? "," : "", wish->candidates[i]);
+	fail(job, 409, sentence);
+	return true;
+}
+
+static void end_show(struct job *job)
+{
+	const struct wish *wish = &job->wishes[0];
+	struct docker *d = &job->api->monitor->engines[wish->engine];
+	char id[65], sentence[NAME_MAX_BYTES + 64];
+	const char *error;
+
+	if (!wish->matches) {
+		text_print(sentence, sizeof(sentence), "There is no container '%s'", wish->name);
 		fail(job, 404, sentence);
 		return;
 	}
-	if (job->matches > 1) {
-		n = (size_t)text_print(
-		    sentence, sizeof(sentence), "'%.100s' is ambiguous:", job->wanted.name);
-		for (size_t i = 0; i < job->matches && i < API_CANDIDATES_MAX; i++)
-			n += (size_t)text_print(sentence + n, sizeof(sentence) - n, "%s %s",
-			    i ? "," : "", job->candidates[i]);
-		fail(job, 409, sentence);
+	if (is_ambiguous(job, wish))
 		return;
-	}
 	buf_free(&job->chosen);
 	buf_init(&job->chosen, PIECE_MAX);
-	text_hex(job->match_id, 32, id);
+	text_hex(wish->id, 32, id);
 	job->call = docker_request(d, "GET", JSON_STREAM, job->api->settings->curl_timeout,
 	    &show_handler, job, &error, "/containers/%s/json", id);
 	if (!job->call)
@@ -536,6 +541,18 @@ static void print_unknown(struct json_writer *w, const struct job *job)
 		if (!job->wishes[i].found)
 			json_cstring(w, job->wishes[i].name);
 	json_close(w, ']');
+}
+
+/* All names are looked up: the choice is carried out in a second pass, so that it is whole or not at
+ * all. */
+static void begin_choosing(struct job *job)
+{
+	for (size_t i = 0; i < job->wishes_count; i++)
+		if (is_ambiguous(job, &job->wishes[i]))
+			return;
+	job->choosing = true;
+	job->engine = 0;
+	ask_next(job);
 }
 
 static void end_select(struct job *job)
@@ -602,8 +619,10 @@ static void ask_next(struct job *job)
 		end_list(job);
 	else if (job->kind == JOB_SHOW)
 		end_show(job);
-	else
+	else if (job->choosing)
 		end_select(job);
+	else
+		begin_choosing(job);
 }
 
 /* ---- the calls
@@ -645,7 +664,13 @@ void api_show_container(
 	job = new_job(api, c, r, JOB_SHOW);
 	if (!job)
 		return;
-	span_copy(name, job->wanted.name, sizeof(job->wanted.name));
+	job->wishes = calloc(1, sizeof(job->wishes[0]));
+	if (!job->wishes) {
+		fail(job, 500, "There is not enough memory for this answer");
+		return;
+	}
+	job->wishes_count = 1;
+	span_copy(name, job->wishes[0].name, sizeof(job->wishes[0].name));
 	ask_next(job);
 }
 

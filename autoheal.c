@@ -28,7 +28,6 @@ struct autoheal {
 	struct monitor monitor;
 	struct server server;
 	struct api api;
-	struct self self;
 	struct loop_timer drain;
 	int signals[2]; /* the self-pipe */
 	bool stopping, drained;
@@ -149,7 +148,7 @@ static int set_up(struct autoheal *a, char *error, size_t error_size)
 	loop_init(&a->loop);
 	monitor_init(&a->monitor, &a->loop, &a->workspace, &a->settings, random_seed());
 	engine = monitor_add_engine(&a->monitor, &target, a->settings.host_name);
-	self_init(&a->self, &a->monitor, engine);
+	self_find(&a->monitor, engine);
 	if (server_init(&a->server, &a->loop, &a->settings, a->workspace.bytes,
 		sizeof(a->workspace.bytes), error, error_size))
 		return -1;
@@ -190,7 +189,6 @@ static int serve(struct autoheal *a)
 	a->drain = (struct loop_timer){.fire = drain_over, .owner = a};
 	loop_watch(&a->loop, STDERR_FILENO, 0, stderr_ready, a);
 	tell_start(a);
-	self_start(&a->self);
 	server_start(&a->server);
 	monitor_start(&a->monitor);
 	run(a);
@@ -229,7 +227,7 @@ int main(int argc, char **argv)
 		return cli_health(&autoheal.settings);
 	}
 	text_escape(span_of(command), shown, sizeof(shown));
-	text_print(error, sizeof(error), "'%s' is no command; known are health, --version and --help",
-	    shown);
+	text_print(error, sizeof(error),
+	    "'%s' is no command; known are health, --version and --help", shown);
 	return usage_error(error);
 }

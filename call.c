@@ -147,17 +147,18 @@ static bool take_head(struct call *call, const char **p, size_t *n)
 	return !call->closing;
 }
 
-/* The words of an error: the engine's {"message":"…"}, or the beginning of whatever a proxy says. */
+/* The words of an error: the engine's {"message":"..."}, or the beginning of whatever a proxy says. */
 static void take_error(struct call *call, struct span value)
 {
 	struct json j;
-	size_t n = strlen(call->words);
 
 	if (!json_parse(&j, value, call->workspace->tokens, JSON_TOKENS_MAX) &&
 	    json_text(&j, json_get(&j, 0, "message"), call->words, sizeof(call->words)))
 		return;
-	if (n + 1 < sizeof(call->words))
-		span_copy(value, call->words + n, sizeof(call->words) - n);
+	if (span_starts(span_trim(value), "<"))
+		explain(call, "it sent an HTML page, as proxies do");
+	else if (!call->words[0])
+		span_copy(value, call->words, sizeof(call->words));
 }
 
 static void take_value(struct call *call, struct span value)
@@ -209,8 +210,13 @@ static void take_body(struct call *call, struct span data)
 
 static void body_done(struct call *call)
 {
-	if (call_succeeded(call) && call->values && !json_split_complete(&call->split)) {
+	if (call_succeeded(call) && call->status != 304 && !json_split_complete(&call->split)) {
 		nonsense(call, "the answer ends in the middle of its JSON");
+		return;
+	}
+	if (call_succeeded(call) && call->split.mode == JSON_ARRAY &&
+	    !json_split_is_array(&call->split)) {
+		nonsense(call, "the answer is no list");
 		return;
 	}
 	finish(call, CALL_ANSWERED);

@@ -29,7 +29,7 @@ struct setting {
 	uint8_t type;
 	uint8_t group;
 	uint32_t least, most; /* in the unit kept; most 0 = no bound of its own */
-	char words[26];	      /* of a choice, separated by | */
+	char words[26];       /* of a choice, separated by | */
 	char member[36];      /* its place in config.json; "" when it has none */
 };
 
@@ -45,42 +45,58 @@ static const struct setting table[] = {
     {"AUTOHEAL_HOSTS", "", AT(hosts), TYPE_TEXT, GROUP_ENGINES, 0, 0, "", ""},
     {"AUTOHEAL_HOST_NAME", "local", AT(host_name), TYPE_TEXT, GROUP_ENGINES, 0, 0, "", ""},
     {"DOCKER_SOCK", "", AT(docker_sock), TYPE_TEXT, GROUP_ENGINES, 0, 0, "", ""},
-    {"CURL_TIMEOUT", "30", AT(curl_timeout), TYPE_DURATION, GROUP_ENGINES, SECONDS, WHOLE_MONTH, "", ""},
+    {"CURL_TIMEOUT", "30", AT(curl_timeout), TYPE_DURATION, GROUP_ENGINES, SECONDS, WHOLE_MONTH, "",
+	""},
 
-    {"AUTOHEAL_CONTAINER_LABEL", "autoheal", AT(label), TYPE_TEXT, GROUP_SELECTION, 0, 0, "", "monitor.label_key"},
-    {"AUTOHEAL_LABEL_VALUE", "true", AT(label_value), TYPE_TEXT, GROUP_SELECTION, 0, 0, "", "monitor.label_value"},
-    {"AUTOHEAL_INCLUDE", "", AT(include), TYPE_TEXT, GROUP_SELECTION, 0, 0, "", "filters.whitelist_names"},
-    {"AUTOHEAL_EXCLUDE", "", AT(exclude), TYPE_TEXT, GROUP_SELECTION, 0, 0, "", "filters.blacklist_names"},
+    {"AUTOHEAL_CONTAINER_LABEL", "autoheal", AT(label), TYPE_TEXT, GROUP_SELECTION, 0, 0, "",
+	"monitor.label_key"},
+    {"AUTOHEAL_LABEL_VALUE", "true", AT(label_value), TYPE_TEXT, GROUP_SELECTION, 0, 0, "",
+	"monitor.label_value"},
+    {"AUTOHEAL_INCLUDE", "", AT(include), TYPE_TEXT, GROUP_SELECTION, 0, 0, "",
+	"filters.whitelist_names"},
+    {"AUTOHEAL_EXCLUDE", "", AT(exclude), TYPE_TEXT, GROUP_SELECTION, 0, 0, "",
+	"filters.blacklist_names"},
     {"AUTOHEAL_PROJECT", "", AT(projects), TYPE_TEXT, GROUP_SELECTION, 0, 0, "", "filters.projects"},
     {"AUTOHEAL_SWARM_TASKS", "false", AT(swarm_tasks), TYPE_BOOLEAN, GROUP_SELECTION, 0, 0, "", ""},
 
     {"AUTOHEAL_RESTART_MODE", "both", AT(mode), TYPE_CHOICE, GROUP_POLICY, 0, 0,
 	"health|on-failure|both", "restart.mode"},
-    {"AUTOHEAL_START_PERIOD", "0", AT(start_period), TYPE_DURATION, GROUP_POLICY, 0, 0, "", "monitor.start_period_seconds"},
-    {"AUTOHEAL_INTERVAL", "30", AT(interval), TYPE_DURATION, GROUP_POLICY, SECONDS, WHOLE_MONTH, "", "monitor.interval_seconds"},
+    {"AUTOHEAL_START_PERIOD", "0", AT(start_period), TYPE_DURATION, GROUP_POLICY, 0, 0, "",
+	"monitor.start_period_seconds"},
+    {"AUTOHEAL_INTERVAL", "30", AT(interval), TYPE_DURATION, GROUP_POLICY, SECONDS, WHOLE_MONTH, "",
+	"monitor.interval_seconds"},
     {"AUTOHEAL_DEFAULT_STOP_TIMEOUT", "", AT(stop_timeout), TYPE_DURATION, GROUP_POLICY, 0,
 	WHOLE_MONTH, "", "restart.stop_timeout_seconds"},
-    {"AUTOHEAL_UNHEALTHY_FOR", "0", AT(unhealthy_for), TYPE_DURATION, GROUP_POLICY, 0, 0, "", "restart.unhealthy_for_seconds"},
-    {"AUTOHEAL_COOLDOWN", "60", AT(cooldown), TYPE_DURATION, GROUP_POLICY, 0, 0, "", "restart.cooldown_seconds"},
+    {"AUTOHEAL_UNHEALTHY_FOR", "0", AT(unhealthy_for), TYPE_DURATION, GROUP_POLICY, 0, 0, "",
+	"restart.unhealthy_for_seconds"},
+    {"AUTOHEAL_COOLDOWN", "60", AT(cooldown), TYPE_DURATION, GROUP_POLICY, 0, 0, "",
+	"restart.cooldown_seconds"},
     {"AUTOHEAL_MAX_RESTARTS", "3", AT(max_restarts), TYPE_NUMBER, GROUP_POLICY, 0,
 	CONFIG_RESTARTS_MAX, "", "restart.max_restarts"},
     {"AUTOHEAL_RESTART_WINDOW", "600", AT(restart_window), TYPE_DURATION, GROUP_POLICY, SECONDS,
 	WHOLE_MONTH, "", "restart.max_restarts_window_seconds"},
-    {"AUTOHEAL_BACKOFF", "true", AT(backoff), TYPE_BOOLEAN, GROUP_POLICY, 0, 0, "", "restart.backoff.enabled"},
+    {"AUTOHEAL_BACKOFF", "true", AT(backoff), TYPE_BOOLEAN, GROUP_POLICY, 0, 0, "",
+	"restart.backoff.enabled"},
     {"AUTOHEAL_BACKOFF_INITIAL", "10", AT(backoff_initial), TYPE_DURATION, GROUP_POLICY, 0,
 	WHOLE_MONTH, "", "restart.backoff.initial_seconds"},
     {"AUTOHEAL_BACKOFF_MULTIPLIER", "2", AT(backoff_multiplier), TYPE_DECIMAL, GROUP_POLICY, 1000,
 	100000, "", "restart.backoff.multiplier"},
-    {"AUTOHEAL_BACKOFF_MAX", "300", AT(backoff_max), TYPE_DURATION, GROUP_POLICY, 0, WHOLE_MONTH, "", "restart.backoff.max_seconds"},
+    {"AUTOHEAL_BACKOFF_MAX", "300", AT(backoff_max), TYPE_DURATION, GROUP_POLICY, 0, WHOLE_MONTH,
+	"", "restart.backoff.max_seconds"},
     {"AUTOHEAL_RECOVERY_TIMEOUT", "120", AT(recovery_timeout), TYPE_DURATION, GROUP_POLICY, SECONDS,
 	WHOLE_MONTH, "", "restart.recovery_timeout_seconds"},
-    {"AUTOHEAL_QUARANTINE_RETRY", "1h", AT(quarantine_retry), TYPE_DURATION, GROUP_POLICY, 0, 0, "", "restart.quarantine_retry_seconds"},
-    {"AUTOHEAL_DEPENDENTS", "true", AT(dependents), TYPE_BOOLEAN, GROUP_POLICY, 0, 0, "", "restart.dependents"},
-    {"AUTOHEAL_MAX_PARALLEL", "32", AT(max_parallel), TYPE_NUMBER, GROUP_POLICY, 1, 256, "", "restart.max_parallel"},
+    {"AUTOHEAL_QUARANTINE_RETRY", "1h", AT(quarantine_retry), TYPE_DURATION, GROUP_POLICY, 0, 0, "",
+	"restart.quarantine_retry_seconds"},
+    {"AUTOHEAL_DEPENDENTS", "true", AT(dependents), TYPE_BOOLEAN, GROUP_POLICY, 0, 0, "",
+	"restart.dependents"},
+    {"AUTOHEAL_MAX_PARALLEL", "32", AT(max_parallel), TYPE_NUMBER, GROUP_POLICY, 1, 256, "",
+	"restart.max_parallel"},
     {"AUTOHEAL_STORM", "50%", AT(storm), TYPE_STORM, GROUP_POLICY, 0, 0, "", "restart.storm"},
     {"AUTOHEAL_DRAIN", "8", AT(drain), TYPE_DURATION, GROUP_POLICY, 0, 0, "", ""},
-    {"AUTOHEAL_DRY_RUN", "false", AT(dry_run), TYPE_BOOLEAN, GROUP_POLICY, 0, 0, "", "restart.dry_run"},
-    {"AUTOHEAL_ONLY_MONITOR_RUNNING", "true", AT(only_running), TYPE_BOOLEAN, GROUP_POLICY, 0, 0, "", ""},
+    {"AUTOHEAL_DRY_RUN", "false", AT(dry_run), TYPE_BOOLEAN, GROUP_POLICY, 0, 0, "",
+	"restart.dry_run"},
+    {"AUTOHEAL_ONLY_MONITOR_RUNNING", "true", AT(only_running), TYPE_BOOLEAN, GROUP_POLICY, 0, 0,
+	"", ""},
 
     {"AUTOHEAL_LISTEN", "127.0.0.1:8080", AT(listen), TYPE_TEXT, GROUP_API, 0, 0, "", ""},
     {"AUTOHEAL_API_TOKEN", "", AT(api_token), TYPE_TEXT, GROUP_API, 0, 0, "", ""},
@@ -130,8 +146,8 @@ static void describe(const struct setting *s, char *out, size_t cap)
 		text_print(out, cap, "%s", duration_words(s));
 		return;
 	case TYPE_NUMBER:
-		text_print(out, cap, "a whole number from %llu to %llu", (unsigned long long)s->least,
-		    (unsigned long long)s->most);
+		text_print(out, cap, "a whole number from %llu to %llu",
+		    (unsigned long long)s->least, (unsigned long long)s->most);
 		return;
 	case TYPE_DECIMAL:
 		text_print(out, cap, "a number from %llu to %llu, such as 1.5",
@@ -326,6 +342,9 @@ int config_read(struct settings *settings, char *const *environment, char *error
 		}
 		settings->from_environment[i] = true;
 	}
+	/* nobody wants every one-shot job of the host started again */
+	if (config_watches_all(settings) && !lookup(environment, "AUTOHEAL_RESTART_MODE"))
+		settings->mode = MODE_HEALTH;
 	warn_of_names(environment, warn);
 	return 0;
 }
@@ -361,8 +380,8 @@ static void print_list(struct json_writer *w, const char *list)
 static void print_decimal(struct json_writer *w, uint64_t thousandths)
 {
 	char text[32];
-	int n = text_print(text, sizeof(text), "%llu.%03llu", (unsigned long long)thousandths / 1000,
-	    (unsigned long long)thousandths % 1000);
+	int n = text_print(text, sizeof(text), "%llu.%03llu",
+	    (unsigned long long)thousandths / 1000, (unsigned long long)thousandths % 1000);
 
 	while (n > 0 && text[n - 1] == '0' && text[n - 2] != '.')
 		n--;

@@ -377,9 +377,16 @@ static void put(struct containers *t, size_t at, struct container *c)
 	c->heap_place = (uint32_t)at;
 }
 
+static bool is_before(const struct container *a, const struct container *b)
+{
+	if (a->due != b->due)
+		return a->due < b->due;
+	return (int32_t)(a->due_order - b->due_order) < 0;
+}
+
 static void sift(struct containers *t, size_t at, struct container *c)
 {
-	while (at > 1 && t->heap[at / 2 - 1]->due > c->due) {
+	while (at > 1 && is_before(c, t->heap[at / 2 - 1])) {
 		put(t, at, t->heap[at / 2 - 1]);
 		at /= 2;
 	}
@@ -388,9 +395,9 @@ static void sift(struct containers *t, size_t at, struct container *c)
 
 		if (child > t->heap_count)
 			break;
-		if (child < t->heap_count && t->heap[child]->due < t->heap[child - 1]->due)
+		if (child < t->heap_count && is_before(t->heap[child], t->heap[child - 1]))
 			child++;
-		if (t->heap[child - 1]->due >= c->due)
+		if (!is_before(t->heap[child - 1], c))
 			break;
 		put(t, at, t->heap[child - 1]);
 		at = child;
@@ -413,6 +420,7 @@ bool containers_due(struct containers *t, struct container *c, uint64_t due)
 	if (t->heap_count == t->heap_room)
 		return false; /* cannot be: there is room for every record */
 	c->due = due;
+	c->due_order = t->orders++;
 	sift(t, ++t->heap_count, c);
 	return true;
 }

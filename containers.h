@@ -57,7 +57,7 @@ struct heal {
 	uint64_t deadline;  /* of the request under way */
 	uint64_t own_until; /* until then kill, die and stop are echoes of our own restart */
 	uint64_t look_at;   /* look at it then: what was heard of it is no proof */
-	uint64_t killed_until; /* a foreign kill was seen: until then no action */
+	uint64_t killed_at; /* a foreign kill was seen: no action until its outcome is clear */
 	uint64_t probation_until; /* healthy this long: failures are forgotten; sick before: a relapse */
 	uint64_t healthy_since; /* in quarantine */
 	uint64_t retry_at;      /* of quarantine */
@@ -70,8 +70,10 @@ struct heal {
 	uint8_t restarts_at;    /* place of the next in the ring below */
 	bool open;              /* an incident is */
 	bool acted;             /* a request went out in it */
+	bool notified;          /* told in place of an action, as its label wants */
 	bool proven;            /* sick beyond doubt, in this very turn */
 	bool from_event;        /* detected by an event, else by the audit */
+	bool began;             /* the engine was seen at work on our request */
 	bool started;           /* its start was seen while our request is under way */
 	bool healthy_again;     /* and its health after that start */
 	bool echo_over;         /* the engine's `restart` event of our request was seen */
@@ -107,10 +109,11 @@ struct container {
 	struct label_settings *own;     /* NULL without such labels */
 	struct container *next_waiting; /* for a slot */
 	uint64_t due;                   /* when policy looks at it again, while heap_place is set */
+	uint32_t due_order;             /* of those due at the same time the first comes first */
 	uint32_t heap_place;            /* counted from 1; 0 = nothing is due */
 	uint32_t started;               /* seconds since `epoch` + 1; 0 unknown */
 	uint32_t stop_timeout; /* seconds of its own configuration; WATCH_UNSET unknown, WATCH_FOREVER */
-	uint32_t created;       /* seconds since 1970, by the engine; 0 unknown */
+	uint32_t created;      /* seconds since 1970, by the engine; 0 unknown */
 	uint32_t check_time;    /* seconds: start period + interval x retries of its healthcheck */
 	uint16_t check_retries; /* 0 unknown */
 	uint8_t engine;
@@ -135,6 +138,7 @@ struct containers {
 	size_t buckets_count, identities;
 	struct container **heap;
 	size_t heap_count, heap_room;
+	uint32_t orders;
 	uint64_t seed;  /* of the hashes: names come from outside */
 	uint64_t epoch; /* ms of the loop's clock */
 };

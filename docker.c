@@ -199,8 +199,8 @@ static void down(struct docker *d, const char *why)
 	} else if (strcmp(d->error, d->error_told)) {
 		span_copy(span_of(d->error), d->error_told, sizeof(d->error_told));
 		log_line(LOG_ERROR, "engine",
-		    "Engine '%s' cannot be reached (tried again until it answers): %s",
-		    d->name, d->error);
+		    "Engine '%s' cannot be reached (tried again until it answers): %s", d->name,
+		    d->error);
 	}
 }
 
@@ -327,6 +327,48 @@ static void learn_clock(struct docker *d, const struct call *call)
 	d->clock_known = true;
 }
 
+/* ---- our own container: known before anything is decided ----------------------------------------- */
+
+static void confirm_value(struct call *call, const struct json *j)
+{
+	struct docker *d = call->owner;
+	struct container_facts facts;
+
+	/* one that is only named like our host is not us: its own hostname must be ours too */
+	if (json_is(j, json_get(j, 0, "Config.Hostname"), d->confirm) &&
+	    facts_read_inspected(j, call->date, &facts))
+		d->handler->confirmed(d->owner, d, j, &facts);
+}
+
+static void confirm_done(struct call *call)
+{
+	struct docker *d = call->owner;
+
+	d->audit = NULL;
+	if (call->end != CALL_ANSWERED) {
+		down_by(d, call, "/containers/HOSTNAME/json");
+		return;
+	}
+	d->confirm[0] = 0; /* also after a 404: outside of a container there is nothing to find */
+	open_stream(d);
+}
+
+static const struct call_handler confirm_handler = {.value = confirm_value, .done = confirm_done};
+
+static void confirm_self(struct docker *d)
+{
+	char path[128], why[DOCKER_ERROR_MAX];
+	int error;
+
+	text_print(path, sizeof(path), "/v%s/containers/%s/json", d->api, d->confirm);
+	d->audit = begin(
+	    d, "GET", path, JSON_STREAM, d->settings->curl_timeout, &confirm_handler, d, &error);
+	if (d->audit)
+		return;
+	docker_explain(d, -error, why, sizeof(why));
+	down(d, why);
+}
+
 static void version_done(struct call *call)
 {
 	struct docker *d = call->owner;
@@ -341,7 +383,10 @@ static void version_done(struct call *call)
 		return;
 	}
 	learn_clock(d, call);
-	open_stream(d);
+	if (d->confirm[0])
+		confirm_self(d);
+	else
+		open_stream(d);
 }
 
 static const struct call_handler version_handler = {.value = version_value, .done = version_done};
@@ -433,6 +478,10 @@ static void stream_value(struct call *call, const struct json *j)
 		return;
 	if (event.time_nano > d->last_nano)
 		d->last_nano = event.time_nano;
+	if (event.action == ENGINE_CREATE)
+		d->containers++;
+	if (event.action == ENGINE_DESTROY && d->containers)
+		d->containers--;
 	d->handler->event(d->owner, d, j, &event, is_live(d, &event));
 }
 
@@ -469,8 +518,14 @@ static void stands(void *owner)
 
 static void stream_head(struct call *call)
 {
-	if (call->status == 200)
-		stands(call->owner);
+	struct docker *d = call->owner;
+
+	if (call->status != 200)
+		return;
+	/* Without an event yet, a reconnect goes on from here, by the engine's clock. */
+	if (!d->last_nano)
+		d->last_nano = (call->date ? call->date : d->loop->wall - 1000) * (NANO / 1000);
+	stands(d);
 }
 
 static void stream_done(struct call *call)
@@ -490,9 +545,9 @@ static const struct call_handler stream_handler = {
  * what is not asked for (each probe alone makes three exec events), and matches health_status by
  * prefix. */
 #define FILTERS \
-	"%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22start%22%2C%22die%22%2C%22stop%22%2C%22kill" \
-	"%22%2C%22pause%22%2C%22unpause%22%2C%22restart%22%2C%22destroy%22%2C%22rename%22%2C%22health_status%22%5D" \
-	"%7D"
+	"%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22create%22%2C%22start%22%2C" \
+	"%22die%22%2C%22stop%22%2C%22kill%22%2C%22pause%22%2C%22unpause%22%2C%22restart%22%2C" \
+	"%22destroy%22%2C%22rename%22%2C%22health_status%22%5D%7D"
 
 static void open_stream(struct docker *d)
 {

@@ -51,6 +51,9 @@ enum docker_state {
 struct docker;
 
 struct docker_handler {
+	/* The container that the engine shows under our own hostname; asked once, before the stream is opened. */
+	void (*confirmed)(void *owner, struct docker *d, const struct json *j,
+	    const struct container_facts *facts);
 	void (*connected)(void *owner, struct docker *d); /* the stream stands */
 	void (*lost)(void *owner, struct docker *d); /* it does not any more; d->error says why */
 	void (*event)(void *owner, struct docker *d, const struct json *j,
@@ -73,9 +76,10 @@ struct docker {
 	struct docker_target target;
 	struct net_address address; /* the one in use */
 	struct resolve resolve;
+	char confirm[65]; /* a hostname that may be our own container's; "" when there is nothing to ask */
 	enum docker_state state;
 	bool connected;              /* `connected` was told, and `lost` not since */
-	struct call *stream, *audit; /* audit: version and list */
+	struct call *stream, *audit; /* audit: version, our own container, list */
 	struct loop_timer timer; /* the next try, the end of the wait for the head, or the next audit */
 	unsigned tries;          /* failed in a row */
 	uint64_t stream_since;

@@ -11,6 +11,7 @@ static const struct {
 	const char *word;
 	enum engine_action action;
 } actions[] = {
+    {"create", ENGINE_CREATE},
     {"start", ENGINE_START},
     {"die", ENGINE_DIE},
     {"died", ENGINE_DIE}, /* Podman's own word */
@@ -41,10 +42,22 @@ static enum engine_action read_action(const struct json *j, struct span word)
 	return json_is(j, health, "healthy") ? ENGINE_HEALTHY : ENGINE_OTHER;
 }
 
+/* A string's text; its raw bytes where nothing in them is escaped, which is always so with known
+ * engines. */
+static struct span whole_text(const struct json *j, int token, char *out, size_t cap)
+{
+	struct span raw = json_raw(j, token);
+
+	if (!memchr(raw.p, '\\', raw.n))
+		return raw;
+	return (struct span){out, json_text(j, token, out, cap)};
+}
+
 bool facts_read_event(const struct json *j, struct engine_event *event)
 {
 	int type = json_get(j, 0, "Type"), action = json_get(j, 0, "Action");
 	int actor = json_get(j, 0, "Actor"), id = json_get(j, actor, "ID");
+	char word[64];
 
 	if (type >= 0 && !json_is(j, type, "container"))
 		return false;
@@ -54,7 +67,7 @@ bool facts_read_event(const struct json *j, struct engine_event *event)
 		id = json_get(j, 0, "id");
 	if (!json_is_string(j, action) || !json_is_string(j, id))
 		return false;
-	event->action = read_action(j, json_raw(j, action));
+	event->action = read_action(j, whole_text(j, action, word, sizeof(word)));
 	if (event->action == ENGINE_OTHER || !text_unhex(json_raw(j, id), event->id, 32))
 		return false;
 	event->time_nano = json_int(j, json_get(j, 0, "timeNano"), 0);

@@ -13,6 +13,7 @@
 
 enum engine_action {
 	ENGINE_OTHER, /* not of interest */
+	ENGINE_CREATE,
 	ENGINE_START,
 	ENGINE_DIE,
 	ENGINE_STOP,

@@ -146,6 +146,11 @@ bool json_split_complete(const struct json_splitter *s)
 	return !s->bad && !in_value(s) && (s->place == PLACE_STREAM || s->place == PLACE_AFTER);
 }
 
+bool json_split_is_array(const struct json_splitter *s)
+{
+	return s->mode == JSON_ARRAY && s->place != PLACE_STREAM;
+}
+
 /* Drops the value now being read, whose remaining bytes are only looked at for its end. */
 static void skip_value(struct json_splitter *s)
 {

@@ -53,6 +53,8 @@ void json_split_free(struct json_splitter *s);
 int json_split(struct json_splitter *s, const char **p, size_t *n, struct span *value);
 /* Whether everything handed in so far was whole: no value half-read, the array closed. */
 bool json_split_complete(const struct json_splitter *s);
+/* Of JSON_ARRAY: whether the stream began with an array. */
+bool json_split_is_array(const struct json_splitter *s);
 
 /* ---- one value, tokenized ------------------------------------------------------------------- */
 

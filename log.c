@@ -65,9 +65,9 @@ static size_t as_text(
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	localtime_r(&now.tv_sec, &tm);
-	n = text_print(out, cap, "%04d-%02d-%02d %02d:%02d:%02d - %s - %s - %s\n", tm.tm_year + 1900,
-	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, module, level_names[level],
-	    message);
+	n = text_print(out, cap, "%04d-%02d-%02d %02d:%02d:%02d - %s - %s - %s\n",
+	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, module,
+	    level_names[level], message);
 	return n > 0 && (size_t)n < cap ? (size_t)n : 0;
 }
 

@@ -512,8 +512,7 @@ static struct container *add(
 		c->state = STATE_QUARANTINED;
 	for (int i = 0; i < who->labels.unreadable_count; i++)
 		log_line(LOG_WARNING, "monitor",
-		    "Container '%s' has the label %s with a value that makes no sense; the default "
-		    "holds",
+		    "Container '%s' has the label %s, which makes no sense; the default holds",
 		    c->name, who->labels.unreadable[i]);
 	if (who->reason != REASON_LABEL) {
 		watch_say(who->reason, m->settings, words, sizeof(words));
@@ -634,7 +633,7 @@ static void on_event(
 		on_start(m, d, j, e, c);
 		return;
 	}
-	if (!c)
+	if (!c || e->action == ENGINE_CREATE)
 		return;
 	if (e->action == ENGINE_DESTROY) {
 		if (c->announce)
@@ -823,7 +822,21 @@ static void on_connected(void *owner, struct docker *d)
 	    "Event listener started for auto-monitoring containers with %s label", label);
 }
 
+static void on_confirmed(
+    void *owner, struct docker *d, const struct json *j, const struct container_facts *facts)
+{
+	char id[65];
+
+	(void)d;
+	(void)j;
+	text_hex(facts->id, 32, id);
+	monitor_set_self(owner, span_of(id));
+	log_line(LOG_INFO, "autoheal", "Its own container is '%s' (%.12s): it is never restarted",
+	    facts->name, id);
+}
+
 static const struct docker_handler handler = {
+    .confirmed = on_confirmed,
     .connected = on_connected,
     .lost = on_lost,
     .event = on_event,

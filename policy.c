@@ -173,6 +173,14 @@ static uint64_t kill_time(const struct container *c)
 	return seconds * 1000ull + POLICY_KILL_GRACE_MS;
 }
 
+/* Until when a foreign kill may still end the container; 0 without one. */
+static uint64_t killed_until(const struct container *c)
+{
+	const struct heal *h = c->identity->heal;
+
+	return h && h->killed_at ? h->killed_at + kill_time(c) : 0;
+}
+
 /* How long after a restart c may take to be healthy. */
 static uint64_t recovery_time(const struct policy *p, const struct container *c)
 {
@@ -316,7 +324,7 @@ static void rest(struct policy *p, struct container *c)
 
 static void close_incident(struct heal *h)
 {
-	h->open = h->acted = h->proven = h->trial = h->down_by_us = false;
+	h->open = h->acted = h->proven = h->trial = h->down_by_us = h->notified = false;
 	h->told = 0;
 	h->waiting = WAIT_NOTHING;
 }
@@ -354,7 +362,7 @@ static void hands_off(struct policy *p, struct container *c, struct actions *out
 			    paused ? "Not restarted: somebody paused it"
 				   : "Not restarted: somebody stopped it");
 		close_incident(h);
-		h->look_at = h->killed_until = h->probation_until = h->healthy_since = 0;
+		h->look_at = h->killed_at = h->probation_until = h->healthy_since = 0;
 	}
 	log_about(out, c, LOG_INFO, "was %s by somebody else: hands off until it is %s",
 	    paused ? "paused" : "stopped", paused ? "unpaused" : "started");
@@ -402,7 +410,8 @@ static void send(struct policy *p, struct container *c, struct actions *out)
 	h->requested = p->now;
 	h->deadline = p->now + answer_time(p, c);
 	h->acted = true;
-	h->proven = h->started = h->healthy_again = h->echo_over = h->lost = h->killed_hard = false;
+	h->proven = h->started = h->began = h->healthy_again = h->echo_over = false;
+	h->lost = h->killed_hard = false;
 	h->exits_seen = 0;
 	h->start_only = start;
 	h->waiting = WAIT_NOTHING;
@@ -557,8 +566,8 @@ static uint64_t gate_of(const struct policy *p, const struct container *c, enum 
 		    WAIT_OWN_START_PERIOD);
 	if (!h->acted)
 		later(&gate, why, h->detected + unhealthy_for(p, c), WAIT_UNHEALTHY_FOR);
-	if (h->killed_until)
-		later(&gate, why, h->killed_until, WAIT_KILL);
+	if (h->killed_at)
+		later(&gate, why, killed_until(c), WAIT_KILL);
 	if (h->answered && !h->down_by_us)
 		later(&gate, why, h->answered + cooldown_of(p, c), WAIT_COOLDOWN);
 	if (h->failures && s->backoff)
@@ -585,14 +594,21 @@ static void wait_for(
 /* Dry run, or a label that wants words only: the decision is told, and nothing is done. */
 static bool only_tells(struct policy *p, struct container *c, struct actions *out)
 {
-	bool by_label = c->own && c->own->no_restart;
+	struct heal *h = c->identity->heal;
 
-	if (!p->settings->dry_run && !by_label)
+	if (p->settings->dry_run) {
+		skip(out, c, SKIP_DRY_RUN,
+		    "Would be restarted now: it is unhealthy, but AUTOHEAL_DRY_RUN is set");
+	} else if (c->own && c->own->no_restart) {
+		if (!h->notified)
+			tell(out, c, AUDIT_RESTART, "success",
+			    "Unhealthy; its label says autoheal.restart.enable=false, so it is only "
+			    "told")
+			    ->did = "notify";
+		h->notified = true;
+	} else {
 		return false;
-	skip(out, c, SKIP_DRY_RUN,
-	    by_label
-		? "Would be restarted now: it is unhealthy, but its label says autoheal.restart.enable=false"
-		: "Would be restarted now: it is unhealthy, but AUTOHEAL_DRY_RUN is set");
+	}
 	rest(p, c);
 	return true;
 }
@@ -616,7 +632,7 @@ static void weigh(struct policy *p, struct container *c, struct actions *out)
 		wait_for(p, c, out, why, gate);
 		return;
 	}
-	h->killed_until = 0;
+	h->killed_at = 0;
 	if (!h->trial && limit && restarts_in_window(p, h) >= limit) {
 		quarantine(p, c, out);
 		return;
@@ -713,6 +729,15 @@ static bool is_echo(const struct policy *p, const struct container *c)
 	return h && p->now < h->own_until;
 }
 
+/* When c is to be looked at that may be sick, or may be on its way to end: how long that may take is
+ * its stop timeout, which the engine is asked for at once where it is not known. */
+static uint64_t next_look(const struct policy *p, const struct container *c)
+{
+	uint64_t until = killed_until(c);
+
+	return until > p->now && c->stop_timeout != WATCH_UNSET ? until : p->now;
+}
+
 /* A foreign kill: a stop, perhaps, or a signal that the container survives (SPEC 6, intent). */
 static void on_kill(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
@@ -726,11 +751,11 @@ static void on_kill(
 	h = containers_heal(c->identity);
 	if (!h)
 		return;
-	h->killed_until = p->now + kill_time(c);
-	if (c->state == STATE_WATCHING) {
-		h->look_at = h->killed_until;
-		rest(p, c);
-	}
+	h->killed_at = p->now;
+	if (c->state != STATE_WATCHING)
+		return;
+	h->look_at = next_look(p, c);
+	rest(p, c);
 }
 
 /* A foreign stop, or the end of one. */
@@ -758,7 +783,7 @@ static void on_die(
 	(void)e;
 	if (is_echo(p, c))
 		return;
-	if (h && h->killed_until) {
+	if (h && h->killed_at) {
 		hands_off(p, c, out, false);
 		return;
 	}
@@ -795,7 +820,7 @@ static void watching_healthy(
 	(void)e;
 	if (!h)
 		return;
-	h->look_at = h->killed_until ? h->look_at : 0;
+	h->look_at = h->killed_at ? h->look_at : 0;
 	if (!h->open) {
 		rest(p, c);
 		return;
@@ -818,16 +843,14 @@ static void look_soon(struct policy *p, struct container *c)
 		return;
 	if (!h->look_at && !h->open)
 		h->detected = p->now;
-	h->look_at = h->killed_until > p->now ? h->killed_until : p->now;
+	h->look_at = next_look(p, c);
 	rest(p, c);
 }
 
 static void watching_unhealthy(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
-	struct heal *h = c->identity->heal;
-
-	if (e->live && !c->paused && !(h && h->killed_until > p->now))
+	if (e->live && !c->paused && killed_until(c) <= p->now)
 		sick(p, c, out, true);
 	else
 		look_soon(p, c);
@@ -843,7 +866,7 @@ static void watching_facts(
 		look_soon(p, c);
 		return;
 	}
-	if (verdict == VERDICT_SICK && !(h && h->killed_until > p->now)) {
+	if (verdict == VERDICT_SICK && killed_until(c) <= p->now) {
 		sick(p, c, out, false);
 		return;
 	}
@@ -855,8 +878,8 @@ static void watching_facts(
 		hands_off(p, c, out, true);
 		return;
 	}
-	if (h && e->facts->whole && h->killed_until <= p->now) {
-		h->look_at = 0;
+	if (h && e->facts->whole) {
+		h->look_at = killed_until(c) > p->now ? killed_until(c) : 0;
 		rest(p, c);
 	}
 }
@@ -884,7 +907,8 @@ static void watching_due(
 		h->patience = 1;
 	}
 	if (h->look_at && p->now >= h->look_at) {
-		h->killed_until = 0; /* it survived the signal */
+		if (killed_until(c) <= p->now)
+			h->killed_at = 0; /* it survived the signal */
 		go(p, c, STATE_WATCHING, h->probation_until);
 		if (!p->stopping)
 			ask(c, out);
@@ -991,6 +1015,8 @@ static void restarting_start(
 
 	(void)e;
 	h->started = true;
+	if (p->engines[c->engine].asks_first)
+		h->echo_over = true; /* the last event of Podman's restart */
 	if (!h->lost)
 		return;
 	restarted(c, out, true,
@@ -1003,17 +1029,29 @@ static void restarting_die(
 {
 	(void)p;
 	(void)out;
+	c->identity->heal->began = true;
 	if (e->has_exit_code && e->exit_code == 128 + 9)
 		c->identity->heal->killed_hard = true;
 }
 
-static void restarting_restarted(
+/* The first sign that the engine is at work on our request. */
+static void restarting_kill(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
 	(void)p;
 	(void)e;
 	(void)out;
-	c->identity->heal->echo_over = true;
+	c->identity->heal->began = true;
+}
+
+static void restarting_restarted(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	(void)out;
+	c->identity->heal->began = true;
+	if (!p->engines[c->engine].asks_first)
+		c->identity->heal->echo_over = true; /* the last event of a restart; Podman's first */
 }
 
 static void restarting_healthy(
@@ -1047,7 +1085,7 @@ static void refused(
     struct policy *p, struct container *c, const struct policy_answer *answer, struct actions *out)
 {
 	struct heal *h = c->identity->heal;
-	char words[96], message[POLICY_MESSAGE_MAX];
+	char words[200], message[POLICY_MESSAGE_MAX];
 
 	text_escape(answer->message, words, sizeof(words));
 	if (answer->status == 403)
@@ -1148,6 +1186,14 @@ static void settle_lost(
 		after_failure(p, c);
 		return;
 	}
+	/* A restart begins with a kill, of which the stream would have told long ago. */
+	if (f->running && !h->began &&
+	    since + POLICY_ANSWER_GRACE_MS >= answer_time(p, c) + POLICY_KILL_GRACE_MS) {
+		restarted(c, out, false,
+		    "The connection broke before the answer, and the engine has not begun with it");
+		after_failure(p, c);
+		return;
+	}
 	containers_due(&p->containers, c, p->now + POLICY_LOOK_AGAIN_MS);
 }
 
@@ -1211,7 +1257,7 @@ static void verifying_die(
 
 	if (is_echo(p, c))
 		return;
-	if (h->killed_until) {
+	if (h->killed_at) {
 		hands_off(p, c, out, false);
 		return;
 	}
@@ -1227,6 +1273,15 @@ static void verifying_die(
 							    : 0;
 	close_incident(h);
 	rest(p, c);
+}
+
+static void verifying_start(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	(void)out;
+	if (p->engines[c->engine].asks_first)
+		c->identity->heal->own_until = 0;
 }
 
 /* The recovery time is over. */
@@ -1375,7 +1430,7 @@ static void quarantined_facts(
 	}
 	if (verdict != VERDICT_LOOK && h->healthy_since)
 		h->healthy_since = 0;
-	if (h->trial && e->facts->whole && verdict == VERDICT_SICK && h->killed_until <= p->now) {
+	if (h->trial && e->facts->whole && verdict == VERDICT_SICK && killed_until(c) <= p->now) {
 		open_incident(p, h, false);
 		h->proven = true;
 		want(p, c);
@@ -1459,8 +1514,8 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	{
 	    [EVENT_START] = restarting_start,
 	    [EVENT_DIE] = restarting_die,
-	    [EVENT_STOP] = ignore,
-	    [EVENT_KILL] = ignore,
+	    [EVENT_STOP] = restarting_kill,
+	    [EVENT_KILL] = restarting_kill,
 	    [EVENT_PAUSE] = ignore,
 	    [EVENT_UNPAUSE] = ignore,
 	    [EVENT_RESTARTED] = restarting_restarted,
@@ -1474,7 +1529,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	},
     [STATE_VERIFYING] =
 	{
-	    [EVENT_START] = ignore,
+	    [EVENT_START] = verifying_start,
 	    [EVENT_DIE] = verifying_die,
 	    [EVENT_STOP] = on_stop,
 	    [EVENT_KILL] = on_kill,
@@ -1536,7 +1591,7 @@ static void note(struct policy *p, struct container *c, const struct policy_even
 		if (c->health != HEALTH_NONE && c->health != HEALTH_UNKNOWN)
 			c->health = HEALTH_STARTING;
 		if (c->identity->heal)
-			c->identity->heal->killed_until = 0;
+			c->identity->heal->killed_at = 0;
 		return;
 	case EVENT_DIE:
 	case EVENT_STOP:
@@ -1653,7 +1708,7 @@ const char *policy_next_action(
 	case STATE_WATCHING:
 		if (!h->look_at || c->due != h->look_at)
 			return NULL;
-		*why = h->killed_until ? wait_words[WAIT_KILL] : wait_words[WAIT_PROOF];
+		*why = h->killed_at ? wait_words[WAIT_KILL] : wait_words[WAIT_PROOF];
 		return "check";
 	case STATE_RESTARTING:
 	case STATE_HANDS_OFF:

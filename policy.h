@@ -18,7 +18,7 @@
 #include "log.h"
 
 #define POLICY_ACTIONS_MAX 8         /* more than one event can cause */
-#define POLICY_MESSAGE_MAX 224       /* bytes of a sentence */
+#define POLICY_MESSAGE_MAX 320       /* bytes of a sentence */
 #define POLICY_OWN_ECHO_MS 2000      /* events of our own restart may trail its answer so long */
 #define POLICY_KILL_GRACE_MS 10000   /* the engine's own, after SIGKILL (moby container/kill.go) */
 #define POLICY_ANSWER_GRACE_MS 40000 /* stop timeout + 10 s + 30 s (SPEC 6.2) */

@@ -6,13 +6,8 @@
 #include <unistd.h>
 
 #include "buf.h"
-#include "facts.h"
-#include "json.h"
-#include "log.h"
 
 #define MOUNTINFO_MAX (256 * 1024) /* a host with a thousand containers has a long one */
-#define ASK_AGAIN_MS 1000
-#define TRIES_MAX 30
 
 /* The id among the parts of a path, from the end: Podman puts it above `userdata`. */
 static struct span id_in_path(struct span path)
@@ -59,7 +54,7 @@ struct span self_find_id(struct span mountinfo)
 	return (struct span){NULL, 0};
 }
 
-static bool is_from_mounts(struct self *s)
+static bool is_from_mounts(struct monitor *monitor)
 {
 	struct span id = {NULL, 0};
 	struct buf text;
@@ -79,45 +74,9 @@ static bool is_from_mounts(struct self *s)
 	close(fd);
 	id = self_find_id((struct span){text.p, text.n});
 	if (id.p)
-		monitor_set_self(s->monitor, id);
+		monitor_set_self(monitor, id);
 	buf_free(&text);
 	return id.p != NULL;
-}
-
-static void value(struct call *call, const struct json *j)
-{
-	struct self *s = call->owner;
-	struct container_facts facts;
-	char id[65];
-
-	/* a container that is only named like our host is not us: its own hostname must be ours too */
-	if (!json_is(j, json_get(j, 0, "Config.Hostname"), s->hostname) ||
-	    !facts_read_inspected(j, 0, &facts))
-		return;
-	text_hex(facts.id, 32, id);
-	monitor_set_self(s->monitor, span_of(id));
-	log_line(LOG_INFO, "autoheal", "Its own container is '%s' (%.12s): it is never restarted",
-	    facts.name, id);
-}
-
-static void done(struct call *call)
-{
-	(void)call;
-}
-
-static const struct call_handler handler = {.value = value, .done = done};
-
-static void ask(void *owner)
-{
-	struct self *s = owner;
-	const char *error;
-
-	if (s->monitor->self_known || ++s->tries > TRIES_MAX)
-		return;
-	if (!s->engine->connected ||
-	    !docker_request(s->engine, "GET", JSON_STREAM, s->monitor->settings->curl_timeout,
-		&handler, s, &error, "/containers/%s/json", s->hostname))
-		loop_after(s->monitor->loop, &s->timer, ASK_AGAIN_MS);
 }
 
 /* A name that may stand in a path as it is. */
@@ -128,21 +87,10 @@ static bool is_plain(const char *name)
 	    strlen(name);
 }
 
-void self_init(struct self *s, struct monitor *monitor, struct docker *engine)
+void self_find(struct monitor *monitor, struct docker *engine)
 {
-	s->monitor = monitor;
-	s->engine = engine;
-	s->timer = (struct loop_timer){.fire = ask, .owner = s};
-}
-
-void self_start(struct self *s)
-{
-	if (is_from_mounts(s))
+	if (is_from_mounts(monitor))
 		return;
-	/* outside of a container there is nothing to find: pid 1 or the engine's mark says that we are in one */
-	if (getpid() != 1 && access("/.dockerenv", F_OK) && access("/run/.containerenv", F_OK))
-		return;
-	if (gethostname(s->hostname, sizeof(s->hostname) - 1) || !is_plain(s->hostname))
-		return;
-	loop_after(s->monitor->loop, &s->timer, 0);
+	if (gethostname(engine->confirm, sizeof(engine->confirm) - 1) || !is_plain(engine->confirm))
+		engine->confirm[0] = 0;
 }

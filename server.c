@@ -112,6 +112,9 @@ static bool is_good_host(const struct settings *s, struct span authority)
 
 	if (!net_split_host(authority, &host, &port))
 		return false;
+	for (size_t i = 0; i < host.n; i++)
+		if (host.p[i] <= ' ' || host.p[i] > '~' || strchr("/@?#\\%", host.p[i]))
+			return false;
 	return is_literal(host) || !memchr(host.p, '.', host.n) || is_known_host(s, host);
 }
 
@@ -167,6 +170,8 @@ static bool is_admitted(struct server_client *c, struct server_request *r)
 		server_error(c, 400, "The request needs exactly one Host header");
 		return false;
 	}
+	if (r->authority.p) /* it counts in place of Host (RFC 9112 3.2.2) */
+		host = r->authority;
 	if (host.p && !is_good_host(s, host)) {
 		server_error(c, 403,
 		    "The name '%.*s' in the Host header is not known here; add it to AUTOHEAL_API_HOSTS if it is yours",
@@ -354,6 +359,7 @@ static bool read_target(struct server_request *r)
 
 		if (!slash)
 			return false;
+		r->authority = (struct span){target.p + 7, (size_t)(slash - target.p) - 7};
 		target = (struct span){slash, target.n - (size_t)(slash - target.p)};
 	}
 	mark = memchr(target.p, '?', target.n);
@@ -376,7 +382,7 @@ static void dispatch(struct server_client *c)
 	c->answering = true;
 	loop_after(c->server->loop, &c->timer, SERVER_STUCK_MS);
 	if (!read_target(r)) {
-		server_error(c, 400, "The request's path cannot be read");
+		server_error(c, 404, "There is nothing at an address that cannot be read");
 		return;
 	}
 	if (is_admitted(c, r))
@@ -628,9 +634,10 @@ static void listen_again(void *owner)
 		return;
 	}
 	log_line(LOG_ERROR, "api",
-	    "Cannot listen on AUTOHEAL_LISTEN=%s: %s. Healing goes on; it is tried again every %d s",
-	    s->settings->listen, strerror(-s->listener), SERVER_LISTEN_AGAIN_MS / 1000);
-	loop_after(s->loop, &s->again, SERVER_LISTEN_AGAIN_MS);
+	    "Cannot listen on AUTOHEAL_LISTEN=%s: %s. Healing goes on; it is tried again every %llu s",
+	    s->settings->listen, strerror(-s->listener),
+	    (unsigned long long)s->settings->interval / 1000);
+	loop_after(s->loop, &s->again, s->settings->interval);
 }
 
 static void listen_locally(struct server *s)

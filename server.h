@@ -18,11 +18,10 @@
 #define SERVER_BODY_MAX 65536 /* bytes of a request's body (413) */
 #define SERVER_OUT_HIGH \
 	65536 /* bytes that wait for a client before its answer's source is paused */
-#define SERVER_OUT_MAX (512 * 1024)  /* and at most, where one piece is large */
-#define SERVER_REQUEST_MS 10000      /* for a whole request to arrive (408) */
-#define SERVER_IDLE_MS 75000         /* a kept-alive connection without a request */
-#define SERVER_STUCK_MS 30000        /* a client that takes nothing of its answer */
-#define SERVER_LISTEN_AGAIN_MS 30000 /* a port in use is tried again so often */
+#define SERVER_OUT_MAX (512 * 1024) /* and at most, where one piece is large */
+#define SERVER_REQUEST_MS 10000     /* for a whole request to arrive (408) */
+#define SERVER_IDLE_MS 75000        /* a kept-alive connection without a request */
+#define SERVER_STUCK_MS 30000       /* a client that takes nothing of its answer */
 #define SERVER_TOKEN_MAX 256
 
 struct server;
@@ -34,8 +33,9 @@ struct server_request {
 	struct buf body;
 	char path[512]; /* percent-decoded, without the query */
 	struct span query;
-	bool authorized; /* it brought the token, or writes are open */
-	bool sees_all;   /* nothing is masked for it */
+	struct span authority; /* of an absolute target; p == NULL without one */
+	bool authorized;       /* it brought the token, or writes are open */
+	bool sees_all;         /* nothing is masked for it */
 };
 
 struct server_client {

@@ -141,6 +141,10 @@ static const char *read_spec(const char *f, struct print_spec *spec, va_list *ar
 		spec->zero = true;
 		f++;
 	}
+	if (*f == '*') {
+		spec->width = (size_t)va_arg(*args, int);
+		f++;
+	}
 	while (*f >= '0' && *f <= '9')
 		spec->width = spec->width * 10 + (size_t)(*f++ - '0');
 	if (*f == '.') {

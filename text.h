@@ -33,8 +33,7 @@ size_t span_copy(struct span s, char *out, size_t cap);
 /* snprintf without locale, floating point and stdio, which keeps 15 KiB out of the binary. Knows %s
  * %c %d %u %x and %% with the lengths l, ll and z, a width with or without 0, and a precision for %s.
  * Always terminated (cap >= 1); returns the length that the whole text has. */
-int text_print(char *out, size_t cap, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+int text_print(char *out, size_t cap, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int text_vprint(char *out, size_t cap, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 

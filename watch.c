@@ -3,11 +3,15 @@
 
 #include <string.h>
 
-static void unreadable(struct watch_labels *out, const char *label)
+static void unreadable(struct watch_labels *out, const char *label, struct span value)
 {
-	if (out->unreadable_count < WATCH_UNREADABLE_MAX)
-		span_copy(span_of(label), out->unreadable[out->unreadable_count++],
-		    sizeof(out->unreadable[0]));
+	char *text;
+
+	if (out->unreadable_count == WATCH_UNREADABLE_MAX)
+		return;
+	text = out->unreadable[out->unreadable_count++];
+	text_print(text, sizeof(out->unreadable[0]), "%s=%.*s", label,
+	    (int)(value.n < 48 ? value.n : 48), value.p);
 }
 
 static void read_time(struct watch_labels *out, const char *label, struct span value, uint32_t *field)
@@ -15,7 +19,7 @@ static void read_time(struct watch_labels *out, const char *label, struct span v
 	uint64_t ms;
 
 	if (!text_duration(value, &ms) || ms >= WATCH_FOREVER) {
-		unreadable(out, label);
+		unreadable(out, label, value);
 		return;
 	}
 	*field = (uint32_t)ms;
@@ -43,7 +47,7 @@ static void read_count(
 	uint64_t n;
 
 	if (!text_number(value, CONFIG_RESTARTS_MAX, &n)) {
-		unreadable(out, label);
+		unreadable(out, label, value);
 		return;
 	}
 	*field = (uint32_t)n;
@@ -55,7 +59,7 @@ static void read_switch(struct watch_labels *out, const char *label, struct span
 	bool on;
 
 	if (!text_boolean(value, &on)) {
-		unreadable(out, label);
+		unreadable(out, label, value);
 		return;
 	}
 	*off = !on;

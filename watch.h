@@ -46,7 +46,7 @@ struct watch_labels {
 	struct label_settings own;
 	bool has_own;         /* any of `own` is set */
 	int unreadable_count; /* labels whose value made no sense; the default holds */
-	char unreadable[WATCH_UNREADABLE_MAX][48];
+	char unreadable[WATCH_UNREADABLE_MAX][96]; /* LABEL=VALUE */
 };
 
 /* Reads the labels of interest out of an object of strings: Actor.Attributes, Labels,

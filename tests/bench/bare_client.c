@@ -83,7 +83,9 @@ int main(int argc, char **argv)
 		if (fds[0].revents != 0)
 			stream();
 		for (nfds_t i = 1; i < fds_count; i++)
-			if (fds[i].revents != 0 && read(fds[i].fd, sink, sizeof(sink)) <= 0) {
+			if (fds[i].revents != 0) { /* the answer, or the end */
+				if (read(fds[i].fd, sink, sizeof(sink)) < 0)
+					perror("restart");
 				close(fds[i].fd);
 				fds[i--] = fds[--fds_count];
 			}

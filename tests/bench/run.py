@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""run.py [--quick] [--only NAME[,NAME]] - measures the shipped binary and prints a table; it is kept in build/bench.txt.
+"""run.py [--quick] [--only NAME[,NAME]] - measures the shipped binary and prints a table; that of a whole run is kept in build/bench.txt.
 
 Parts: latency, real, memory, events, audit, idle, start, size. Everything but `real` runs against bench_engine, a scripted
 engine in C. What is compared is measured in the same run: the heal beside a bare C client that does only that, the
@@ -267,6 +267,7 @@ def audit(table, folder, quick):
 
 def idle(table, folder, quick):
     with FakeEngine(folder, 100) as engine, autoheal(folder, engine, AUTOHEAL_INTERVAL="30") as service:
+        engine.ask("serve 2000")  # it asks who it is itself, once
         engine.ask("ready 500")
         out = f"{folder}/strace"
         trace = subprocess.Popen(["strace", "-f", "-c", "-o", out, "-p", str(service.pid)], stderr=subprocess.DEVNULL)
@@ -370,11 +371,12 @@ def main():
             except (RuntimeError, AssertionError, OSError, subprocess.SubprocessError) as e:
                 failed = 1
                 table.add(name, "FAILED", note=(str(e).splitlines() or [repr(e)])[0][:200])
-    out = ROOT / "build" / "bench.txt"
-    out.write_text(head + "\n\n" + table.text() + "\n")
+    if chosen == list(PARTS) and not args.quick:
+        out = ROOT / "build" / "bench.txt"
+        out.write_text(head + "\n\n" + table.text() + "\n")
+        print(f"kept in {out.relative_to(ROOT)}")
     if args.json:
         pathlib.Path(args.json).write_text(json.dumps({"machine": head, "rows": table.rows}, indent=1))
-    print(f"kept in {out.relative_to(ROOT)}")
     return failed
 
 

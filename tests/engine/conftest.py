@@ -78,6 +78,7 @@ def autoheal(tmp_path, request):
             ah.close()
         except AssertionError as e:
             errors.append(str(e))
+        print(f"---- the log of {ah.instance}:\n{ah.log()[-5000:]}")     # shown when the test failed
     assert not errors, "\n".join(errors)
 
 

@@ -283,6 +283,7 @@ class Engine:
         self.numbers = itertools.count(1)
         self.problems = []                      # exceptions of the engine's own threads: a bug of the test
         self.accepting = False
+        self.lag = {}                           # action: seconds by which its event, and what follows it, comes late
 
     # ---- life
 
@@ -545,7 +546,8 @@ class Engine:
 
     def _healed(self, container, started_at):
         with self.lock:
-            if container.started_at == started_at and container.state == "running" and container.id in self.containers:
+            if (container.started_at == started_at and container.state == "running" and container.health == "starting"
+                    and container.id in self.containers):
                 self.set_health(container, "healthy")
 
     def _stop(self, container):
@@ -559,8 +561,7 @@ class Engine:
                 self.event("kill", container, signal="15")
         if container.sick_while_stopping is not None:
             time.sleep(container.sick_while_stopping)
-            with self.lock:
-                self._health_event(container, "unhealthy")
+            self.set_health(container, "unhealthy")
         time.sleep(max(0, container.stop_seconds - (container.sick_while_stopping or 0)))
         with self.lock:
             killed = container.stop_seconds >= (10 if container.stop_timeout is None else container.stop_timeout) > 0
@@ -909,6 +910,7 @@ class Engine:
                 if isinstance(item, (int, float)):
                     time.sleep(item)
                     continue
+                time.sleep(max((s for action, s in self.lag.items() if b'"Action":"%s"' % action.encode() in item), default=0))
                 if fault and fault.close_after is not None and sent + len(item) > fault.close_after:
                     connection.sendall(item[:fault.close_after - sent])
                     return

@@ -66,9 +66,12 @@ def raw(port, data, timeout=5.0, finish=True):
     """Sends bytes to a TCP port of this host and reads until the other side closes (or timeout): all it said."""
     out = b""
     with socket.create_connection(("127.0.0.1", port), timeout) as s:
-        s.sendall(data)
-        if finish:
-            s.shutdown(socket.SHUT_WR)
+        try:
+            s.sendall(data)
+            if finish:
+                s.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass                                # it has heard enough
         try:
             while piece := s.recv(65536):
                 out += piece

@@ -115,7 +115,7 @@ def test_events_of_other_kinds_mean_nothing(engine, autoheal):
 
 def test_labels_may_say_anything(engine, autoheal):
     """Labels are copied into the attributes, over event fields: only Action and Actor.ID are trusted."""
-    labels = {**LABEL, "exitCode": "0", "signal": "9", "Action": "die", "quote": '"}\\{][', "control": "\x00\x1b[31m\r\n",
+    labels = {**LABEL, "exitCode": "0", "signal": "9", "Action": "die", "quote": '"}\\{][', "control": "\x01\x1b[31m\r\n",
               "utf": "ä€😀\ud7ff", "": "", "a.b.c": "x", "Actor": "{", "long": "l" * 3000, "execID": "1"}
     ah = autoheal(engine)
     web = engine.start_container("web", labels=labels)

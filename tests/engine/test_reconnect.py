@@ -86,6 +86,7 @@ def test_what_happened_in_the_gap_is_replayed(engine, autoheal):
     """A start, a person's stop and an illness while nobody listened."""
     stopped, sick = engine.add("stopped", labels=LABEL), engine.add("sick", labels=LABEL)
     ah = autoheal(engine)
+    fence(engine, ah)
     engine.stop()
     ah.wait_log("lost")
     engine.stop_by_person(stopped)
@@ -96,6 +97,19 @@ def test_what_happened_in_the_gap_is_replayed(engine, autoheal):
     healed(engine, ah, sick, timeout=10)
     assert ah.container("stopped")["phase"] == "hands_off"
     left_alone(engine, ah, stopped, new)
+
+
+def test_a_gap_before_the_first_event(engine, autoheal):
+    """Nothing had happened yet when the stream was cut: what happens in the gap is asked for all the same."""
+    web = engine.add("web", labels=LABEL)
+    ah = autoheal(engine)
+    engine.stop()
+    ah.wait_log("lost")
+    engine.stop_by_person(web)
+    engine.start()
+    stream = engine.wait_request("GET", "^/events$", count=2, timeout=10)
+    assert "since" in stream.query
+    ah.wait_phase("web", "hands_off")
 
 
 def test_a_new_daemon_that_remembers_nothing(engine, autoheal):
@@ -119,6 +133,7 @@ def test_an_engine_that_is_away_is_asked_for_ever_more_slowly(engine, autoheal):
     """At once, then after 1, 2, 4 s: no tight loop, no giving up; told once, and told when it is back."""
     web = engine.add("web", labels=LABEL)
     ah = autoheal(engine)
+    connected = len(ah.events("engine_connected"))
     fault = engine.fault(garbage=b"")
     before = len(engine.log)
     cut = time.monotonic()
@@ -136,7 +151,7 @@ def test_an_engine_that_is_away_is_asked_for_ever_more_slowly(engine, autoheal):
     health = ah.get("/health").json()
     assert health["docker_connected"] is False
     fault.remove()
-    ah.wait_event("engine_connected", status="connected", timeout=12)
+    ah.wait_event("engine_connected", status="connected", timeout=12, count=connected + 1)
     assert ah.log_lines("connected")
     sick_and_healed(engine, ah, web)
 

@@ -112,7 +112,7 @@ def test_since_replays_inclusively_and_filters_hold(make_engine):
     assert actions(engine, 3, query=f"?since={since}&filters={filters}") == \
         ["pause", "unpause", "health_status: unhealthy"]
     late = Follower(engine, "v1.52", f"?filters={filters}")
-    engine.wait_stream()
+    harness.wait(lambda: any(s.request.version == "1.52" for s in engine.streams), what="the second stream")
     engine.set_health(web, "healthy")
     event = late.read()[0]
     assert event["Action"] == "health_status: healthy" and not {"id", "status", "from"} & set(event)
