@@ -883,7 +883,7 @@ class Engine:
         stream = Stream(request, api, filters)
         fields = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
         head = "HTTP/1.1 200 OK\r\n" + "".join(f"{k}: {v}\r\n" for k, v in self._headers(fields).items()) + "\r\n"
-        connection.sendall(head.encode())
+        stream.outbox.put(head.encode())        # the first it writes, so nothing falls between header and events
         with self.changed:
             if "since" in request.query:
                 seconds, _, nanos = request.query["since"].partition(".")

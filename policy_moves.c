@@ -1,0 +1,517 @@
+/* policy_moves.c - PURE: going from state to state: slots, incidents, and weighing whether an action may be
+ * taken now; of policy_parts.h. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "policy_parts.h"
+
+static const char *const skip_names[] = {
+    "paused", "stopped", "restarting", "dry_run", "gone", "recovered", "stale"};
+
+const char *const policy_wait_words[] = {
+    [WAIT_NOTHING] = "it is its turn",
+    [WAIT_START_PERIOD] = "AUTOHEAL_START_PERIOD is not over",
+    [WAIT_OWN_START_PERIOD] = "its label autoheal.start.period is not over",
+    [WAIT_UNHEALTHY_FOR] = "it has not been unhealthy long enough",
+    [WAIT_KILL] = "it was sent a signal by somebody else, who may be stopping it",
+    [WAIT_COOLDOWN] = "the cooldown after its last restart is not over",
+    [WAIT_BACKOFF] = "it backs off after a heal that did not help",
+    [WAIT_SLOT] = "AUTOHEAL_MAX_PARALLEL other restarts are under way",
+    [WAIT_PROOF] = "the engine is being asked how it is",
+    [WAIT_ENGINE] = "the engine cannot be reached",
+};
+
+/* ---- small things
+ * ------------------------------------------------------------------------------------------ */
+
+/* The earlier of two times, where 0 is "never". */
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	if (!a || !b)
+		return a ? a : b;
+	return a < b ? a : b;
+}
+
+/* An empty action, or NULL when the caller's array is full (policy.h says how much room it must have). */
+struct action *policy_add_action(struct actions *out, struct container *c, enum action_kind kind)
+{
+	struct action *a;
+
+	if (out->count == out->room)
+		return NULL;
+	a = &out->list[out->count++];
+	a->kind = kind;
+	a->container = c;
+	a->stop_timeout = WATCH_UNSET;
+	a->level = LOG_INFO;
+	a->status = a->reason = a->did = NULL;
+	a->exit_code = INT32_MIN;
+	a->duration_ms = -1;
+	a->incident = c->identity->heal && c->identity->heal->open ? c->identity->heal->incident : 0;
+	a->message[0] = 0;
+	return a;
+}
+
+__attribute__((format(printf, 5, 6))) struct action *policy_tell(struct actions *out,
+    struct container *c, enum audit_kind kind, const char *status, const char *format, ...)
+{
+	struct action *a = policy_add_action(out, c, ACTION_TELL);
+	va_list args;
+
+	if (!a)
+		return &out->spare;
+	a->audit = kind;
+	a->status = status;
+	va_start(args, format);
+	text_vprint(a->message, sizeof(a->message), format, args);
+	va_end(args);
+	return a;
+}
+
+__attribute__((format(printf, 4, 5))) void policy_log_about(
+    struct actions *out, struct container *c, enum log_level level, const char *format, ...)
+{
+	struct action *a = policy_add_action(out, c, ACTION_LOG);
+	va_list args;
+
+	if (!a)
+		return;
+	a->level = level;
+	va_start(args, format);
+	text_vprint(a->message, sizeof(a->message), format, args);
+	va_end(args);
+}
+
+/* Has the engine asked how c is, once at a time. */
+void policy_ask(struct container *c, struct actions *out)
+{
+	if (!c->looking && policy_add_action(out, c, ACTION_INSPECT))
+		c->looking = true;
+}
+
+/* ---- slots: AUTOHEAL_MAX_PARALLEL requests at once per engine, the rest in order
+ * ------------------------------ */
+
+static void leave_queue(struct policy_engine *engine, struct container *c)
+{
+	struct container **link = &engine->first, *before = NULL;
+
+	if (!c->queued)
+		return;
+	while (*link && *link != c) {
+		before = *link;
+		link = &before->next_waiting;
+	}
+	*link = c->next_waiting;
+	if (engine->last == c)
+		engine->last = before;
+	c->next_waiting = NULL;
+	c->queued = false;
+}
+
+static void join_queue(struct policy_engine *engine, struct container *c)
+{
+	if (c->queued)
+		return;
+	c->queued = true;
+	c->next_waiting = NULL;
+	if (engine->last)
+		engine->last->next_waiting = c;
+	else
+		engine->first = c;
+	engine->last = c;
+}
+
+static bool take_slot(struct policy *p, struct container *c)
+{
+	struct policy_engine *engine = &p->engines[c->engine];
+
+	if (c->has_slot)
+		return true;
+	if (engine->busy >= p->settings->max_parallel)
+		return false;
+	engine->busy++;
+	c->has_slot = true;
+	return true;
+}
+
+/* Gives the slot, if c has one, to the first in the queue, who then is due. */
+void policy_release_slot(struct policy *p, struct container *c)
+{
+	struct policy_engine *engine = &p->engines[c->engine];
+	struct container *next = engine->first;
+
+	if (!c->has_slot)
+		return;
+	c->has_slot = false;
+	engine->busy--;
+	if (!next || p->stopping)
+		return;
+	leave_queue(engine, next);
+	engine->busy++;
+	next->has_slot = true;
+	containers_due(&p->containers, next, p->now);
+}
+
+/* ---- going from state to state
+ * -------------------------------------------------------------------------------- */
+
+void policy_go(struct policy *p, struct container *c, enum container_state state, uint64_t due)
+{
+	if (state != STATE_WAITING) {
+		leave_queue(&p->engines[c->engine], c);
+		if (state != STATE_RESTARTING)
+			policy_release_slot(p, c);
+	}
+	c->state = (uint8_t)state;
+	containers_due(&p->containers, c, due);
+}
+
+/* Watching, or quarantined where it is, with whatever is to be looked at next. */
+void policy_rest(struct policy *p, struct container *c)
+{
+	struct heal *h = c->identity->heal;
+	uint64_t release;
+
+	if (!h) {
+		policy_go(p, c, STATE_WATCHING, 0);
+		return;
+	}
+	if (!h->quarantined) {
+		policy_go(p, c, STATE_WATCHING, earlier(h->look_at, h->probation_until));
+		return;
+	}
+	release = h->healthy_since ? h->healthy_since + p->settings->recovery_timeout : 0;
+	policy_go(p, c, STATE_QUARANTINED, earlier(release, h->retry_at));
+}
+
+void policy_close_incident(struct heal *h)
+{
+	h->open = h->acted = h->proven = h->trial = h->down_by_us = h->notified = false;
+	h->told = 0;
+	h->waiting = WAIT_NOTHING;
+}
+
+void policy_skip(struct actions *out, struct container *c, enum skip why, const char *message)
+{
+	struct heal *h = c->identity->heal;
+
+	if (h->told & 1u << why)
+		return;
+	h->told = (uint16_t)(h->told | 1u << why);
+	policy_tell(out, c, AUDIT_SKIPPED, skip_names[why], "%s", message);
+}
+
+/* The action that was due is not taken; the incident ends. */
+void policy_cancel(
+    struct policy *p, struct container *c, struct actions *out, enum skip why, const char *message)
+{
+	struct heal *h = c->identity->heal;
+
+	if (h && h->open) {
+		policy_skip(out, c, why, message);
+		policy_close_incident(h);
+	}
+	policy_rest(p, c);
+}
+
+void policy_hands_off(struct policy *p, struct container *c, struct actions *out, bool paused)
+{
+	struct heal *h = c->identity->heal;
+
+	if (h) {
+		if (h->open && c->state == STATE_WAITING)
+			policy_skip(out, c, paused ? SKIP_PAUSED : SKIP_STOPPED,
+			    paused ? "Not restarted: somebody paused it"
+				   : "Not restarted: somebody stopped it");
+		policy_close_incident(h);
+		h->look_at = h->killed_at = h->probation_until = h->healthy_since = 0;
+	}
+	policy_log_about(out, c, LOG_INFO, "was %s by somebody else: hands off until it is %s",
+	    paused ? "paused" : "stopped", paused ? "unpaused" : "started");
+	policy_go(p, c, STATE_HANDS_OFF, 0);
+}
+
+static void quarantine(struct policy *p, struct container *c, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	uint64_t limit = policy_limit_of(p, c);
+	struct action *a;
+
+	if (h->failures >= limit)
+		a = policy_tell(out, c, AUDIT_QUARANTINE, "quarantined",
+		    "Given up for now: %u heals in a row did not end healthy. Mend it, then call POST "
+		    "/api/containers/%s/unquarantine; it is released by itself once it stays healthy",
+		    h->failures, c->name);
+	else
+		a = policy_tell(out, c, AUDIT_QUARANTINE, "quarantined",
+		    "Given up for now: restarted %llu times within %llu s. Mend it, then call POST "
+		    "/api/containers/%s/unquarantine; it is released by itself once it stays healthy",
+		    (unsigned long long)policy_restarts_in_window(p, h),
+		    (unsigned long long)p->settings->restart_window / 1000, c->name);
+	a->level = LOG_WARNING;
+	h->quarantined = true;
+	h->healthy_since = 0;
+	h->probation_until = 0;
+	h->retry_at = p->settings->quarantine_retry ? p->now + p->settings->quarantine_retry : 0;
+	policy_close_incident(h);
+	policy_rest(p, c);
+}
+
+/* A request of ours leaves. */
+static void send(struct policy *p, struct container *c, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	bool start = h->down_by_us && !c->running;
+	struct action *a = policy_add_action(out, c, start ? ACTION_START : ACTION_RESTART);
+
+	if (!a)
+		return;
+	a->stop_timeout = policy_asked_stop_timeout(p, c);
+	if (c->stop_timeout == WATCH_UNSET)
+		policy_ask(c, out); /* in parallel: it tells how long the stop may take */
+	h->requested = p->now;
+	h->deadline = p->now + policy_answer_time(p, c);
+	h->acted = true;
+	h->proven = h->started = h->began = h->healthy_again = h->echo_over = false;
+	h->lost = h->killed_hard = false;
+	h->exits_seen = 0;
+	h->start_only = start;
+	h->waiting = WAIT_NOTHING;
+	policy_remember_restart(p, h);
+	c->identity->restarts++;
+	policy_go(p, c, STATE_RESTARTING, h->deadline);
+}
+
+void policy_restarted(struct container *c, struct actions *out, bool success, const char *message)
+{
+	struct heal *h = c->identity->heal;
+	struct action *a = policy_tell(
+	    out, c, AUDIT_RESTART, success ? "success" : "failure", "%s", message);
+
+	a->did = h->start_only ? "start" : "restart";
+	a->reason = "unhealthy";
+	if (!success)
+		a->level = LOG_WARNING;
+}
+
+void policy_verify(struct policy *p, struct container *c)
+{
+	struct heal *h = c->identity->heal;
+
+	h->answered = p->now;
+	h->own_until = h->echo_over ? 0 : p->now + POLICY_OWN_ECHO_MS;
+	h->down_by_us = false;
+	h->unsent = 0;
+	policy_go(p, c, STATE_VERIFYING, p->now + policy_recovery_time(p, c));
+}
+
+void policy_begin_probation(struct policy *p, struct heal *h, bool relapse_counts)
+{
+	h->relapse_counts = relapse_counts;
+	h->probation_until = p->now + p->settings->recovery_timeout;
+}
+
+void policy_recovered(struct policy *p, struct container *c, struct actions *out, const char *status)
+{
+	struct heal *h = c->identity->heal;
+	uint64_t took = p->now - h->detected;
+	uint32_t recovery = (uint32_t)((p->now - h->answered) / 1000);
+	struct action *a;
+
+	a = policy_tell(out, c, AUDIT_RECOVERED, status,
+	    "%s again %llu.%llu s after the trouble was seen",
+	    strcmp(status, "healthy") ? "Running" : "Healthy", (unsigned long long)took / 1000,
+	    (unsigned long long)took % 1000 / 100);
+	a->duration_ms = (int64_t)took;
+	if (recovery > h->longest)
+		h->longest = recovery;
+	if (h->quarantined)
+		h->healthy_since = p->now;
+	else
+		policy_begin_probation(p, h, true);
+	policy_close_incident(h);
+	policy_rest(p, c);
+}
+
+/* Wants to act: policy_run weighs it in this turn. */
+void policy_want(struct policy *p, struct container *c)
+{
+	policy_go(p, c, STATE_WAITING, p->now);
+}
+
+/* A heal did not end healthy. */
+void policy_failed(struct policy *p, struct container *c)
+{
+	struct heal *h = c->identity->heal;
+
+	h->failures++;
+	h->failed = p->now;
+	h->probation_until = 0;
+	if (h->patience < 64)
+		h->patience *= 2;
+}
+
+/* What follows a failed heal while the incident is open. */
+void policy_after_failure(struct policy *p, struct container *c)
+{
+	struct heal *h = c->identity->heal;
+
+	policy_failed(p, c);
+	if (!h->quarantined) {
+		policy_want(p, c);
+		return;
+	}
+	h->retry_at = p->settings->quarantine_retry ? p->now + p->settings->quarantine_retry : 0;
+	policy_close_incident(h);
+	policy_rest(p, c);
+}
+
+void policy_open_incident(struct policy *p, struct heal *h, bool from_event)
+{
+	if (h->open)
+		return;
+	if (!h->detected || !h->look_at)
+		h->detected = p->now; /* else it was heard of earlier, and only now proven */
+	h->incident = ++p->incidents;
+	h->from_event = from_event;
+	h->open = true;
+	h->told = 0;
+}
+
+/* c is sick beyond doubt. */
+void policy_sick(struct policy *p, struct container *c, struct actions *out, bool from_event)
+{
+	struct heal *h = containers_heal(c->identity);
+
+	if (!h) {
+		policy_log_about(out, c, LOG_ERROR,
+		    "is unhealthy, but there is no memory left to heal it; it is tried again "
+		    "at the next audit");
+		return;
+	}
+	if (h->probation_until && h->relapse_counts) {
+		policy_tell(out, c, AUDIT_NOT_RECOVERED, "relapsed",
+		    "Unhealthy again %llu s after its last restart",
+		    (unsigned long long)(p->now - h->answered) / 1000)
+		    ->level = LOG_WARNING;
+		policy_failed(p, c);
+	}
+	h->probation_until = 0;
+	policy_open_incident(p, h, from_event);
+	h->look_at = 0;
+	h->proven = true;
+	policy_want(p, c);
+}
+
+/* ---- weighing: may the action that is wanted be taken now?
+ * ---------------------------------------------------- */
+
+static void later(uint64_t *gate, enum wait_reason *why, uint64_t at, enum wait_reason reason)
+{
+	if (at <= *gate)
+		return;
+	*gate = at;
+	*why = reason;
+}
+
+/* The earliest time at which c may be acted on, and what holds it until then. */
+static uint64_t gate_of(const struct policy *p, const struct container *c, enum wait_reason *why)
+{
+	const struct settings *s = p->settings;
+	const struct heal *h = c->identity->heal;
+	uint64_t gate = p->now;
+
+	*why = WAIT_NOTHING;
+	later(&gate, why, p->started + s->start_period, WAIT_START_PERIOD);
+	if (c->own && c->own->start_period != WATCH_UNSET && c->started)
+		later(&gate, why,
+		    p->containers.epoch + (c->started - 1) * 1000ull + c->own->start_period,
+		    WAIT_OWN_START_PERIOD);
+	if (!h->acted)
+		later(&gate, why, h->detected + policy_unhealthy_for(p, c), WAIT_UNHEALTHY_FOR);
+	if (h->killed_at)
+		later(&gate, why, policy_killed_until(c), WAIT_KILL);
+	if (h->answered && !h->down_by_us)
+		later(&gate, why, h->answered + policy_cooldown_of(p, c), WAIT_COOLDOWN);
+	if (h->failures && s->backoff)
+		later(&gate, why, h->failed + policy_backoff_time(s, h->failures), WAIT_BACKOFF);
+	return gate;
+}
+
+void policy_wait_for(
+    struct policy *p, struct container *c, struct actions *out, enum wait_reason why, uint64_t at)
+{
+	struct heal *h = c->identity->heal;
+
+	h->proven = false;
+	if (h->waiting != why && at)
+		policy_log_about(out, c, LOG_INFO, "is unhealthy and waits %llu s: %s",
+		    (unsigned long long)(at - p->now + 999) / 1000, policy_wait_words[why]);
+	else if (h->waiting != why && why == WAIT_SLOT)
+		policy_log_about(out, c, LOG_INFO, "is unhealthy and waits for its turn: %s",
+		    policy_wait_words[why]);
+	h->waiting = (uint8_t)why;
+	containers_due(&p->containers, c, at);
+}
+
+/* Dry run, or a label that wants words only: the decision is told, and nothing is done. */
+static bool only_tells(struct policy *p, struct container *c, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	if (p->settings->dry_run) {
+		policy_skip(out, c, SKIP_DRY_RUN,
+		    "Would be restarted now: it is unhealthy, but AUTOHEAL_DRY_RUN is set");
+	} else if (c->own && c->own->no_restart) {
+		if (!h->notified)
+			policy_tell(out, c, AUDIT_RESTART, "success",
+			    "Unhealthy; its label says autoheal.restart.enable=false, so it is only "
+			    "told")
+			    ->did = "notify";
+		h->notified = true;
+	} else {
+		return false;
+	}
+	policy_rest(p, c);
+	return true;
+}
+
+void policy_weigh(struct policy *p, struct container *c, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	uint64_t limit = policy_limit_of(p, c);
+	enum wait_reason why;
+	uint64_t gate;
+
+	if (p->stopping)
+		return;
+	if (!h->trial && limit && h->failures >= limit) {
+		quarantine(p, c, out);
+		return;
+	}
+	gate = gate_of(p, c, &why);
+	if (gate > p->now) {
+		policy_release_slot(p, c);
+		policy_wait_for(p, c, out, why, gate);
+		return;
+	}
+	h->killed_at = 0;
+	if (!h->trial && limit && policy_restarts_in_window(p, h) >= limit) {
+		quarantine(p, c, out);
+		return;
+	}
+	if (only_tells(p, c, out))
+		return;
+	if (!take_slot(p, c)) {
+		join_queue(&p->engines[c->engine], c);
+		policy_wait_for(p, c, out, WAIT_SLOT, 0);
+		return;
+	}
+	if (h->proven) {
+		send(p, c, out);
+		return;
+	}
+	h->waiting = WAIT_PROOF;
+	policy_ask(c, out);
+}

@@ -1,0 +1,338 @@
+/* policy_restart.c - PURE: the steps while a request of ours is under way (restarting) and while it is not known
+ * whether it helped (verifying); of policy_parts.h. */
+#include "policy_parts.h"
+
+/* ---- restarting */
+
+void step_restarting_start(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	(void)e;
+	h->started = true;
+	if (p->engines[c->engine].asks_first)
+		h->echo_over = true; /* the last event of Podman's restart */
+	if (!h->lost)
+		return;
+	policy_restarted(c, out, true,
+	    "Restarted because it was unhealthy; the answer was lost, its start was seen");
+	policy_verify(p, c);
+}
+
+void step_restarting_die(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)p;
+	(void)out;
+	c->identity->heal->began = true;
+	if (e->has_exit_code && e->exit_code == 128 + 9)
+		c->identity->heal->killed_hard = true;
+}
+
+/* The first sign that the engine is at work on our request. */
+void step_restarting_kill(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)p;
+	(void)e;
+	(void)out;
+	c->identity->heal->began = true;
+}
+
+void step_restarting_restarted(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	(void)out;
+	c->identity->heal->began = true;
+	if (!p->engines[c->engine].asks_first)
+		c->identity->heal->echo_over = true; /* the last event of a restart; Podman's first */
+}
+
+void step_restarting_healthy(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	(void)p;
+	(void)e;
+	(void)out;
+	h->healthy_again = h->started; /* before its start it speaks of the time before our request */
+}
+
+static void done(struct policy *p, struct container *c, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	policy_restarted(c, out, true,
+	    h->start_only ? "Started again: its restart had left it down"
+			  : "Restarted because it was unhealthy");
+	c->running = true;
+	if (h->killed_hard && h->patience < 64)
+		h->patience *= 2; /* it had no time to tidy up: give it more for its recovery */
+	policy_verify(p, c);
+	if (h->healthy_again)
+		policy_recovered(p, c, out, "healthy");
+}
+
+/* The engine's refusal in its words, and what to do about it. */
+static void refused(
+    struct policy *p, struct container *c, const struct policy_answer *answer, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	char words[200], message[POLICY_MESSAGE_MAX];
+
+	text_escape(answer->message, words, sizeof(words));
+	if (answer->status == 403)
+		text_print(message, sizeof(message),
+		    "The engine's proxy forbids it (403 %s): allow it with POST=1 and CONTAINERS=1, or "
+		    "ALLOW_RESTARTS=1",
+		    words);
+	else
+		text_print(message, sizeof(message), "The engine could not %s it (%d): %s",
+		    h->start_only ? "start" : "restart", answer->status, words);
+	policy_restarted(c, out, false, message);
+	policy_release_slot(p, c);
+	h->own_until = p->now + POLICY_OWN_ECHO_MS;
+	/* an exited container is what our stop left of it; the look before the next try will tell for sure */
+	h->down_by_us = !c->running;
+	policy_after_failure(p, c);
+}
+
+static void unsent(
+    struct policy *p, struct container *c, const struct policy_answer *answer, struct actions *out)
+{
+	static const uint32_t steps[] = {1000, 2000, 4000, 8000};
+	struct heal *h = c->identity->heal;
+	uint64_t wait = h->unsent < 4 ? steps[h->unsent] : POLICY_UNSENT_MAX_MS;
+	char words[160];
+
+	text_escape(answer->message, words, sizeof(words));
+	policy_log_about(out, c, LOG_WARNING,
+	    "could not be restarted, the request did not reach the engine: %s", words);
+	policy_unremember_restart(h);
+	c->identity->restarts--;
+	h->acted = h->down_by_us;
+	h->unsent++;
+	policy_go(p, c, STATE_WAITING, 0);
+	policy_release_slot(p, c);
+	h->waiting = WAIT_ENGINE;
+	containers_due(&p->containers, c, p->now + wait);
+}
+
+void step_restarting_answer(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	const struct policy_answer *answer = e->answer;
+
+	switch (answer->kind) {
+	case ANSWER_DONE:
+		done(p, c, out);
+		return;
+	case ANSWER_UNSENT:
+		unsent(p, c, answer, out);
+		return;
+	case ANSWER_LOST:
+		/* The engine goes on without us, or never began: what became of it is asked, never sent again blindly. */
+		if (h->started) {
+			policy_restarted(c, out, true,
+			    "Restarted because it was unhealthy; the answer was lost, its start was seen");
+			policy_verify(p, c);
+			return;
+		}
+		h->lost = true;
+		policy_release_slot(p, c);
+		containers_due(&p->containers, c, p->now);
+		return;
+	case ANSWER_REFUSED:
+		break;
+	}
+	if (answer->status == 404) {
+		policy_restarted(c, out, false, "The engine does not know it any more (404)");
+		policy_skip(out, c, SKIP_GONE, "Not healed: it is gone");
+		policy_close_incident(h);
+		c->gone = true;
+		policy_rest(p, c);
+		return;
+	}
+	refused(p, c, answer, out);
+}
+
+/* The answer was lost: what does the engine say of the container? */
+static void settle_lost(
+    struct policy *p, struct container *c, const struct policy_facts *f, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	uint64_t since = p->now - h->requested;
+
+	/* Its age is by the engine's own clock, whose header shows whole seconds. */
+	if (f->running && !f->paused && f->age_ms >= 0 && (uint64_t)f->age_ms <= since + 1000) {
+		policy_restarted(c, out, true,
+		    "Restarted because it was unhealthy; the answer was lost, the engine says that "
+		    "it was started since");
+		policy_verify(p, c);
+		return;
+	}
+	if (!f->running && ++h->exits_seen > 1) {
+		policy_restarted(
+		    c, out, false, "The connection broke before the answer, and it is down now");
+		h->down_by_us = true;
+		policy_after_failure(p, c);
+		return;
+	}
+	/* A restart begins with a kill, of which the stream would have told long ago. */
+	if (f->running && !h->began &&
+	    since + POLICY_ANSWER_GRACE_MS >= policy_answer_time(p, c) + POLICY_KILL_GRACE_MS) {
+		policy_restarted(c, out, false,
+		    "The connection broke before the answer, and the engine has not begun with it");
+		policy_after_failure(p, c);
+		return;
+	}
+	containers_due(&p->containers, c, p->now + POLICY_LOOK_AGAIN_MS);
+}
+
+void step_restarting_facts(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	if (!e->facts->whole)
+		return;
+	h->deadline = h->requested + policy_answer_time(p, c);
+	if (h->lost)
+		settle_lost(p, c, e->facts, out);
+	else
+		containers_due(&p->containers, c, h->deadline);
+}
+
+void step_restarting_look_failed(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	(void)out;
+	if (c->identity->heal->lost)
+		containers_due(&p->containers, c, p->now + POLICY_LOOK_AGAIN_MS);
+}
+
+void step_restarting_due(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	char message[POLICY_MESSAGE_MAX];
+
+	(void)e;
+	if (h->lost && p->now < h->deadline) {
+		policy_ask(c, out);
+		return;
+	}
+	text_print(message, sizeof(message),
+	    "No answer within %llu s; what became of it is read from its events",
+	    (unsigned long long)(h->deadline - h->requested) / 1000);
+	policy_restarted(c, out, false, message);
+	if (!h->lost)
+		policy_add_action(out, c, ACTION_ABANDON);
+	policy_verify(p, c);
+}
+
+/* ---- verifying */
+
+void step_verifying_healthy(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	policy_recovered(p, c, out, "healthy");
+}
+
+void step_verifying_die(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	struct action *a;
+
+	if (policy_is_echo(p, c))
+		return;
+	if (h->killed_at) {
+		policy_hands_off(p, c, out, false);
+		return;
+	}
+	a = policy_tell(out, c, AUDIT_NOT_RECOVERED, "exited",
+	    "It exited %llu s after its restart, before it was healthy",
+	    (unsigned long long)(p->now - h->answered) / 1000);
+	a->level = LOG_WARNING;
+	if (e->has_exit_code)
+		a->exit_code = e->exit_code;
+	policy_failed(p, c);
+	if (h->quarantined)
+		h->retry_at = p->settings->quarantine_retry ? p->now + p->settings->quarantine_retry
+							    : 0;
+	policy_close_incident(h);
+	policy_rest(p, c);
+}
+
+void step_verifying_start(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	(void)out;
+	if (p->engines[c->engine].asks_first)
+		c->identity->heal->own_until = 0;
+}
+
+/* The recovery time is over. */
+void step_verifying_due(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)p;
+	(void)e;
+	policy_ask(c, out);
+}
+
+void step_verifying_look_failed(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	(void)out;
+	/* no news: asked again when the time is over, which it may be already */
+	if (!c->heap_place)
+		containers_due(&p->containers, c, p->now + POLICY_UNSENT_MAX_MS);
+}
+
+void step_verifying_facts(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	enum verdict verdict = policy_judge(e->facts);
+	bool over = !c->heap_place; /* its time is over, and this is what the engine says now */
+
+	if (policy_is_echo(p, c))
+		return;
+	if (verdict == VERDICT_GOOD) {
+		policy_recovered(p, c, out, "healthy");
+		return;
+	}
+	if (verdict == VERDICT_PAUSED) {
+		policy_hands_off(p, c, out, true);
+		return;
+	}
+	if (verdict == VERDICT_STOPPED) {
+		struct policy_event died = {.kind = EVENT_DIE,
+		    .has_exit_code = e->facts->whole,
+		    .exit_code = e->facts->exit_code};
+
+		step_verifying_die(p, c, &died, out);
+		return;
+	}
+	if (!over || !e->facts->whole)
+		return;
+	if (verdict == VERDICT_NO_CHECK) {
+		policy_recovered(p, c, out, "running");
+		return;
+	}
+	policy_tell(out, c, AUDIT_NOT_RECOVERED, "timeout", "Still %s %llu s after its restart",
+	    verdict == VERDICT_STARTING ? "starting" : "unhealthy",
+	    (unsigned long long)(p->now - h->answered) / 1000)
+	    ->level = LOG_WARNING;
+	policy_after_failure(p, c);
+}

@@ -1,0 +1,477 @@
+/* policy_steps.c - PURE: the steps of the states in which no request of ours is under way: watching, waiting,
+ * quarantined, hands off; of policy_parts.h. */
+#include <string.h>
+
+#include "policy_parts.h"
+
+/* ---- what the engine says of it
+ * ---------------------------------------------------------------------------- */
+
+enum verdict policy_judge(const struct policy_facts *f)
+{
+	uint32_t retries = f->check_retries ? f->check_retries : 3;
+
+	if (f->paused)
+		return VERDICT_PAUSED;
+	if (f->restarting)
+		return VERDICT_RESTARTING;
+	if (!f->running)
+		return VERDICT_STOPPED;
+	if (f->health == HEALTH_GOOD)
+		return VERDICT_GOOD;
+	if (f->health == HEALTH_STARTING)
+		return VERDICT_STARTING;
+	if (f->health == HEALTH_NONE)
+		return VERDICT_NO_CHECK;
+	if (!f->whole)
+		return VERDICT_LOOK;
+	if (f->health != HEALTH_BAD)
+		return VERDICT_NO_CHECK;
+	return f->streak >= retries ? VERDICT_SICK : VERDICT_STALE;
+}
+
+void policy_learn(struct policy *p, struct container *c, const struct policy_facts *f)
+{
+	c->running = f->running;
+	c->paused = f->paused;
+	c->restarting = f->restarting;
+	if (f->health != HEALTH_UNKNOWN)
+		c->health = (uint8_t)f->health;
+	if (!f->whole)
+		return;
+	c->looking = false;
+	c->check_retries = (uint16_t)(f->check_retries < UINT16_MAX ? f->check_retries : UINT16_MAX);
+	c->check_time = f->check_time;
+	c->stop_timeout = f->stop_timeout;
+	if (f->running && f->age_ms >= 0 && (uint64_t)f->age_ms < p->now - p->containers.epoch)
+		c->started = policy_seconds_of(p, p->now - (uint64_t)f->age_ms);
+	else if (f->running && f->age_ms >= 0)
+		c->started = 1; /* before us: long enough ago for every start period that begins with us */
+}
+
+/* ---- steps: state x event
+ * ------------------------------------------------------------------------------------ */
+
+void step_ignore(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)p;
+	(void)c;
+	(void)e;
+	(void)out;
+}
+
+/* Whether what was just seen is an echo of our own restart, trailing its answer. */
+bool policy_is_echo(const struct policy *p, const struct container *c)
+{
+	const struct heal *h = c->identity->heal;
+
+	return h && p->now < h->own_until;
+}
+
+/* When c is to be looked at that may be sick, or may be on its way to end: how long that may take is
+ * its stop timeout, which the engine is asked for at once where it is not known. */
+static uint64_t next_look(const struct policy *p, const struct container *c)
+{
+	uint64_t until = policy_killed_until(c);
+
+	return until > p->now && c->stop_timeout != WATCH_UNSET ? until : p->now;
+}
+
+/* A foreign kill: a stop, perhaps, or a signal that the container survives (SPEC 6, intent). */
+void step_on_kill(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h;
+
+	(void)e;
+	(void)out;
+	if (policy_is_echo(p, c))
+		return;
+	h = containers_heal(c->identity);
+	if (!h)
+		return;
+	h->killed_at = p->now;
+	if (c->state != STATE_WATCHING)
+		return;
+	h->look_at = next_look(p, c);
+	policy_rest(p, c);
+}
+
+/* A foreign stop, or the end of one. */
+void step_on_stop(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	if (!policy_is_echo(p, c))
+		policy_hands_off(p, c, out, false);
+}
+
+void step_on_pause(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	policy_hands_off(p, c, out, true);
+}
+
+/* An exit which nobody asked for is for the engine's restart policy, and for the crash rules where the mode has them. */
+void step_on_die(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	(void)e;
+	if (policy_is_echo(p, c))
+		return;
+	if (h && h->killed_at) {
+		policy_hands_off(p, c, out, false);
+		return;
+	}
+	if (c->state == STATE_WAITING && h->down_by_us)
+		return;
+	policy_cancel(p, c, out, SKIP_STOPPED, "Not restarted: it exited by itself");
+}
+
+/* Another tool, or a person, restarted it: the cooldown runs from here (SPEC 6). */
+void step_on_foreign_restart(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = containers_heal(c->identity);
+
+	(void)e;
+	if (!h)
+		return;
+	if (policy_is_echo(p, c)) {
+		if (!p->engines[c->engine].asks_first)
+			h->own_until = 0; /* the last event of a restart on a Docker engine */
+		return;
+	}
+	h->answered = p->now;
+	policy_log_about(out, c, LOG_INFO,
+	    "was restarted by somebody else: the cooldown of %llu s runs from now",
+	    (unsigned long long)policy_cooldown_of(p, c) / 1000);
+}
+
+void step_watching_healthy(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	(void)e;
+	if (!h)
+		return;
+	h->look_at = h->killed_at ? h->look_at : 0;
+	if (!h->open) {
+		policy_rest(p, c);
+		return;
+	}
+	if (h->acted) {
+		policy_recovered(p, c, out, "healthy");
+		return;
+	}
+	policy_log_about(out, c, LOG_INFO, "is healthy again by itself");
+	policy_close_incident(h);
+	policy_rest(p, c);
+}
+
+/* Something says that c is sick, which is no proof yet: the engine will be asked. */
+static void look_soon(struct policy *p, struct container *c)
+{
+	struct heal *h = containers_heal(c->identity);
+
+	if (!h)
+		return;
+	if (!h->look_at && !h->open)
+		h->detected = p->now;
+	h->look_at = next_look(p, c);
+	policy_rest(p, c);
+}
+
+void step_watching_unhealthy(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	if (e->live && !c->paused && policy_killed_until(c) <= p->now)
+		policy_sick(p, c, out, true);
+	else
+		look_soon(p, c);
+}
+
+void step_watching_facts(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	enum verdict verdict = policy_judge(e->facts);
+
+	if (verdict == VERDICT_LOOK && e->facts->health == HEALTH_BAD) {
+		look_soon(p, c);
+		return;
+	}
+	if (verdict == VERDICT_SICK && policy_killed_until(c) <= p->now) {
+		policy_sick(p, c, out, false);
+		return;
+	}
+	if (verdict == VERDICT_GOOD) {
+		step_watching_healthy(p, c, e, out);
+		return;
+	}
+	if (verdict == VERDICT_PAUSED) {
+		policy_hands_off(p, c, out, true);
+		return;
+	}
+	if (h && e->facts->whole) {
+		h->look_at = policy_killed_until(c) > p->now ? policy_killed_until(c) : 0;
+		policy_rest(p, c);
+	}
+}
+
+void step_watching_look_failed(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	(void)out;
+	if (!c->identity->heal)
+		return;
+	c->identity->heal->look_at = p->now + POLICY_UNSENT_MAX_MS;
+	policy_rest(p, c);
+}
+
+void step_watching_due(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	(void)e;
+	if (h->probation_until && p->now >= h->probation_until) {
+		h->probation_until = 0;
+		h->failures = 0;
+		h->patience = 1;
+	}
+	if (h->look_at && p->now >= h->look_at) {
+		if (policy_killed_until(c) <= p->now)
+			h->killed_at = 0; /* it survived the signal */
+		policy_go(p, c, STATE_WATCHING, h->probation_until);
+		if (!p->stopping)
+			policy_ask(c, out);
+		return;
+	}
+	policy_rest(p, c);
+}
+
+/* ---- waiting */
+
+void step_waiting_healthy(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	(void)e;
+	if (h->acted) {
+		/* our restart helped after all, later than it was given time for */
+		policy_recovered(p, c, out, "healthy");
+		return;
+	}
+	policy_begin_probation(p, h, false);
+	policy_cancel(p, c, out, SKIP_RECOVERED, "Not restarted: it became healthy by itself");
+}
+
+/* Somebody started what our restart left down, or the engine's own restart policy did. */
+void step_waiting_start(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	(void)e;
+	(void)out;
+	if (h->down_by_us)
+		policy_verify(p, c);
+}
+
+void step_waiting_facts(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	switch (policy_judge(e->facts)) {
+	case VERDICT_SICK:
+		h->down_by_us = false;
+		h->proven = true;
+		break;
+	case VERDICT_STOPPED:
+		if (!h->acted) {
+			policy_cancel(
+			    p, c, out, SKIP_STOPPED, "Not restarted: it is not running any more");
+			return;
+		}
+		h->down_by_us = h->proven = true;
+		break;
+	case VERDICT_PAUSED:
+		policy_hands_off(p, c, out, true);
+		return;
+	case VERDICT_RESTARTING:
+		policy_cancel(p, c, out, SKIP_RESTARTING,
+		    "Not restarted: the engine's own restart policy is at work on it");
+		return;
+	case VERDICT_GOOD:
+		step_waiting_healthy(p, c, e, out);
+		return;
+	case VERDICT_STARTING:
+		if (e->facts->whole)
+			policy_rest(p, c); /* the incident stays open: its health will tell */
+		return;
+	case VERDICT_LOOK:
+		return;
+	case VERDICT_STALE:
+	case VERDICT_NO_CHECK:
+		policy_cancel(p, c, out, SKIP_STALE,
+		    "Not restarted: its unhealthy state does not come from failing probes");
+		return;
+	}
+	if (e->facts->whole && h->waiting == WAIT_PROOF)
+		containers_due(&p->containers, c, p->now);
+	else
+		h->proven = false;
+}
+
+void step_waiting_look_failed(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	policy_release_slot(p, c);
+	policy_wait_for(p, c, out, WAIT_ENGINE, p->now + POLICY_UNSENT_MAX_MS);
+}
+
+void step_waiting_due(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	policy_weigh(p, c, out);
+}
+
+/* ---- quarantined */
+
+static void release(struct policy *p, struct container *c, struct actions *out, bool by_person)
+{
+	struct heal *h = c->identity->heal;
+
+	policy_tell(out, c, by_person ? AUDIT_UNQUARANTINE : AUDIT_AUTO_UNQUARANTINE, "released",
+	    by_person ? "Released from quarantine by a person"
+		      : "Released from quarantine: it stayed healthy");
+	h->quarantined = false;
+	h->failures = 0;
+	h->patience = 1;
+	h->retry_at = h->healthy_since = h->probation_until = 0;
+	if (by_person) {
+		memset(h->restarts, 0, sizeof(h->restarts));
+		h->answered = 0;
+		h->look_at = p->now; /* still sick, it is acted on at once */
+		h->detected = p->now;
+	}
+	policy_rest(p, c);
+}
+
+void step_quarantined_release(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	release(p, c, out, true);
+}
+
+void step_quarantined_healthy(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	(void)out;
+	if (!c->identity->heal->healthy_since)
+		c->identity->heal->healthy_since = p->now;
+	policy_rest(p, c);
+}
+
+void step_quarantined_not_healthy(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	(void)out;
+	c->identity->heal->healthy_since = 0;
+	policy_rest(p, c);
+}
+
+void step_quarantined_start(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)out;
+	(void)e;
+	c->identity->heal->healthy_since = c->health == HEALTH_NONE ? p->now : 0;
+	policy_rest(p, c);
+}
+
+void step_quarantined_due(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	(void)e;
+	if (h->healthy_since && p->now >= h->healthy_since + p->settings->recovery_timeout) {
+		release(p, c, out, false);
+		return;
+	}
+	if (!h->retry_at || p->now < h->retry_at || p->stopping) {
+		policy_rest(p, c);
+		return;
+	}
+	h->retry_at = p->settings->quarantine_retry ? p->now + p->settings->quarantine_retry : 0;
+	h->trial = true; /* one further try, if it is still sick */
+	policy_rest(p, c);
+	policy_ask(c, out);
+}
+
+void step_quarantined_facts(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	enum verdict verdict = policy_judge(e->facts);
+
+	if (verdict == VERDICT_GOOD || verdict == VERDICT_NO_CHECK) {
+		step_quarantined_healthy(p, c, e, out);
+		return;
+	}
+	if (verdict != VERDICT_LOOK && h->healthy_since)
+		h->healthy_since = 0;
+	if (h->trial && e->facts->whole && verdict == VERDICT_SICK &&
+	    policy_killed_until(c) <= p->now) {
+		policy_open_incident(p, h, false);
+		h->proven = true;
+		policy_want(p, c);
+		return;
+	}
+	if (e->facts->whole)
+		h->trial = false;
+	policy_rest(p, c);
+}
+
+/* ---- hands off */
+
+void step_hands_off_start(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	(void)out;
+	policy_rest(p, c);
+}
+
+void step_hands_off_unpause(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)e;
+	(void)out;
+	if (c->running)
+		policy_rest(p, c);
+}
+
+/* The list or an inspect knows better than an event that was missed. */
+void step_hands_off_facts(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	(void)out;
+	if (e->facts->running && !e->facts->paused)
+		policy_rest(p, c);
+}
