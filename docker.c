@@ -431,8 +431,7 @@ static void connect_to(struct docker *d)
 		return;
 	}
 	d->state = DOCKER_RESOLVING;
-	if (resolve_start(&d->resolve, d->loop, d->target.place, d->target.port, resolved, d))
-		down(d, "there is no process or descriptor left to look its name up");
+	resolve_start(&d->resolve, d->loop, d->target.place, d->target.port, resolved, d);
 }
 
 static void try_again(void *owner)

@@ -80,7 +80,7 @@ def test_empty_settings_count_as_unset(engine, autoheal):
 def test_the_command_of_another_image_is_accepted(engine, autoheal):
     """willfarrell's image is called `autoheal autoheal`, with DOCKER_SOCK and CURL_TIMEOUT."""
     web = engine.add("web", labels=LABEL)
-    ah = autoheal(None, args=["autoheal"], DOCKER_SOCK=engine.socket_path, CURL_TIMEOUT="30", AUTOHEAL_INTERVAL="5",
+    autoheal(None, args=["autoheal"], DOCKER_SOCK=engine.socket_path, CURL_TIMEOUT="30", AUTOHEAL_INTERVAL="5",
                   AUTOHEAL_START_PERIOD="0", AUTOHEAL_DEFAULT_STOP_TIMEOUT="10", AUTOHEAL_CONTAINER_LABEL="all",
                   AUTOHEAL_ONLY_MONITOR_RUNNING="false")
     engine.sicken(web)

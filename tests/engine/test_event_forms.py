@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from scripted_engine import chunk
+from engine_wire import chunk
 from steps import LABEL, QUICK, fence, healed, left_alone, sick_and_healed
 
 

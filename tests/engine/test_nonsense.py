@@ -2,7 +2,7 @@
 import pytest
 
 import harness
-from scripted_engine import chunk
+from engine_wire import chunk
 from steps import LABEL, QUICK, fence, healed, sick_and_healed
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

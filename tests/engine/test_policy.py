@@ -37,7 +37,7 @@ def test_health_within_the_cooldown_cancels(engine, autoheal):
 def test_another_healers_restart_starts_the_cooldown(engine, autoheal):
     """An old healer left running beside the new one must not mean two restarts each time."""
     web = engine.add("web", labels=LABEL)
-    ah = autoheal(engine, AUTOHEAL_COOLDOWN="2", AUTOHEAL_BACKOFF="false")
+    autoheal(engine, AUTOHEAL_COOLDOWN="2", AUTOHEAL_BACKOFF="false")
     engine.restart_by_person(web)
     restarted = time.monotonic()
     harness.wait(lambda: web.health == "healthy", what="it to come up")

@@ -8,7 +8,7 @@ import urllib.parse
 import pytest
 
 import harness
-from scripted_engine import human_duration
+from engine_container import human_duration
 
 
 def ask(engine, method, path, **kw):

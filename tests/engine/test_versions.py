@@ -2,7 +2,7 @@
 import pytest
 
 import harness
-from scripted_engine import version_tuple
+from engine_wire import version_tuple
 from steps import LABEL, sick_and_healed
 
 
