@@ -164,6 +164,9 @@ format-check: ## say which C files clang-format would change
 test: ## install what is needed, build and run every suite; SKIP_REAL=1 leaves the real engine and browser out
 	@tools/run-tests.sh
 
+bench: build/autoheal ## measure the shipped binary: latency, memory, throughput, idleness; a table, kept in build/bench.txt
+	@/usr/bin/python3 tests/bench/run.py
+
 test-all: ## the same with the long tests
 	@AUTOHEAL_TEST_LONG=1 tools/run-tests.sh
 
@@ -185,7 +188,7 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
 
-.PHONY: all san objects deps check unit unit-programs clang-check tidy format format-check test test-all run image \
+.PHONY: bench all san objects deps check unit unit-programs clang-check tidy format format-check test test-all run image \
 	install clean help
 .DELETE_ON_ERROR:
 

@@ -29,19 +29,22 @@ static const char *const kind_names[AUDIT_KINDS] = {
 
 enum { TEXTS = 7 };
 
+/* Events come by the thousand: what they have in common is not kept twice. */
 struct record {
-	uint32_t size; /* of the record, a multiple of 8 */
+	uint16_t size; /* of the record, a multiple of 8 */
 	uint8_t kind;
-	bool has_id;
+	bool has_id : 1;
+	bool named_so : 1; /* the stable identity is the name */
 	uint16_t text_length[TEXTS];
 	uint32_t restart_count;
 	int32_t exit_code;
+	uint32_t duration_ms; /* one more than the duration; 0 = none */
 	uint64_t seq;
 	int64_t wall;
-	int64_t duration_ms;
 	uint64_t incident;
 	/* then the id (32 bytes) where there is one, then the texts */
 };
+_Static_assert(sizeof(struct record) + 32 + TEXTS * AUDIT_TEXT_MAX < UINT16_MAX, "size fits");
 
 /* The texts in the order in which they are kept. */
 static void list_texts(const struct audit_event *e, struct span out[TEXTS])
@@ -53,6 +56,8 @@ static void list_texts(const struct audit_event *e, struct span out[TEXTS])
 	out[4] = e->stable_id;
 	out[5] = e->reason;
 	out[6] = e->action;
+	if (span_equal(e->name, e->stable_id))
+		out[4].n = 0;
 	for (int i = 0; i < TEXTS; i++)
 		if (out[i].n > AUDIT_TEXT_MAX)
 			out[i].n = AUDIT_TEXT_MAX;
@@ -101,6 +106,13 @@ static void make_room(struct audit *a, uint32_t size)
 		drop_oldest(a);
 }
 
+static uint32_t kept_duration(int64_t ms)
+{
+	if (ms < 0)
+		return 0;
+	return ms < UINT32_MAX ? (uint32_t)ms + 1 : UINT32_MAX;
+}
+
 uint64_t audit_add(struct audit *a, const struct audit_event *event)
 {
 	struct record r = {
@@ -110,8 +122,9 @@ uint64_t audit_add(struct audit *a, const struct audit_event *event)
 	    .exit_code = event->exit_code,
 	    .seq = a->next_seq,
 	    .wall = event->wall,
-	    .duration_ms = event->duration_ms,
+	    .duration_ms = kept_duration(event->duration_ms),
 	    .incident = event->incident,
+	    .named_so = span_equal(event->name, event->stable_id),
 	};
 	struct span texts[TEXTS];
 	size_t size = sizeof(r) + (event->id ? 32 : 0);
@@ -122,7 +135,7 @@ uint64_t audit_add(struct audit *a, const struct audit_event *event)
 		r.text_length[i] = (uint16_t)texts[i].n;
 		size += texts[i].n;
 	}
-	r.size = (uint32_t)((size + 7) & ~(size_t)7);
+	r.size = (uint16_t)((size + 7) & ~(size_t)7);
 	make_room(a, r.size);
 	to = a->ring + a->head;
 	memcpy(to, &r, sizeof(r));
@@ -161,7 +174,7 @@ static void unpack(const struct record *r, struct audit_event *e)
 	    .id = r->has_id ? (const uint8_t *)p : NULL,
 	    .restart_count = r->restart_count,
 	    .exit_code = r->exit_code,
-	    .duration_ms = r->duration_ms,
+	    .duration_ms = (int64_t)r->duration_ms - 1,
 	    .incident = r->incident,
 	};
 	p += r->has_id ? 32 : 0;
@@ -173,7 +186,7 @@ static void unpack(const struct record *r, struct audit_event *e)
 	e->name = texts[1];
 	e->message = texts[2];
 	e->host = texts[3];
-	e->stable_id = texts[4];
+	e->stable_id = r->named_so ? e->name : texts[4];
 	e->reason = texts[5];
 	e->action = texts[6];
 }

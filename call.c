@@ -254,10 +254,13 @@ static void ended(struct call *call)
 
 static void read_in(struct call *call)
 {
-	ssize_t n = net_read(&call->stream, call->workspace->bytes, sizeof(call->workspace->bytes));
+	ssize_t n = net_read(&call->stream, call->workspace->bytes, call->read_size);
 
 	if (n == -EAGAIN)
 		return;
+	/* A flood of events is worth larger reads; a list is read in small ones however long it is. */
+	if ((size_t)n == call->read_size && call->split.mode == JSON_STREAM)
+		call->read_size = CALL_READ_SIZE;
 	if (n > 0)
 		take(call, call->workspace->bytes, (size_t)n);
 	else if (n == 0)
@@ -311,6 +314,7 @@ struct call *call_start(struct loop *loop, struct call_workspace *workspace,
 	    .stream = {.fd = -1}};
 	call->deadline = (struct loop_timer){.fire = late, .owner = call};
 	call->head_request = !strcmp(method, "HEAD");
+	call->read_size = CALL_READ_FIRST;
 	buf_init(&call->out, CALL_REQUEST_MAX);
 	buf_init(&call->head, HTTP_HEAD_MAX + CALL_READ_SIZE);
 	json_split_init(&call->split, mode);

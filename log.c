@@ -47,15 +47,6 @@ uint64_t log_dropped(void)
 	return state.dropped;
 }
 
-static bool append(const char *p, size_t n)
-{
-	if (n > LOG_BUFFER - state.n)
-		return false;
-	memcpy(state.bytes + state.n, p, n);
-	state.n += n;
-	return true;
-}
-
 static size_t as_text(
     char *out, size_t cap, enum log_level level, const char *module, const char *message)
 {
@@ -94,18 +85,24 @@ static size_t as_json(
 	return b.failed ? 0 : b.n;
 }
 
+/* The line is made where it will stand; one that does not fit leaves nothing behind. */
 static void put(enum log_level level, const char *module, const char *message)
 {
-	/* every byte of a message may become six in JSON */
-	char line[6 * LOG_LINE_MAX + 256];
-	size_t n = state.format == LOG_JSON ? as_json(line, sizeof(line), level, module, message)
-					    : as_text(line, sizeof(line), level, module, message);
+	char *to = state.bytes + state.n;
+	size_t room = LOG_BUFFER - state.n;
+	size_t n = 0;
 
-	if (!append(line, n)) {
+	if (room)
+		n = state.format == LOG_JSON ? as_json(to, room, level, module, message)
+					     : as_text(to, room, level, module, message);
+	if (!n) {
 		state.dropped++;
 		state.dropped_untold++;
 	}
+	state.n += n;
 }
+
+static bool write_some(int wait_ms);
 
 static void tell_dropped(void)
 {
@@ -137,6 +134,9 @@ void log_line(enum log_level level, const char *module, const char *format, ...)
 	    sizeof(safe));
 	tell_dropped();
 	put(level, module, safe);
+	/* many lines at once go out as they come, so that the buffer's memory stays untouched */
+	if (state.n > LOG_WRITE_MAX / 2)
+		write_some(0);
 }
 
 static bool write_some(int wait_ms)

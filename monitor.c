@@ -5,7 +5,7 @@
 
 #include "log.h"
 
-#define ACTIONS_AT_ONCE 32 /* handed over by the policy in one piece */
+#define ACTIONS_AT_ONCE (POLICY_ACTIONS_MAX + 2) /* handed over by the policy in one piece */
 
 static void settle(struct monitor *m);
 

@@ -26,7 +26,7 @@ class Request:
 
     def __init__(self, method, target, headers, body, connection):
         self.time = time.monotonic()
-        self.answered = None                    # when its answer was written
+        self.answered = None                    # when its answer was about to be written
         self.method, self.target, self.headers, self.body = method, target, headers, body
         self.connection = connection            # a number per connection
         raw, _, query = target.partition("?")
@@ -315,8 +315,8 @@ class Server:
                     connection.sendall(piece)
                     time.sleep(fault.pause)
                 answer = b""
-        connection.sendall(answer)
         request.answered = time.monotonic()
+        connection.sendall(answer)
         return headers.get("connection", "").lower() != "close"
 
     def _error(self, error):

@@ -578,7 +578,12 @@ def test_the_page(ah):
 def test_listening_on_a_unix_socket(engine, web, autoheal, tmp_path):
     path = tmp_path / "api.sock"
     ah = autoheal(engine, AUTOHEAL_LISTEN=f"unix:{path}", ready=False)
-    harness.wait(lambda: path.exists() and harness.request(str(path), "GET", "/health").status == 200, what="the socket")
+    def answered():
+        try:
+            return harness.request(str(path), "GET", "/health").status == 200
+        except OSError:
+            return False
+    harness.wait(answered, what="an answer on the socket")
     assert harness.request(str(path), "GET", "/api/containers/web").json()["name"] == "web"
     assert ah.stop() == 0
 

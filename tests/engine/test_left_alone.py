@@ -207,6 +207,7 @@ def test_never_itself(engine, autoheal):
     ah = autoheal(engine, **AUDITED, wrapper=["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', me.short_id])
     harness.wait(lambda: not ah.container("autoheal")["monitored"], what="it to know itself")
     assert "own" in ah.container("autoheal")["reason"]
+    assert not ah.events("auto_monitor", "autoheal")
     engine.sicken(me, twin)
     healed(engine, ah, twin)
     audits(engine)
