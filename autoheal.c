@@ -12,6 +12,7 @@
 #include "cli.h"
 #include "config.h"
 #include "docker.h"
+#include "harden.h"
 #include "log.h"
 #include "loop.h"
 #include "monitor.h"
@@ -182,6 +183,9 @@ static int serve(struct autoheal *a)
 
 	if (set_up(a, error, sizeof(error)))
 		return usage_error(error);
+	if (harden_relro())
+		log_line(
+		    LOG_DEBUG, "autoheal", "The relocated constants could not be made read-only");
 	if (catch_signals(a)) {
 		cli_say(STDERR_FILENO, "autoheal: cannot set up its signals: %s\n", strerror(errno));
 		return 1;

@@ -14,9 +14,10 @@
 #include "net.h"
 
 #define CALL_REQUEST_MAX 4096 /* bytes of a request with its body */
-#define CALL_READ_SIZE 16384   /* bytes of one read at most */
-#define CALL_READ_FIRST 4096   /* and of one as long as no more comes at once: memory stays untouched */
-#define CALL_WORDS_MAX 256    /* bytes kept of an error's words */
+#define CALL_READ_SIZE 16384  /* bytes of one read at most */
+#define CALL_READ_FIRST \
+	4096               /* and of one as long as no more comes at once: memory stays untouched */
+#define CALL_WORDS_MAX 256 /* bytes kept of an error's words */
 
 /* What all calls of a process share: none of it outlives one turn. */
 struct call_workspace {
@@ -56,7 +57,7 @@ struct call {
 	struct loop_timer deadline;
 	struct buf out; /* the request */
 	size_t sent;
-	struct buf head; /* of the answer, until it is whole */
+	struct buf head;  /* of the answer, until it is whole */
 	size_t read_size; /* of the next read */
 	bool head_done, head_request, busy, closing, paused;
 	struct http_body body;

@@ -114,8 +114,7 @@ struct container {
 	uint32_t started;               /* seconds since `epoch` + 1; 0 unknown */
 	uint32_t stop_timeout; /* seconds of its own configuration; WATCH_UNSET unknown, WATCH_FOREVER */
 	uint32_t created;      /* seconds since 1970, by the engine; 0 unknown */
-	uint32_t check_time;    /* seconds: start period + interval x retries of its healthcheck */
-	uint16_t check_retries; /* 0 unknown */
+	uint32_t check_time; /* seconds: start period + interval x retries of its healthcheck */
 	uint8_t engine;
 	uint8_t generation; /* of the list that showed it last */
 	uint8_t state;      /* enum container_state */
@@ -128,7 +127,6 @@ struct container {
 	bool announce : 1; /* auto_monitor is to be told when inspect confirmed it */
 	bool gone : 1; /* the engine does not know it any more: forget it when nothing is under way */
 	bool dropped : 1; /* not to be watched any more: the same */
-	bool mute : 1;
 };
 
 struct containers {

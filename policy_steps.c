@@ -40,7 +40,6 @@ void policy_learn(struct policy *p, struct container *c, const struct policy_fac
 	if (!f->whole)
 		return;
 	c->looking = false;
-	c->check_retries = (uint16_t)(f->check_retries < UINT16_MAX ? f->check_retries : UINT16_MAX);
 	c->check_time = f->check_time;
 	c->stop_timeout = f->stop_timeout;
 	if (f->running && f->age_ms >= 0 && (uint64_t)f->age_ms < p->now - p->containers.epoch)

@@ -2,8 +2,10 @@
 #include "text.h"
 
 #include <string.h>
+#include <sys/types.h>
 #include <time.h>
 
+#define GLOB_SET_MAX 64                               /* bytes of a set [...] with its brackets */
 #define DURATION_MAX (10ull * 366 * 24 * 3600 * 1000) /* ten years, in ms */
 
 struct span span_of(const char *s)
@@ -169,6 +171,8 @@ static int64_t next_signed(const struct print_spec *spec, va_list *args)
 {
 	if (spec->length == 'L')
 		return va_arg(*args, long long);
+	if (spec->length == 'z')
+		return va_arg(*args, ssize_t);
 	return spec->length == 'l' ? va_arg(*args, long) : va_arg(*args, int);
 }
 
@@ -326,8 +330,10 @@ bool text_boolean(struct span s, bool *out)
 
 /* Matches one byte against the set that begins at pattern[*at] == '['; moves *at behind it. A set
  * without an end is the byte '[' itself. */
-static bool glob_set(struct span pattern, size_t *at, char c)
+static bool glob_set(struct span whole, size_t *at, char c)
 {
+	/* its end is looked for within so many bytes only, so that "[[[[..." takes no longer than text */
+	struct span pattern = {whole.p, *at + GLOB_SET_MAX < whole.n ? *at + GLOB_SET_MAX : whole.n};
 	size_t i = *at + 1;
 	bool negated = i < pattern.n && (pattern.p[i] == '!' || pattern.p[i] == '^');
 	bool hit = false, first = true;
