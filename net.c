@@ -240,6 +240,12 @@ int net_listen(const struct net_address *a)
 int net_accept(int listener)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int on = 1;
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	/* an answer in pieces must not wait for the acknowledgement of the first; on a unix socket this
+	 * says EOPNOTSUPP, and is not needed */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
 }
