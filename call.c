@@ -315,6 +315,7 @@ struct call *call_start(struct loop *loop, struct call_workspace *workspace,
 	call->deadline = (struct loop_timer){.fire = late, .owner = call};
 	call->head_request = !strcmp(method, "HEAD");
 	call->read_size = CALL_READ_FIRST;
+	call->started = loop->now;
 	buf_init(&call->out, CALL_REQUEST_MAX);
 	buf_init(&call->head, HTTP_HEAD_MAX + CALL_READ_SIZE);
 	json_split_init(&call->split, mode);

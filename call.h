@@ -50,12 +50,14 @@ struct call_handler {
 struct call {
 	const struct call_handler *handler;
 	void *owner;
+	bool told; /* the owner's own: the answer has been dealt with */
 	uint8_t id[32]; /* the owner's own: which container it is about; a pointer would not outlive the container */
 	struct loop *loop;
 	struct call_workspace *workspace;
 	struct net_stream stream;
 	struct loop_timer deadline;
-	struct buf out; /* the request */
+	uint64_t started; /* the loop's clock at its beginning */
+	struct buf out;   /* the request */
 	size_t sent;
 	struct buf head;  /* of the answer, until it is whole */
 	size_t read_size; /* of the next read */

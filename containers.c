@@ -9,7 +9,7 @@
 void containers_init(struct containers *t, uint64_t seed, uint64_t now)
 {
 	t->seed = seed;
-	t->epoch = now;
+	t->epoch = now - CONTAINERS_PAST_MS;
 }
 
 /* ---- records by id -------------------------------------------------------------------------- */

@@ -14,7 +14,9 @@
 #include "watch.h"
 
 #define CONTAINERS_ENGINES_MAX 64
-#define CONTAINERS_MAX 65536 /* watched at once; the next is refused in the log */
+#define CONTAINERS_PAST_MS \
+	(10ull * 366 * 24 * 3600 * 1000) /* a start longer ago counts as so long */
+#define CONTAINERS_MAX 65536             /* watched at once; the next is refused in the log */
 #define CONTAINERS_FORGET_MS (24 * 3600 * 1000ull) /* counts of an identity that is gone (SPEC 4) */
 #define CONTAINERS_SELECTION_MS \
 	(60 * 1000ull) /* a label's selection after the container's destruction (SPEC 5) */
@@ -40,6 +42,7 @@ enum wait_reason {
 	WAIT_UNHEALTHY_FOR,
 	WAIT_KILL,
 	WAIT_COOLDOWN,
+	WAIT_RECOVERY,
 	WAIT_BACKOFF,
 	WAIT_SLOT,
 	WAIT_PROOF,
@@ -58,6 +61,7 @@ struct heal {
 	uint64_t own_until; /* until then kill, die and stop are echoes of our own restart */
 	uint64_t look_at;   /* look at it then: what was heard of it is no proof */
 	uint64_t killed_at; /* a foreign kill was seen: no action until its outcome is clear */
+	uint64_t given_until; /* somebody else restarted it: so long it has to become healthy */
 	uint64_t probation_until; /* healthy this long: failures are forgotten; sick before: a relapse */
 	uint64_t healthy_since; /* in quarantine */
 	uint64_t retry_at;      /* of quarantine */
@@ -75,9 +79,12 @@ struct heal {
 	bool from_event;        /* detected by an event, else by the audit */
 	bool began;             /* the engine was seen at work on our request */
 	bool started;           /* its start was seen while our request is under way */
+	bool died_again;        /* it was started by our request, and exited before the answer */
 	bool healthy_again;     /* and its health after that start */
 	bool echo_over;         /* the engine's `restart` event of our request was seen */
+	bool late; /* its deadline passed: it may be carried out yet */
 	bool lost;              /* the connection broke before the answer came */
+	bool may_be_down;       /* our request failed, and may have stopped it all the same */
 	bool down_by_us;        /* our restart stopped it and did not bring it up */
 	bool killed_hard;       /* our stop ended in SIGKILL */
 	bool relapse_counts;    /* probation follows a heal of ours */
@@ -96,6 +103,7 @@ struct identity {
 	struct container *holder;
 	struct heal *heal;  /* NULL until the first trouble */
 	uint64_t forget_at; /* while nobody holds it */
+	uint32_t created;   /* of its holder: seconds since 1970, by the engine; 0 unknown */
 	uint32_t restarts;  /* of autoheal, ever */
 	uint8_t choice;     /* enum watch_choice */
 	bool announced;     /* auto_monitor was told and its selection has not ended */
@@ -113,7 +121,7 @@ struct container {
 	uint32_t heap_place;            /* counted from 1; 0 = nothing is due */
 	uint32_t started;               /* seconds since `epoch` + 1; 0 unknown */
 	uint32_t stop_timeout; /* seconds of its own configuration; WATCH_UNSET unknown, WATCH_FOREVER */
-	uint32_t created;      /* seconds since 1970, by the engine; 0 unknown */
+	uint32_t changed; /* ms of the loop's clock, low bits: its last event; older facts are stale */
 	uint32_t check_time; /* seconds: start period + interval x retries of its healthcheck */
 	uint8_t engine;
 	uint8_t generation; /* of the list that showed it last */
@@ -137,8 +145,8 @@ struct containers {
 	struct container **heap;
 	size_t heap_count, heap_room;
 	uint32_t orders;
-	uint64_t seed;  /* of the hashes: names come from outside */
-	uint64_t epoch; /* ms of the loop's clock */
+	uint64_t seed; /* of the hashes: names come from outside */
+	uint64_t epoch; /* ms of the loop's clock, CONTAINERS_PAST_MS before its start (it may wrap) */
 };
 
 /* Zeroed memory; seed should be random. */

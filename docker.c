@@ -582,8 +582,10 @@ static void list_value(struct call *call, const struct json *j)
 	struct docker *d = call->owner;
 	struct container_facts facts;
 
-	if (facts_read_listed(j, d->podman, &facts))
-		d->handler->listed(d->owner, d, j, &facts);
+	if (!facts_read_listed(j, d->podman, &facts))
+		return;
+	facts.now.asked = call->started;
+	d->handler->listed(d->owner, d, j, &facts);
 }
 
 static void list_done(struct call *call)

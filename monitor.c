@@ -262,6 +262,8 @@ static void look_value(struct call *call, const struct json *j)
 		return;
 	if (c->announce)
 		announce(m, c);
+	facts.now.asked = call->started;
+	call->told = true;
 	give(m, c, &event);
 }
 
@@ -282,7 +284,7 @@ static void look_done(struct call *call)
 	struct container *c = containers_find(&m->policy.containers, d->index, call->id);
 
 	m->looks_running--;
-	if (c && c->looking) {
+	if (c && c->looking && !call->told) {
 		if (call->end == CALL_ANSWERED && call->status == 404) {
 			c->looking = false;
 			look_gone(m, c);
@@ -472,7 +474,7 @@ static struct identity *claim(struct monitor *m, unsigned engine, const uint8_t 
 		forget(m, holder, true);
 		return identity;
 	}
-	newcomer_is_older = created && holder->created && created < holder->created;
+	newcomer_is_older = created && identity->created && created < identity->created;
 	log_line(LOG_WARNING, "monitor",
 	    "Containers '%s' and '%.*s' both claim the identity '%s': the older keeps it, the other "
 	    "goes by its name",
@@ -482,6 +484,7 @@ static struct identity *claim(struct monitor *m, unsigned engine, const uint8_t 
 	other = by_name(m, engine, holder->id, span_of(holder->name));
 	if (!other || !containers_move(holder, other))
 		return by_name(m, engine, id, name);
+	other->created = identity->created;
 	other->announced = identity->announced;
 	other->choice = identity->choice;
 	identity->announced = false;
@@ -506,7 +509,7 @@ static struct container *add(
 		return NULL;
 	}
 	c->reason = (uint8_t)who->reason;
-	c->created = who->created;
+	identity->created = who->created;
 	c->generation = m->generation[engine];
 	if (identity->heal && identity->heal->quarantined)
 		c->state = STATE_QUARANTINED;

@@ -43,7 +43,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	    [EVENT_LOOK_FAILED] = step_waiting_look_failed,
 	    [EVENT_ANSWER] = step_ignore,
 	    [EVENT_DUE] = step_waiting_due,
-	    [EVENT_RELEASE] = step_ignore,
+	    [EVENT_RELEASE] = step_release_trial,
 	},
     [STATE_RESTARTING] =
 	{
@@ -60,7 +60,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	    [EVENT_LOOK_FAILED] = step_restarting_look_failed,
 	    [EVENT_ANSWER] = step_restarting_answer,
 	    [EVENT_DUE] = step_restarting_due,
-	    [EVENT_RELEASE] = step_ignore,
+	    [EVENT_RELEASE] = step_release_trial,
 	},
     [STATE_VERIFYING] =
 	{
@@ -77,7 +77,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	    [EVENT_LOOK_FAILED] = step_verifying_look_failed,
 	    [EVENT_ANSWER] = step_ignore,
 	    [EVENT_DUE] = step_verifying_due,
-	    [EVENT_RELEASE] = step_ignore,
+	    [EVENT_RELEASE] = step_release_trial,
 	},
     [STATE_QUARANTINED] =
 	{
@@ -91,7 +91,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	    [EVENT_HEALTHY] = step_quarantined_healthy,
 	    [EVENT_UNHEALTHY] = step_quarantined_not_healthy,
 	    [EVENT_FACTS] = step_quarantined_facts,
-	    [EVENT_LOOK_FAILED] = step_ignore,
+	    [EVENT_LOOK_FAILED] = step_quarantined_look_failed,
 	    [EVENT_ANSWER] = step_ignore,
 	    [EVENT_DUE] = step_quarantined_due,
 	    [EVENT_RELEASE] = step_quarantined_release,
@@ -101,7 +101,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	    [EVENT_START] = step_hands_off_start,
 	    [EVENT_DIE] = step_ignore,
 	    [EVENT_STOP] = step_ignore,
-	    [EVENT_KILL] = step_ignore,
+	    [EVENT_KILL] = step_on_kill,
 	    [EVENT_PAUSE] = step_ignore,
 	    [EVENT_UNPAUSE] = step_hands_off_unpause,
 	    [EVENT_RESTARTED] = step_on_foreign_restart,
@@ -111,7 +111,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	    [EVENT_LOOK_FAILED] = step_ignore,
 	    [EVENT_ANSWER] = step_ignore,
 	    [EVENT_DUE] = step_ignore,
-	    [EVENT_RELEASE] = step_ignore,
+	    [EVENT_RELEASE] = step_release_trial,
 	},
 };
 
@@ -122,11 +122,14 @@ static void note(struct policy *p, struct container *c, const struct policy_even
 	case EVENT_START:
 		c->running = true;
 		c->paused = false;
-		c->started = policy_seconds_of(p, p->now);
+		c->started = policy_seconds_of(p, p->now + 999);
 		if (c->health != HEALTH_NONE && c->health != HEALTH_UNKNOWN)
 			c->health = HEALTH_STARTING;
-		if (c->identity->heal)
+		if (c->identity->heal) {
 			c->identity->heal->killed_at = 0;
+			c->identity->heal->down_by_us &= c->state == STATE_WAITING;
+			c->identity->heal->may_be_down &= c->state == STATE_RESTARTING;
+		}
 		return;
 	case EVENT_DIE:
 	case EVENT_STOP:
@@ -158,10 +161,26 @@ static void note(struct policy *p, struct container *c, const struct policy_even
 	}
 }
 
+/* Whether the engine was asked before the container's last event: then the answer may speak of the time
+ * before it (a list amid a restart shows an exited container). */
+static bool is_stale(const struct container *c, const struct policy_facts *f)
+{
+	return f->asked && (int32_t)((uint32_t)f->asked - c->changed) < 0;
+}
+
 void policy_on_event(struct policy *p, struct container *c, const struct policy_event *event,
     uint64_t now, struct actions *out)
 {
 	p->now = now;
+	if (event->kind == EVENT_FACTS && is_stale(c, event->facts)) {
+		if (!event->facts->whole)
+			return; /* the next list will tell */
+		c->looking = false;
+		policy_ask(c, out);
+		return;
+	}
+	if (event->kind != EVENT_FACTS && event->kind != EVENT_DUE && event->kind != EVENT_LOOK_FAILED)
+		c->changed = (uint32_t)now;
 	note(p, c, event);
 	table[c->state][event->kind](p, c, event, out);
 }
@@ -208,8 +227,13 @@ bool policy_keep(struct policy *p, struct container *c, uint64_t now)
 	if (c->state == STATE_RESTARTING && !c->identity->heal->lost)
 		return true;
 	policy_go(p, c, STATE_WATCHING, 0);
-	if (c->identity->heal)
+	if (c->identity->heal) {
+		/* the history stays with the identity; what was heard of this one container does not */
 		policy_close_incident(c->identity->heal);
+		if (c->gone)
+			c->identity->heal->look_at = c->identity->heal->killed_at =
+			    c->identity->heal->given_until = 0;
+	}
 	containers_remove(&p->containers, c, now);
 	return false;
 }

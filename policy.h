@@ -51,7 +51,8 @@ enum policy_event_kind {
 
 /* What the engine says of a container right now. */
 struct policy_facts {
-	bool whole; /* from an inspect: streak, check and stop timeout are known */
+	uint64_t asked; /* when the engine was asked, by the loop's clock; 0: just now */
+	bool whole;     /* from an inspect: streak, check and stop timeout are known */
 	bool running, paused, restarting;
 	enum container_health health;
 	uint32_t streak;        /* of failed probes */

@@ -15,6 +15,7 @@ const char *const policy_wait_words[] = {
     [WAIT_UNHEALTHY_FOR] = "it has not been unhealthy long enough",
     [WAIT_KILL] = "it was sent a signal by somebody else, who may be stopping it",
     [WAIT_COOLDOWN] = "the cooldown after its last restart is not over",
+    [WAIT_RECOVERY] = "somebody else restarted it, and it has its time to become healthy",
     [WAIT_BACKOFF] = "it backs off after a heal that did not help",
     [WAIT_SLOT] = "AUTOHEAL_MAX_PARALLEL other restarts are under way",
     [WAIT_PROOF] = "the engine is being asked how it is",
@@ -187,6 +188,7 @@ void policy_rest(struct policy *p, struct container *c)
 
 void policy_close_incident(struct heal *h)
 {
+	h->may_be_down = false;
 	h->open = h->acted = h->proven = h->trial = h->down_by_us = h->notified = false;
 	h->told = 0;
 	h->waiting = WAIT_NOTHING;
@@ -225,7 +227,9 @@ void policy_hands_off(struct policy *p, struct container *c, struct actions *out
 			    paused ? "Not restarted: somebody paused it"
 				   : "Not restarted: somebody stopped it");
 		policy_close_incident(h);
-		h->look_at = h->killed_at = h->probation_until = h->healthy_since = 0;
+		h->look_at = h->probation_until = h->healthy_since = 0;
+		if (!paused)
+			h->killed_at = 0; /* else the signal may end it yet, once it is unpaused */
 	}
 	policy_log_about(out, c, LOG_INFO, "was %s by somebody else: hands off until it is %s",
 	    paused ? "paused" : "stopped", paused ? "unpaused" : "started");
@@ -236,6 +240,7 @@ static void quarantine(struct policy *p, struct container *c, struct actions *ou
 {
 	struct heal *h = c->identity->heal;
 	uint64_t limit = policy_limit_of(p, c);
+	bool down = h->down_by_us; /* then its further try is a start */
 	struct action *a;
 
 	if (h->failures >= limit)
@@ -255,6 +260,7 @@ static void quarantine(struct policy *p, struct container *c, struct actions *ou
 	h->probation_until = 0;
 	h->retry_at = p->settings->quarantine_retry ? p->now + p->settings->quarantine_retry : 0;
 	policy_close_incident(h);
+	h->down_by_us = down;
 	policy_rest(p, c);
 }
 
@@ -273,7 +279,7 @@ static void send(struct policy *p, struct container *c, struct actions *out)
 	h->requested = p->now;
 	h->deadline = p->now + policy_answer_time(p, c);
 	h->acted = true;
-	h->proven = h->started = h->began = h->healthy_again = h->echo_over = false;
+	h->died_again = h->proven = h->started = h->began = h->healthy_again = h->echo_over = false;
 	h->lost = h->killed_hard = false;
 	h->exits_seen = 0;
 	h->start_only = start;
@@ -301,7 +307,9 @@ void policy_verify(struct policy *p, struct container *c)
 
 	h->answered = p->now;
 	h->own_until = h->echo_over ? 0 : p->now + POLICY_OWN_ECHO_MS;
-	h->down_by_us = false;
+	h->down_by_us = h->may_be_down = false;
+	h->given_until = 0;
+	h->late = false;
 	h->unsent = 0;
 	policy_go(p, c, STATE_VERIFYING, p->now + policy_recovery_time(p, c));
 }
@@ -326,6 +334,9 @@ void policy_recovered(struct policy *p, struct container *c, struct actions *out
 	a->duration_ms = (int64_t)took;
 	if (recovery > h->longest)
 		h->longest = recovery;
+	if (h->late)
+		h->own_until = 0;
+	h->late = false;
 	if (h->quarantined)
 		h->healthy_since = p->now;
 	else
@@ -356,6 +367,7 @@ void policy_failed(struct policy *p, struct container *c)
 void policy_after_failure(struct policy *p, struct container *c)
 {
 	struct heal *h = c->identity->heal;
+	bool down = h->down_by_us;
 
 	policy_failed(p, c);
 	if (!h->quarantined) {
@@ -364,6 +376,7 @@ void policy_after_failure(struct policy *p, struct container *c)
 	}
 	h->retry_at = p->settings->quarantine_retry ? p->now + p->settings->quarantine_retry : 0;
 	policy_close_incident(h);
+	h->down_by_us = down;
 	policy_rest(p, c);
 }
 
@@ -415,6 +428,15 @@ static void later(uint64_t *gate, enum wait_reason *why, uint64_t at, enum wait_
 	*why = reason;
 }
 
+static uint64_t start_period_left(const struct policy *p, const struct container *c)
+{
+	/* its start is kept in whole seconds, rounded up: it may lie ahead of now */
+	uint64_t start = p->containers.epoch + (c->started - 1) * 1000ull;
+	uint64_t age = (int64_t)(p->now - start) > 0 ? p->now - start : 0;
+
+	return age < c->own->start_period ? c->own->start_period - age : 0;
+}
+
 /* The earliest time at which c may be acted on, and what holds it until then. */
 static uint64_t gate_of(const struct policy *p, const struct container *c, enum wait_reason *why)
 {
@@ -425,15 +447,15 @@ static uint64_t gate_of(const struct policy *p, const struct container *c, enum 
 	*why = WAIT_NOTHING;
 	later(&gate, why, p->started + s->start_period, WAIT_START_PERIOD);
 	if (c->own && c->own->start_period != WATCH_UNSET && c->started)
-		later(&gate, why,
-		    p->containers.epoch + (c->started - 1) * 1000ull + c->own->start_period,
-		    WAIT_OWN_START_PERIOD);
+		later(&gate, why, p->now + start_period_left(p, c), WAIT_OWN_START_PERIOD);
 	if (!h->acted)
 		later(&gate, why, h->detected + policy_unhealthy_for(p, c), WAIT_UNHEALTHY_FOR);
 	if (h->killed_at)
 		later(&gate, why, policy_killed_until(c), WAIT_KILL);
 	if (h->answered && !h->down_by_us)
 		later(&gate, why, h->answered + policy_cooldown_of(p, c), WAIT_COOLDOWN);
+	if (h->given_until)
+		later(&gate, why, h->given_until, WAIT_RECOVERY);
 	if (h->failures && s->backoff)
 		later(&gate, why, h->failed + policy_backoff_time(s, h->failures), WAIT_BACKOFF);
 	return gate;
@@ -477,6 +499,15 @@ static bool only_tells(struct policy *p, struct container *c, struct actions *ou
 	return true;
 }
 
+/* Whether something of c must be known first that only the engine knows: its start, on which a start
+ * period hangs, or its stop timeout, on which it hangs how long a kill may take to end it. */
+static bool hangs_on_unknown(const struct container *c)
+{
+	if (c->own && c->own->start_period != WATCH_UNSET && !c->started)
+		return true;
+	return c->identity->heal->killed_at && c->stop_timeout == WATCH_UNSET;
+}
+
 void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 {
 	struct heal *h = c->identity->heal;
@@ -488,6 +519,12 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 		return;
 	if (!h->trial && limit && h->failures >= limit) {
 		quarantine(p, c, out);
+		return;
+	}
+	if (hangs_on_unknown(c)) {
+		h->proven = false;
+		h->waiting = WAIT_PROOF;
+		policy_ask(c, out);
 		return;
 	}
 	gate = gate_of(p, c, &why);

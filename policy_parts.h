@@ -87,7 +87,8 @@ bool policy_is_echo(const struct policy *p, const struct container *c);
 step step_ignore, step_on_kill, step_on_stop, step_on_pause, step_on_die, step_on_foreign_restart,
     step_watching_healthy, step_watching_unhealthy, step_watching_facts, step_watching_look_failed,
     step_watching_due, step_waiting_healthy, step_waiting_start, step_waiting_facts,
-    step_waiting_look_failed, step_waiting_due, step_quarantined_release, step_quarantined_healthy,
+    step_waiting_look_failed, step_waiting_due, step_quarantined_release,
+    step_quarantined_look_failed, step_release_trial, step_quarantined_healthy,
     step_quarantined_not_healthy, step_quarantined_start, step_quarantined_due,
     step_quarantined_facts, step_hands_off_start, step_hands_off_unpause, step_hands_off_facts;
 

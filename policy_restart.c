@@ -25,9 +25,13 @@ void step_restarting_die(
 {
 	(void)p;
 	(void)out;
-	c->identity->heal->began = true;
-	if (e->has_exit_code && e->exit_code == 128 + 9)
-		c->identity->heal->killed_hard = true;
+	struct heal *h = c->identity->heal;
+
+	h->began = true;
+	if (e->has_exit_code && e->exit_code == 128 + 9 && !h->started)
+		h->killed_hard = true;
+	h->died_again = h->started; /* not the end of the stop, but of what was started */
+	h->healthy_again = false;
 }
 
 /* The first sign that the engine is at work on our request. */
@@ -61,6 +65,27 @@ void step_restarting_healthy(
 	h->healthy_again = h->started; /* before its start it speaks of the time before our request */
 }
 
+/* It exited before it was healthy: the heal did not help. e may be NULL: the exit was seen earlier. */
+static void exited(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	struct action *a;
+
+	a = policy_tell(out, c, AUDIT_NOT_RECOVERED, "exited",
+	    "It exited %llu s after its restart, before it was healthy",
+	    (unsigned long long)(p->now - h->answered) / 1000);
+	a->level = LOG_WARNING;
+	if (e && e->has_exit_code)
+		a->exit_code = e->exit_code;
+	policy_failed(p, c);
+	if (h->quarantined)
+		h->retry_at = p->settings->quarantine_retry ? p->now + p->settings->quarantine_retry
+							    : 0;
+	policy_close_incident(h);
+	policy_rest(p, c);
+}
+
 static void done(struct policy *p, struct container *c, struct actions *out)
 {
 	struct heal *h = c->identity->heal;
@@ -68,11 +93,14 @@ static void done(struct policy *p, struct container *c, struct actions *out)
 	policy_restarted(c, out, true,
 	    h->start_only ? "Started again: its restart had left it down"
 			  : "Restarted because it was unhealthy");
-	c->running = true;
+	if (!h->died_again)
+		c->started = policy_seconds_of(p, p->now + 999);
 	if (h->killed_hard && h->patience < 64)
 		h->patience *= 2; /* it had no time to tidy up: give it more for its recovery */
 	policy_verify(p, c);
-	if (h->healthy_again)
+	if (h->died_again)
+		exited(p, c, NULL, out);
+	else if (h->healthy_again)
 		policy_recovered(p, c, out, "healthy");
 }
 
@@ -95,6 +123,7 @@ static void refused(
 	policy_restarted(c, out, false, message);
 	policy_release_slot(p, c);
 	h->own_until = p->now + POLICY_OWN_ECHO_MS;
+	h->may_be_down = true;
 	/* an exited container is what our stop left of it; the look before the next try will tell for sure */
 	h->down_by_us = !c->running;
 	policy_after_failure(p, c);
@@ -178,7 +207,7 @@ static void settle_lost(
 	if (!f->running && ++h->exits_seen > 1) {
 		policy_restarted(
 		    c, out, false, "The connection broke before the answer, and it is down now");
-		h->down_by_us = true;
+		h->down_by_us = h->may_be_down = true;
 		policy_after_failure(p, c);
 		return;
 	}
@@ -234,6 +263,8 @@ void step_restarting_due(
 	if (!h->lost)
 		policy_add_action(out, c, ACTION_ABANDON);
 	policy_verify(p, c);
+	h->own_until = p->now + policy_recovery_time(p, c);
+	h->late = true;
 }
 
 /* ---- verifying */
@@ -248,27 +279,13 @@ void step_verifying_healthy(
 void step_verifying_die(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
-	struct heal *h = c->identity->heal;
-	struct action *a;
-
 	if (policy_is_echo(p, c))
 		return;
-	if (h->killed_at) {
+	if (policy_killed_until(c) >= p->now) {
 		policy_hands_off(p, c, out, false);
 		return;
 	}
-	a = policy_tell(out, c, AUDIT_NOT_RECOVERED, "exited",
-	    "It exited %llu s after its restart, before it was healthy",
-	    (unsigned long long)(p->now - h->answered) / 1000);
-	a->level = LOG_WARNING;
-	if (e->has_exit_code)
-		a->exit_code = e->exit_code;
-	policy_failed(p, c);
-	if (h->quarantined)
-		h->retry_at = p->settings->quarantine_retry ? p->now + p->settings->quarantine_retry
-							    : 0;
-	policy_close_incident(h);
-	policy_rest(p, c);
+	exited(p, c, e, out);
 }
 
 void step_verifying_start(
@@ -306,8 +323,11 @@ void step_verifying_facts(
 	enum verdict verdict = policy_judge(e->facts);
 	bool over = !c->heap_place; /* its time is over, and this is what the engine says now */
 
-	if (policy_is_echo(p, c))
+	if (policy_is_echo(p, c) && verdict != VERDICT_GOOD) {
+		if (over)
+			containers_due(&p->containers, c, c->identity->heal->own_until);
 		return;
+	}
 	if (verdict == VERDICT_GOOD) {
 		policy_recovered(p, c, out, "healthy");
 		return;

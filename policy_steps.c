@@ -32,6 +32,14 @@ enum verdict policy_judge(const struct policy_facts *f)
 
 void policy_learn(struct policy *p, struct container *c, const struct policy_facts *f)
 {
+	struct heal *h = c->identity->heal;
+
+	/* seen running since, it is not our failed request that left it down */
+	if (h && f->running && c->state != STATE_RESTARTING)
+		h->may_be_down = h->down_by_us = false;
+	/* its health begins anew: it was started, and no event told when */
+	if (f->health == HEALTH_STARTING && (c->health == HEALTH_GOOD || c->health == HEALTH_BAD))
+		c->started = 0;
 	c->running = f->running;
 	c->paused = f->paused;
 	c->restarting = f->restarting;
@@ -42,10 +50,13 @@ void policy_learn(struct policy *p, struct container *c, const struct policy_fac
 	c->looking = false;
 	c->check_time = f->check_time;
 	c->stop_timeout = f->stop_timeout;
-	if (f->running && f->age_ms >= 0 && (uint64_t)f->age_ms < p->now - p->containers.epoch)
-		c->started = policy_seconds_of(p, p->now - (uint64_t)f->age_ms);
-	else if (f->running && f->age_ms >= 0)
-		c->started = 1; /* before us: long enough ago for every start period that begins with us */
+	if (!f->running)
+		return;
+	/* an age that is not told counts as long ago: no start period hangs on it */
+	if (f->age_ms >= 0 && (uint64_t)f->age_ms < p->now - p->containers.epoch)
+		c->started = policy_seconds_of(p, p->now - (uint64_t)f->age_ms + 999);
+	else if (!c->started)
+		c->started = 1;
 }
 
 /* ---- steps: state x event
@@ -85,10 +96,9 @@ void step_on_kill(
 
 	(void)e;
 	(void)out;
-	if (policy_is_echo(p, c))
-		return;
 	h = containers_heal(c->identity);
-	if (!h)
+	/* a request of ours that nobody answered may begin at last; so may a stop by somebody else */
+	if (!h || (policy_is_echo(p, c) && !h->late))
 		return;
 	h->killed_at = p->now;
 	if (c->state != STATE_WATCHING)
@@ -122,7 +132,7 @@ void step_on_die(
 	(void)e;
 	if (policy_is_echo(p, c))
 		return;
-	if (h && h->killed_at) {
+	if (policy_killed_until(c) >= p->now) {
 		policy_hands_off(p, c, out, false);
 		return;
 	}
@@ -141,11 +151,15 @@ void step_on_foreign_restart(
 	if (!h)
 		return;
 	if (policy_is_echo(p, c)) {
+		if (h->late)
+			h->answered = p->now; /* whoever's it was */
+		h->late = false;
 		if (!p->engines[c->engine].asks_first)
 			h->own_until = 0; /* the last event of a restart on a Docker engine */
 		return;
 	}
 	h->answered = p->now;
+	h->given_until = p->now + policy_recovery_time(p, c);
 	policy_log_about(out, c, LOG_INFO,
 	    "was restarted by somebody else: the cooldown of %llu s runs from now",
 	    (unsigned long long)policy_cooldown_of(p, c) / 1000);
@@ -159,7 +173,10 @@ void step_watching_healthy(
 	(void)e;
 	if (!h)
 		return;
-	h->look_at = h->killed_at ? h->look_at : 0;
+	h->look_at = policy_killed_until(c) > p->now ? policy_killed_until(c) : 0;
+	h->given_until = 0;
+	if (h->failures && !h->probation_until && !h->open && !h->quarantined)
+		policy_begin_probation(p, h, false); /* whoever made it healthy */
 	if (!h->open) {
 		policy_rest(p, c);
 		return;
@@ -209,6 +226,13 @@ void step_watching_facts(
 		policy_sick(p, c, out, false);
 		return;
 	}
+	if (verdict == VERDICT_STOPPED && e->facts->whole && h && h->down_by_us) {
+		policy_open_incident(p, h, false);
+		h->look_at = 0;
+		h->proven = true;
+		policy_want(p, c); /* what our restart left down */
+		return;
+	}
 	if (verdict == VERDICT_GOOD) {
 		step_watching_healthy(p, c, e, out);
 		return;
@@ -246,7 +270,7 @@ void step_watching_due(
 		h->patience = 1;
 	}
 	if (h->look_at && p->now >= h->look_at) {
-		if (policy_killed_until(c) <= p->now)
+		if (c->stop_timeout != WATCH_UNSET && policy_killed_until(c) <= p->now)
 			h->killed_at = 0; /* it survived the signal */
 		policy_go(p, c, STATE_WATCHING, h->probation_until);
 		if (!p->stopping)
@@ -269,7 +293,10 @@ void step_waiting_healthy(
 		policy_recovered(p, c, out, "healthy");
 		return;
 	}
-	policy_begin_probation(p, h, false);
+	if (h->quarantined)
+		h->healthy_since = p->now;
+	else
+		policy_begin_probation(p, h, false);
 	policy_cancel(p, c, out, SKIP_RECOVERED, "Not restarted: it became healthy by itself");
 }
 
@@ -296,7 +323,7 @@ void step_waiting_facts(
 		h->proven = true;
 		break;
 	case VERDICT_STOPPED:
-		if (!h->acted) {
+		if (!h->may_be_down && !h->down_by_us) {
 			policy_cancel(
 			    p, c, out, SKIP_STOPPED, "Not restarted: it is not running any more");
 			return;
@@ -355,7 +382,7 @@ static void release(struct policy *p, struct container *c, struct actions *out, 
 	policy_tell(out, c, by_person ? AUDIT_UNQUARANTINE : AUDIT_AUTO_UNQUARANTINE, "released",
 	    by_person ? "Released from quarantine by a person"
 		      : "Released from quarantine: it stayed healthy");
-	h->quarantined = false;
+	h->quarantined = h->trial = false;
 	h->failures = 0;
 	h->patience = 1;
 	h->retry_at = h->healthy_since = h->probation_until = 0;
@@ -366,6 +393,24 @@ static void release(struct policy *p, struct container *c, struct actions *out, 
 		h->detected = p->now;
 	}
 	policy_rest(p, c);
+}
+
+/* A person ends the quarantine while its further try is on its way. */
+void step_release_trial(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	(void)p;
+	(void)e;
+	if (!h || !h->quarantined)
+		return;
+	policy_tell(out, c, AUDIT_UNQUARANTINE, "released", "Released from quarantine by a person");
+	h->quarantined = h->trial = false;
+	h->failures = 0;
+	h->patience = 1;
+	h->retry_at = h->healthy_since = 0;
+	memset(h->restarts, 0, sizeof(h->restarts));
 }
 
 void step_quarantined_release(
@@ -413,7 +458,11 @@ void step_quarantined_due(
 		release(p, c, out, false);
 		return;
 	}
-	if (!h->retry_at || p->now < h->retry_at || p->stopping) {
+	if (p->stopping) {
+		policy_go(p, c, STATE_QUARANTINED, 0);
+		return;
+	}
+	if (!h->retry_at || p->now < h->retry_at) {
 		policy_rest(p, c);
 		return;
 	}
@@ -421,6 +470,19 @@ void step_quarantined_due(
 	h->trial = true; /* one further try, if it is still sick */
 	policy_rest(p, c);
 	policy_ask(c, out);
+}
+
+void step_quarantined_look_failed(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	(void)e;
+	(void)out;
+	if (h->trial)
+		h->retry_at = p->now + POLICY_UNSENT_MAX_MS; /* the further try is still due */
+	h->trial = false;
+	policy_rest(p, c);
 }
 
 void step_quarantined_facts(
@@ -435,8 +497,8 @@ void step_quarantined_facts(
 	}
 	if (verdict != VERDICT_LOOK && h->healthy_since)
 		h->healthy_since = 0;
-	if (h->trial && e->facts->whole && verdict == VERDICT_SICK &&
-	    policy_killed_until(c) <= p->now) {
+	if (h->trial && e->facts->whole && policy_killed_until(c) <= p->now &&
+	    (verdict == VERDICT_SICK || (verdict == VERDICT_STOPPED && h->down_by_us))) {
 		policy_open_incident(p, h, false);
 		h->proven = true;
 		policy_want(p, c);

@@ -124,6 +124,6 @@ uint64_t policy_restarts_in_window(const struct policy *p, const struct heal *h)
 	uint64_t count = 0;
 
 	for (size_t i = 0; i < CONFIG_RESTARTS_MAX; i++)
-		count += h->restarts[i] && now - h->restarts[i] < window;
+		count += h->restarts[i] && now - h->restarts[i] <= window;
 	return count;
 }

@@ -21,37 +21,69 @@ static struct span id_in_path(struct span path)
 	return found;
 }
 
-static bool is_own_file(struct span mount_point)
+/* The fields of a line that count: "36 35 98:0 /root/in/fs /mount/point opts - fstype source opts"
+ * (proc(5)). */
+struct mount {
+	struct span root, point, type;
+};
+
+/* On a host the mounts of all containers are listed, but at other mount points. */
+static bool is_own_file(const struct mount *m)
 {
+	struct span mount_point = m->point;
+
 	return span_is(mount_point, "/etc/hostname") || span_is(mount_point, "/etc/hosts") ||
 	    span_is(mount_point, "/etc/resolv.conf") || span_is(mount_point, "/run/.containerenv");
 }
 
-/* One line: "36 35 98:0 /root/in/fs /mount/point …" (proc(5)). On a host the mounts of all
- * containers are listed, but at other mount points. */
-static struct span id_in_line(struct span line)
+static struct mount read_line(struct span line)
 {
-	struct span field, root = {NULL, 0};
+	struct mount m = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
+	struct span field;
+	int number = 0;
+	bool is_type = false;
 
-	for (int i = 0; i < 5 && span_next(&line, ' ', &field); i++) {
-		if (i == 3)
-			root = field;
-		if (i == 4 && is_own_file(field))
-			return id_in_path(root);
+	while (span_next(&line, ' ', &field)) {
+		if (number == 3)
+			m.root = field;
+		else if (number == 4)
+			m.point = field;
+		if (is_type) {
+			m.type = field;
+			return m;
+		}
+		is_type = number >= 6 && span_is(field, "-");
+		number++;
+	}
+	return m;
+}
+
+static bool is_cgroup(const struct mount *m)
+{
+	return span_is(m->type, "cgroup") && span_starts(m->point, "/sys/fs/cgroup");
+}
+
+static struct span find(struct span mountinfo, bool (*fits)(const struct mount *m))
+{
+	struct span line, id;
+
+	while (span_next(&mountinfo, '\n', &line)) {
+		struct mount m = read_line(line);
+
+		id = fits(&m) ? id_in_path(m.root) : (struct span){NULL, 0};
+		if (id.p)
+			return id;
 	}
 	return (struct span){NULL, 0};
 }
 
 struct span self_find_id(struct span mountinfo)
 {
-	struct span line, id;
+	struct span id = find(mountinfo, is_cgroup);
 
-	while (span_next(&mountinfo, '\n', &line)) {
-		id = id_in_line(line);
-		if (id.p)
-			return id;
-	}
-	return (struct span){NULL, 0};
+	/* in another container's network the files below are that one's; where cgroups (version 1) tell,
+	 * they tell the truth */
+	return id.p ? id : find(mountinfo, is_own_file);
 }
 
 static bool is_from_mounts(struct monitor *monitor)

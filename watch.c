@@ -101,21 +101,27 @@ static void read_compose_label(struct watch_labels *out, struct span key, struct
 		out->one_off = span_is_nocase(value, "true");
 }
 
+/* The label that selects. A "false" is not taken back by another label that says yes. */
+static void read_choice(
+    struct watch_labels *out, const struct settings *s, struct span key, struct span value)
+{
+	bool is_usual = span_is(key, "autoheal");
+	bool is_wanted = config_watches_all(s) ? is_usual : span_is(key, s->label);
+
+	if (out->label == WATCH_LABEL_FALSE)
+		return;
+	if ((is_wanted || is_usual) && span_is(value, "false") &&
+	    !span_is(span_of(s->label_value), "false"))
+		out->label = WATCH_LABEL_FALSE;
+	else if (is_wanted)
+		out->label = span_is(value, s->label_value) ? WATCH_LABEL_YES : WATCH_LABEL_OTHER;
+}
+
 static void read_label(
     struct watch_labels *out, const struct settings *s, struct span key, struct span value)
 {
-	bool all = config_watches_all(s);
-
-	if (span_is(key, all ? "autoheal" : s->label)) {
-		if (span_is(value, s->label_value))
-			out->label = WATCH_LABEL_YES;
-		else
-			out->label = span_is(value, "false") ? WATCH_LABEL_FALSE : WATCH_LABEL_OTHER;
-		return;
-	}
-	if (span_is(key, "autoheal") && span_is(value, "false"))
-		out->label = WATCH_LABEL_FALSE;
-	else if (span_starts(key, "autoheal."))
+	read_choice(out, s, key, value);
+	if (span_starts(key, "autoheal."))
 		read_own_label(out, key, value);
 	else if (span_starts(key, "com.docker.compose."))
 		read_compose_label(out, key, value);

@@ -175,7 +175,7 @@ static void test_the_limit_is_kept_and_the_oldest_go(void **state)
 	for (size_t i = 0; i < COUNT(limits); i++) {
 		fresh(NULL);
 		audit_init(&audit, limits[i], 1);
-		for (uint32_t k = 1; k <= 200; k++) {
+		for (uint32_t k = 1; k <= 2000; k++) { /* through the whole ring */
 			add(30);
 			assert_int_equal(audit.count, k < limits[i] ? k : limits[i]);
 			assert_int_equal(assert_whole(30), audit.next_seq - audit.count);
@@ -294,6 +294,10 @@ static void test_clearing_forgets_events_but_not_the_numbers(void **state)
 		assert_int_equal(audit.count, 0);
 		assert_int_equal(audit.next_seq, next);
 		assert_int_equal(assert_whole(200), next);
+		for (uint32_t i = 1; i <= 10; i++) { /* and there is room as in the beginning */
+			add(200);
+			assert_int_equal(audit.count, i);
+		}
 	}
 }
 
@@ -331,8 +335,8 @@ static void test_cursors_survive_drops_wraps_and_clearing(void **state)
 		audit_init(&audit, largest == 30 ? 40 : 100000, 1);
 		for (int round = 0; round < 12000; round++) {
 			struct audit_cursor *cursor;
-			uint64_t oldest = audit.next_seq - audit.count;
 			struct audit_event e;
+			uint64_t oldest;
 			size_t reader;
 
 			for (uint64_t n = below(4); n; n--)

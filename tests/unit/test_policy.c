@@ -219,6 +219,70 @@ static void test_another_tools_restart_gets_its_recovery_time(void **state)
 	expect("");
 }
 
+/* The loop's clock is the time since boot, and its low 32 bits tell which facts are older than an event:
+ * a container that has been quiet for weeks must not be taken for one whose facts are stale. */
+static void test_a_container_that_has_been_quiet_for_weeks(void **state)
+{
+	static const uint64_t days[] = {1, 24, 25, 30, 49, 50, 60, 75, 100, 400};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(days); i++) {
+		for (int found_by_list = 0; found_by_list < 2; found_by_list++) {
+			struct policy_facts f = listed(HEALTH_BAD);
+
+			begin(NULL);
+			if (found_by_list) {
+				/* autoheal starts on a host that has been up for so long */
+				s.now += days[i] * 24 * HOUR;
+			} else {
+				happens(web, EVENT_HEALTHY);
+				wait_for(days[i] * 24 * HOUR);
+			}
+			f.asked = s.now;
+			facts(web, f);
+			expect("INSPECT");
+			f = inspected(HEALTH_BAD);
+			f.asked = s.now;
+			facts(web, f);
+			expect("RESTART");
+		}
+	}
+}
+
+/* An inspect or a list that was asked for before the last event speaks of the time before it. */
+static void test_facts_older_than_the_last_event_are_no_proof(void **state)
+{
+	struct policy_facts f = inspected(HEALTH_BAD);
+	uint64_t asked;
+
+	(void)state;
+	begin(NULL);
+	sick_they_say(web);
+	expect("INSPECT");
+	asked = s.now;
+	wait_for(5);
+	happens(web, EVENT_HEALTHY);
+	f.asked = asked;
+	facts(web, f);
+	expect("INSPECT"); /* anew */
+	facts(web, inspected(HEALTH_GOOD));
+	wait_for(HOUR);
+	expect("");
+	/* a list amid a restart shows an exited container */
+	f = listed(HEALTH_GOOD);
+	f.running = false;
+	sick(web);
+	wait_for(SECOND);
+	f.asked = s.now;
+	wait_for(SECOND);
+	restarted(web);
+	expect("RESTART, restart:success");
+	facts(web, f);
+	expect("");
+	state_is(web, STATE_VERIFYING);
+	assert_true(web->running);
+}
+
 /* ---- intent ------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -536,7 +600,9 @@ static void test_another_tools_restart_begins_the_cooldown(void **state)
 		expect("");
 		state_is(web, STATE_WATCHING);
 		then = s.now;
-		wait_for(20 * SECOND);
+		wait_for(5 * SECOND);
+		happens(web, EVENT_HEALTHY);
+		wait_for(15 * SECOND);
 		if (i == 2)
 			facts(web, inspected(HEALTH_BAD));
 		else
@@ -743,7 +809,8 @@ static void test_a_recreated_container_begins_anew(void **state)
 	expect("INSPECT");
 	policy_forget(&s.policy, web, true, s.now); /* 404 */
 	wait_for(10 * MINUTE);
-	web = known("web");
+	web = sim_add(&s, 0, "web");
+	happens(web, EVENT_START);
 	sick(web);
 	wait_for(59 * SECOND);
 	expect("");
@@ -991,6 +1058,8 @@ int main(void)
 	    STORY(its_start_is_asked_for_where_a_start_period_hangs_on_it),
 	    STORY(a_recreated_container_begins_anew),
 	    STORY(stopping_ends_while_a_quarantine_would_try_again),
+	    STORY(a_container_that_has_been_quiet_for_weeks),
+	    STORY(facts_older_than_the_last_event_are_no_proof),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);

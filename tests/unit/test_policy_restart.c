@@ -574,6 +574,22 @@ static void test_stopped_while_nobody_watched_after_a_heal_that_did_not_help(voi
 		fail_msg("%s", s.happened);
 }
 
+/* The engine carried it out unseen, or never: once it is healthy, its verification is over, and what
+ * happens then is somebody else's again.
+ * FAILS: kill, die and stop are taken for our echoes until the recovery time is over. */
+static void test_a_person_after_the_deadline_and_the_recovery(void **state)
+{
+	(void)state;
+	begin(NULL);
+	sick(web);
+	wait_for(50 * SECOND);
+	happens(web, EVENT_HEALTHY);
+	expect("RESTART, restart:failure, ABANDON, recovered:healthy");
+	wait_for(10 * SECOND);
+	stops(web);
+	state_is(web, STATE_HANDS_OFF);
+}
+
 /* ---- slots ------------------------------------------------------------------------------------- */
 
 static struct container *all[6];
@@ -750,6 +766,7 @@ int main(void)
 	    STORY(what_comes_after_the_deadline_is_still_ours),
 	    STORY(an_exit_between_its_start_and_the_answer_counts),
 	    STORY(stopped_while_nobody_watched_after_a_heal_that_did_not_help),
+	    STORY(a_person_after_the_deadline_and_the_recovery),
 	};
 
 	return cmocka_run_group_tests_name("policy, requests", tests, NULL, NULL);

@@ -62,6 +62,7 @@ enum entry_kind {
 	ENTRY_LOOK,  /* an inspect reaches it */
 	ENTRY_LOOKED,
 	ENTRY_LOOK_FAILED,
+	ENTRY_GONE, /* a request for one that was removed */
 	ENTRY_READ, /* of the stream */
 	ENTRY_LIST,
 };
@@ -70,6 +71,7 @@ struct entry {
 	uint64_t at, order;
 	enum entry_kind kind;
 	unsigned body;
+	unsigned engine;
 	uint64_t number; /* of the run, or of the call */
 	uint8_t id[32];
 	bool start; /* ENTRY_BEGIN: a start */
@@ -154,7 +156,8 @@ static inline unsigned body_number(const struct world *w, const struct body *b)
 static inline void plan_for(
     struct world *w, const struct body *b, enum entry_kind kind, uint64_t in, uint64_t number)
 {
-	struct entry e = {.kind = kind, .body = body_number(w, b), .number = number};
+	struct entry e = {
+	    .kind = kind, .body = body_number(w, b), .engine = b->engine, .number = number};
 
 	if (in == NEVER)
 		return;
@@ -181,7 +184,7 @@ static inline struct body *body_of(struct world *w, const struct container *c)
 static inline void give(
     struct world *w, struct body *b, struct container *c, const struct policy_event *e, bool ours)
 {
-	if (w->saw)
+	if (w->saw && !memcmp(c->id, b->id, 32)) /* else of one that was there before */
 		w->saw(w, b, e, ours);
 	sim_event(&w->sim, c, e);
 }
@@ -216,7 +219,8 @@ static inline struct container *take_up(struct world *w, struct body *b)
 
 static inline struct policy_facts facts_of(const struct world *w, const struct body *b, bool whole)
 {
-	struct policy_facts f = {.whole = whole,
+	struct policy_facts f = {.asked = w->sim.now,
+	    .whole = whole,
 	    .running = b->running || b->paused,
 	    .paused = b->paused,
 	    .health = b->health,
@@ -496,6 +500,7 @@ static inline void request(struct world *w, struct body *b, const struct action 
 	struct entry begin = {.at = w->sim.now + 1,
 	    .kind = ENTRY_BEGIN,
 	    .body = body_number(w, b),
+	    .engine = b->engine,
 	    .number = ++w->calls,
 	    .start = a->kind == ACTION_START};
 
@@ -525,12 +530,28 @@ static inline void request(struct world *w, struct body *b, const struct action 
 		plan(w, begin);
 }
 
+/* Something is wanted of a container that the engine has no more: 404. */
+static inline void want_of_nobody(struct world *w, const struct action *a)
+{
+	struct entry e = {.at = w->sim.now + 1, .kind = ENTRY_LOOK, .engine = a->container->engine};
+
+	memcpy(e.id, a->container->id, 32);
+	if (a->kind == ACTION_RESTART || a->kind == ACTION_START)
+		e.kind = ENTRY_GONE;
+	else if (a->kind != ACTION_INSPECT)
+		return;
+	plan(w, e);
+}
+
 static inline void world_carry_out(struct simulation *s, const struct action *a)
 {
 	struct world *w = (struct world *)s;
 	struct body *b = body_of(w, a->container);
 
-	assert_non_null(b);
+	if (!b) {
+		want_of_nobody(w, a);
+		return;
+	}
 	switch (a->kind) {
 	case ACTION_RESTART:
 	case ACTION_START:
@@ -555,7 +576,7 @@ static inline void world_carry_out(struct simulation *s, const struct action *a)
 
 static inline void looked(struct world *w, struct body *b, const struct entry *e)
 {
-	struct container *c = containers_find(&w->sim.policy.containers, b->engine, e->id);
+	struct container *c = containers_find(&w->sim.policy.containers, e->engine, e->id);
 	struct policy_event event = {.kind = EVENT_FACTS, .facts = &e->facts};
 
 	if (!c || !c->looking)
@@ -568,7 +589,7 @@ static inline void looked(struct world *w, struct body *b, const struct entry *e
 
 static inline void look(struct world *w, struct body *b, const struct entry *e)
 {
-	struct container *c = containers_find(&w->sim.policy.containers, b->engine, e->id);
+	struct container *c = containers_find(&w->sim.policy.containers, e->engine, e->id);
 	struct entry answer = *e;
 
 	if (c && (!b->there || memcmp(b->id, e->id, 32))) {
@@ -580,7 +601,20 @@ static inline void look(struct world *w, struct body *b, const struct entry *e)
 	answer.kind = ENTRY_LOOKED;
 	answer.at = w->sim.now + w->look_takes / 2;
 	answer.facts = facts_of(w, b, true);
+	answer.facts.asked = e->at - w->look_takes / 2;
 	plan(w, answer);
+}
+
+static inline void gone(struct world *w, const struct entry *e)
+{
+	struct policy_answer a = {.kind = ANSWER_REFUSED, .status = 404};
+	struct container *c = containers_find(&w->sim.policy.containers, e->engine, e->id);
+
+	if (!c || c->state != STATE_RESTARTING)
+		return;
+	sim_event(&w->sim, c, &(struct policy_event){.kind = EVENT_ANSWER, .answer = &a});
+	policy_keep(&w->sim.policy, c, w->sim.now);
+	sim_turn(&w->sim);
 }
 
 static inline void carry_on(struct world *w)
@@ -591,6 +625,9 @@ static inline void carry_on(struct world *w)
 	switch (e.kind) {
 	case ENTRY_READ:
 		read_stream(w);
+		return;
+	case ENTRY_GONE:
+		gone(w, &e);
 		return;
 	case ENTRY_LIST:
 		plan(w, (struct entry){.at = w->sim.now + 30 * SECOND, .kind = ENTRY_LIST});
