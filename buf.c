@@ -82,10 +82,10 @@ void buf_vprint(struct buf *b, const char *format, va_list args)
 		b->failed = true;
 		return;
 	}
-	to = buf_room(b, (size_t)n + 1);
+	to = buf_room(b, (size_t)n);
 	if (!to)
 		return;
-	text_vprint(to, (size_t)n + 1, format, args);
+	text_vput(to, (size_t)n, format, args);
 	b->n += (size_t)n;
 }
 

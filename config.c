@@ -130,12 +130,6 @@ static const char *const later[] = {
     "AUTOHEAL_SANDBOX",
 };
 
-static const char *duration_words(const struct setting *s)
-{
-	return s->least ? "seconds or a time such as 90, 90s, 5m or 1h, at least 1 second"
-			: "seconds or a time such as 90, 90s, 5m or 1h";
-}
-
 static void describe(const struct setting *s, char *out, size_t cap)
 {
 	switch ((enum setting_type)s->type) {
@@ -143,7 +137,8 @@ static void describe(const struct setting *s, char *out, size_t cap)
 		text_print(out, cap, "true or false");
 		return;
 	case TYPE_DURATION:
-		text_print(out, cap, "%s", duration_words(s));
+		text_print(out, cap, "seconds or a time such as 90, 90s, 5m or 1h%s, at most %s",
+		    s->least ? ", at least 1 second" : "", s->most ? "31d" : "10 years");
 		return;
 	case TYPE_NUMBER:
 		text_print(out, cap, "a whole number from %llu to %llu",
@@ -168,18 +163,32 @@ static void describe(const struct setting *s, char *out, size_t cap)
 	text_print(out, cap, "a text");
 }
 
+/* "1.43" in its two numbers; nothing before, between or behind them. */
+static bool read_dotted(struct span text, struct span *left, struct span *right)
+{
+	const char *dot = text.n ? memchr(text.p, '.', text.n) : NULL;
+
+	*left = text;
+	*right = (struct span){NULL, 0};
+	if (!dot)
+		return true;
+	left->n = (size_t)(dot - text.p);
+	*right = (struct span){dot + 1, text.n - left->n - 1};
+	return left->n && right->n;
+}
+
 /* "2", "1.5" -> thousandths, at most three decimals. */
 static bool read_decimal(struct span text, uint64_t *out)
 {
-	struct span whole, rest = text;
+	struct span whole, decimals;
 	uint64_t value, part = 0;
 	uint64_t scale = 1000;
 
-	if (!span_next(&rest, '.', &whole) || !text_number(whole, 1000000, &value) || rest.n > 3)
+	if (!read_dotted(text, &whole, &decimals) || !text_number(whole, 1000000, &value))
 		return false;
-	if (rest.n && !text_number(rest, 999, &part))
+	if (decimals.n > 3 || (decimals.n && !text_number(decimals, 999, &part)))
 		return false;
-	for (size_t i = 0; i < rest.n; i++)
+	for (size_t i = 0; i < decimals.n; i++)
 		scale /= 10;
 	*out = value * 1000 + part * scale;
 	return true;
@@ -216,12 +225,13 @@ static bool is_storm(struct span text)
 
 static bool is_version(struct span text)
 {
-	struct span rest = text, major, minor;
+	struct span major, minor;
 	uint64_t v;
 
-	return !text.n ||
-	    (span_next(&rest, '.', &major) && span_next(&rest, '.', &minor) && !rest.n &&
-		text_number(major, 9, &v) && text_number(minor, 999, &v));
+	if (!text.n)
+		return true;
+	return read_dotted(text, &major, &minor) && minor.n && text_number(major, 9, &v) &&
+	    text_number(minor, 999, &v);
 }
 
 /* Reads one value into its field. The value is the field's text, and stays the environment's. */
@@ -235,11 +245,11 @@ static bool read_value(struct settings *settings, const struct setting *s, const
 
 	switch ((enum setting_type)s->type) {
 	case TYPE_STORM:
-		if (!is_storm(text))
+		if (!is_storm(span_of(value))) /* kept as it stands, so blanks are not cut off */
 			return false;
 		break;
 	case TYPE_VERSION:
-		if (!is_version(text))
+		if (!is_version(span_of(value)))
 			return false;
 		break;
 	case TYPE_TEXT:
@@ -320,6 +330,14 @@ static void warn_of_names(char *const *environment, void (*warn)(const char *))
 	}
 }
 
+static bool is_set(const struct settings *settings, const char *name)
+{
+	for (size_t i = 0; i < SETTINGS; i++)
+		if (!strcmp(table[i].name, name))
+			return settings->from_environment[i];
+	return false;
+}
+
 int config_read(struct settings *settings, char *const *environment, char *error, size_t error_size,
     void (*warn)(const char *))
 {
@@ -343,7 +361,7 @@ int config_read(struct settings *settings, char *const *environment, char *error
 		settings->from_environment[i] = true;
 	}
 	/* nobody wants every one-shot job of the host started again */
-	if (config_watches_all(settings) && !lookup(environment, "AUTOHEAL_RESTART_MODE"))
+	if (config_watches_all(settings) && !is_set(settings, "AUTOHEAL_RESTART_MODE"))
 		settings->mode = MODE_HEALTH;
 	warn_of_names(environment, warn);
 	return 0;

@@ -139,10 +139,10 @@ void docker_explain(const struct docker *d, int error, char *out, size_t cap)
 
 	if (d->target.local && (error == EACCES || error == EPERM) && !stat(d->target.place, &st)) {
 		text_print(out, cap,
-		    "no permission on %s: it belongs to uid %u, gid %u (mode %o), and autoheal runs as uid %u; give "
+		    "no permission on %s: it belongs to uid %u, gid %u, and autoheal runs as uid %u; give "
 		    "it that group (docker run --group-add %u, or --user %u:%u)",
-		    d->target.place, st.st_uid, st.st_gid, st.st_mode & 07777, (unsigned)geteuid(),
-		    st.st_gid, (unsigned)geteuid(), st.st_gid);
+		    d->target.place, st.st_uid, st.st_gid, (unsigned)geteuid(), st.st_gid,
+		    (unsigned)geteuid(), st.st_gid);
 	} else if (d->target.local && (error == ENOENT || error == ENOTDIR)) {
 		text_print(out, cap,
 		    "%s does not exist: is the engine running, and is its socket mounted here "

@@ -53,6 +53,12 @@ static struct span whole_text(const struct json *j, int token, char *out, size_t
 	return (struct span){out, json_text(j, token, out, cap)};
 }
 
+/* Seconds as nanoseconds; 0, unknown, where that makes no sense. */
+static int64_t whole_seconds(int64_t seconds)
+{
+	return seconds > 0 && seconds <= INT64_MAX / NANO_PER_SECOND ? seconds * NANO_PER_SECOND : 0;
+}
+
 bool facts_read_event(const struct json *j, struct engine_event *event)
 {
 	int type = json_get(j, 0, "Type"), action = json_get(j, 0, "Action");
@@ -72,7 +78,7 @@ bool facts_read_event(const struct json *j, struct engine_event *event)
 		return false;
 	event->time_nano = json_int(j, json_get(j, 0, "timeNano"), 0);
 	if (event->time_nano <= 0)
-		event->time_nano = json_int(j, json_get(j, 0, "time"), 0) * NANO_PER_SECOND;
+		event->time_nano = whole_seconds(json_int(j, json_get(j, 0, "time"), 0));
 	event->attributes = json_get(j, actor, "Attributes");
 	return true;
 }
@@ -94,7 +100,7 @@ static bool ends_with(struct span s, const char *end)
 }
 
 /* "Up 5 minutes (unhealthy)": the list's only word on health before API 1.52. */
-static enum container_health health_in_status(struct span status, bool podman)
+static enum container_health health_in_status(struct span status, bool says_all)
 {
 	if (ends_with(status, "(unhealthy)"))
 		return HEALTH_BAD;
@@ -102,7 +108,7 @@ static enum container_health health_in_status(struct span status, bool podman)
 		return HEALTH_GOOD;
 	if (ends_with(status, "(health: starting)") || ends_with(status, "(starting)"))
 		return HEALTH_STARTING;
-	return podman ? HEALTH_UNKNOWN : HEALTH_NONE;
+	return says_all ? HEALTH_NONE : HEALTH_UNKNOWN;
 }
 
 static enum container_health read_health(const struct json *j, int status)
@@ -148,6 +154,12 @@ static uint32_t as_uint32(int64_t v)
 	return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
 }
 
+/* Only then the list has room for a word on its health: "Up 2 minutes (Paused)" has none. */
+static bool is_just_running(const struct policy_facts *f)
+{
+	return f->running && !f->paused && !f->restarting;
+}
+
 bool facts_read_listed(const struct json *j, bool podman, struct container_facts *out)
 {
 	int health = json_get(j, 0, "Health");
@@ -163,7 +175,8 @@ bool facts_read_listed(const struct json *j, bool podman, struct container_facts
 		out->now.health = read_health(j, json_get(j, health, "Status"));
 		out->now.streak = as_uint32(json_int(j, json_get(j, health, "FailingStreak"), 0));
 	} else {
-		out->now.health = health_in_status(json_raw(j, json_get(j, 0, "Status")), podman);
+		out->now.health = health_in_status(
+		    json_raw(j, json_get(j, 0, "Status")), !podman && is_just_running(&out->now));
 	}
 	return true;
 }
@@ -199,7 +212,8 @@ static uint32_t read_stop_timeout(const struct json *j, int token)
 {
 	int64_t seconds = json_int(j, token, 10); /* absent: Docker's default */
 
-	return seconds < 0 ? WATCH_FOREVER : as_uint32(seconds);
+	/* what no clock will see is for ever, too */
+	return seconds < 0 || seconds >= WATCH_FOREVER ? WATCH_FOREVER : (uint32_t)seconds;
 }
 
 bool facts_read_inspected(const struct json *j, int64_t date, struct container_facts *out)

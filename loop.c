@@ -150,15 +150,18 @@ static struct timeval *until_next(const struct loop *loop, struct timeval *t)
 
 /* A stall shows in three ways: the turn's own work took long, the sleep lasted longer than planned
  * (the machine was suspended), or somebody told us (loop_suspect). */
-static void look_for_stall(struct loop *loop, uint64_t slept_from, const struct timeval *planned)
+static void look_for_stall(
+    struct loop *loop, uint64_t slept_from, uint64_t awake_from, const struct timeval *planned)
 {
 	uint64_t boot = clock_ms(CLOCK_BOOTTIME);
 	uint64_t plan = planned
 	    ? (uint64_t)planned->tv_sec * 1000 + (uint64_t)planned->tv_usec / 1000
 	    : UINT64_MAX / 2;
 
+	/* CLOCK_BOOTTIME goes on while the machine is suspended, CLOCK_MONOTONIC does not */
 	loop->stalled = slept_from - loop->boot > LOOP_STALL_MS ||
-	    boot - slept_from > plan + LOOP_STALL_MS;
+	    boot - slept_from > plan + LOOP_STALL_MS ||
+	    boot - slept_from > loop->now - awake_from + LOOP_STALL_MS;
 	loop->boot = boot;
 }
 
@@ -179,15 +182,16 @@ void loop_turn(struct loop *loop)
 	fd_set r = loop->read, w = loop->write;
 	int top = loop->top, ready;
 	struct timeval plan = {0}, left, *planned;
-	uint64_t slept_from;
+	uint64_t slept_from, awake_from;
 
 	loop_clock(loop);
 	planned = until_next(loop, &plan);
 	left = plan; /* Linux's select() changes what it is given */
 	slept_from = clock_ms(CLOCK_BOOTTIME);
+	awake_from = loop->now;
 	ready = select(top + 1, &r, &w, NULL, planned ? &left : NULL);
 	loop_clock(loop);
-	look_for_stall(loop, slept_from, planned);
+	look_for_stall(loop, slept_from, awake_from, planned);
 	fire_timers(loop);
 	if (ready <= 0)
 		return;

@@ -161,11 +161,15 @@ static void note(struct policy *p, struct container *c, const struct policy_even
 	}
 }
 
+#define STALE_MAX_MS (10 * 60 * 1000u) /* no list or inspect is under way so long */
+
 /* Whether the engine was asked before the container's last event: then the answer may speak of the time
  * before it (a list amid a restart shows an exited container). */
 static bool is_stale(const struct container *c, const struct policy_facts *f)
 {
-	return f->asked && (int32_t)((uint32_t)f->asked - c->changed) < 0;
+	uint32_t behind = c->changed - (uint32_t)f->asked;
+
+	return f->asked && behind && behind < STALE_MAX_MS;
 }
 
 void policy_on_event(struct policy *p, struct container *c, const struct policy_event *event,
@@ -230,9 +234,12 @@ bool policy_keep(struct policy *p, struct container *c, uint64_t now)
 	if (c->identity->heal) {
 		/* the history stays with the identity; what was heard of this one container does not */
 		policy_close_incident(c->identity->heal);
-		if (c->gone)
-			c->identity->heal->look_at = c->identity->heal->killed_at =
-			    c->identity->heal->given_until = 0;
+		if (c->gone) {
+			struct heal *h = c->identity->heal;
+
+			h->look_at = h->killed_at = h->given_until = h->own_until = 0;
+			h->late = false;
+		}
 	}
 	containers_remove(&p->containers, c, now);
 	return false;

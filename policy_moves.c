@@ -227,7 +227,8 @@ void policy_hands_off(struct policy *p, struct container *c, struct actions *out
 			    paused ? "Not restarted: somebody paused it"
 				   : "Not restarted: somebody stopped it");
 		policy_close_incident(h);
-		h->look_at = h->probation_until = h->healthy_since = 0;
+		h->look_at = h->probation_until = h->healthy_since = h->own_until = 0;
+		h->late = false;
 		if (!paused)
 			h->killed_at = 0; /* else the signal may end it yet, once it is unpaused */
 	}
@@ -503,7 +504,7 @@ static bool only_tells(struct policy *p, struct container *c, struct actions *ou
  * period hangs, or its stop timeout, on which it hangs how long a kill may take to end it. */
 static bool hangs_on_unknown(const struct container *c)
 {
-	if (c->own && c->own->start_period != WATCH_UNSET && !c->started)
+	if (c->own && c->own->start_period != WATCH_UNSET && !c->started && c->running)
 		return true;
 	return c->identity->heal->killed_at && c->stop_timeout == WATCH_UNSET;
 }

@@ -9,15 +9,27 @@
 
 #define MOUNTINFO_MAX (256 * 1024) /* a host with a thousand containers has a long one */
 
-/* The id among the parts of a path, from the end: Podman puts it above `userdata`. */
+/* Whether a hex digit stands there; SIZE_MAX is before the first. */
+static bool is_hex(struct span path, size_t at)
+{
+	return at < path.n && memchr("0123456789abcdef", path.p[at], 16);
+}
+
+/* The last id in a path: Podman puts it above `userdata`, systemd between "docker-" and ".scope", and
+ * of nested engines the inner one stands behind. */
 static struct span id_in_path(struct span path)
 {
-	struct span rest = path, part, found = {NULL, 0};
+	struct span found = {NULL, 0};
 	uint8_t id[32];
 
-	while (span_next(&rest, '/', &part))
-		if (text_unhex(part, id, 32))
-			found = part;
+	for (size_t i = 0; i + 64 <= path.n; i++) {
+		struct span part = {path.p + i, 64};
+
+		if (!text_unhex(part, id, 32) || is_hex(path, i - 1) || is_hex(path, i + 64))
+			continue;
+		found = part;
+		i += 63;
+	}
 	return found;
 }
 

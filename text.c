@@ -104,7 +104,7 @@ struct print_spec {
 
 static void put_byte(struct print_out *o, char c)
 {
-	if (o->n + 1 < o->cap)
+	if (o->n < o->cap)
 		o->p[o->n] = c;
 	o->n++;
 }
@@ -207,7 +207,7 @@ static void put_string(struct print_out *o, const struct print_spec *spec, const
 	put_padded(o, spec, s, n);
 }
 
-int text_vprint(char *out, size_t cap, const char *f, va_list given)
+int text_vput(char *out, size_t cap, const char *f, va_list given)
 {
 	struct print_out o = {.p = out, .cap = cap};
 	struct print_spec spec;
@@ -234,8 +234,15 @@ int text_vprint(char *out, size_t cap, const char *f, va_list given)
 		}
 	}
 	va_end(args);
-	out[o.n < cap ? o.n : cap - 1] = 0;
 	return (int)o.n;
+}
+
+int text_vprint(char *out, size_t cap, const char *format, va_list args)
+{
+	int n = text_vput(out, cap - 1, format, args);
+
+	out[(size_t)n < cap ? (size_t)n : cap - 1] = 0;
+	return n;
 }
 
 int text_print(char *out, size_t cap, const char *format, ...)

@@ -36,6 +36,9 @@ size_t span_copy(struct span s, char *out, size_t cap);
 int text_print(char *out, size_t cap, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int text_vprint(char *out, size_t cap, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
+/* The same without the terminating zero: all of room is for the text. */
+int text_vput(char *out, size_t room, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 
 /* Decimal digits only, at most max; false on anything else. */
 bool text_number(struct span s, uint64_t max, uint64_t *out);

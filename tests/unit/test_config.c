@@ -313,6 +313,7 @@ static void test_a_bad_value_is_a_sentence_with_name_value_and_what_is_accepted(
 	    {"AUTOHEAL_BACKOFF_MULTIPLIER", "101", "a number from 1 to 100, such as 1.5"},
 	    {"AUTOHEAL_BACKOFF_MULTIPLIER", "100.001", "a number from 1 to 100, such as 1.5"},
 	    {"AUTOHEAL_BACKOFF_MULTIPLIER", "1.2345", "a number from 1 to 100, such as 1.5"},
+	    {"AUTOHEAL_BACKOFF_MULTIPLIER", "1.0005", "a number from 1 to 100, such as 1.5"},
 	    {"AUTOHEAL_BACKOFF_MULTIPLIER", "1.5.5", "a number from 1 to 100, such as 1.5"},
 	    {"AUTOHEAL_BACKOFF_MULTIPLIER", "1,5", "a number from 1 to 100, such as 1.5"},
 	    {"AUTOHEAL_BACKOFF_MULTIPLIER", "-2", "a number from 1 to 100, such as 1.5"},
@@ -695,6 +696,33 @@ static void test_the_defaults_print_as_the_contract_shows_them(void **state)
 	buf_free(&printed);
 }
 
+static void assert_plain_names(int object)
+{
+	int key = -1, value, again, unused;
+
+	while (json_next_member(&json, object, &key, &value)) {
+		struct span name = json_raw(&json, key);
+
+		if (memchr(name.p, '.', name.n))
+			fail_msg("a member is named %.*s", (int)name.n, name.p);
+		again = key;
+		while (json_next_member(&json, object, &again, &unused))
+			if (span_equal(name, json_raw(&json, again)))
+				fail_msg("there are two members %.*s", (int)name.n, name.p);
+		if (json_is_object(&json, value))
+			assert_plain_names(value);
+	}
+}
+
+static void test_every_member_stands_in_its_own_section_once(void **state)
+{
+	(void)state;
+	read_none();
+	print("{}");
+	assert_plain_names(0);
+	buf_free(&printed);
+}
+
 static void test_changed_values_are_printed(void **state)
 {
 	static const struct {
@@ -856,6 +884,7 @@ int main(void)
 	    cmocka_unit_test(test_a_long_unknown_name_is_cut),
 	    cmocka_unit_test(test_names_of_parts_to_come_are_warned_of_once),
 	    cmocka_unit_test(test_the_defaults_print_as_the_contract_shows_them),
+	    cmocka_unit_test(test_every_member_stands_in_its_own_section_once),
 	    cmocka_unit_test(test_changed_values_are_printed),
 	    cmocka_unit_test(test_foreign_bytes_print_as_json),
 	    cmocka_unit_test(test_what_the_environment_sets_is_locked),

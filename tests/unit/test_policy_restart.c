@@ -128,6 +128,25 @@ static void test_after_the_deadline_events_and_inspect_tell(void **state)
 
 /* ---- refused ----------------------------------------------------------------------------------- */
 
+/* An exited container has no start that could be asked for. */
+static void test_what_our_restart_left_down_has_no_start_period(void **state)
+{
+	struct label_settings own = sim_no_labels;
+
+	(void)state;
+	own.start_period = 100 * SECOND;
+	begin(NULL);
+	labels(web, own);
+	sick(web);
+	facts(web, listed(HEALTH_STARTING)); /* so its start was missed */
+	stops(web);
+	refused(web);
+	wait_for(10 * SECOND);
+	expect("RESTART, restart:failure, INSPECT");
+	facts(web, exited());
+	expect("START");
+}
+
 /* Sick again and again; each try is refused. The wait before the next, or the quarantine. */
 static void refused_and_waits(const uint64_t *waits, size_t count)
 {
@@ -590,6 +609,35 @@ static void test_a_person_after_the_deadline_and_the_recovery(void **state)
 	state_is(web, STATE_HANDS_OFF);
 }
 
+static void test_a_person_after_the_deadline_and_a_pause(void **state)
+{
+	(void)state;
+	begin(NULL);
+	sick(web);
+	wait_for(50 * SECOND);
+	happens(web, EVENT_PAUSE);
+	happens(web, EVENT_UNPAUSE);
+	expect("RESTART, restart:failure, ABANDON");
+	wait_for(10 * SECOND);
+	stops(web);
+	state_is(web, STATE_HANDS_OFF);
+}
+
+static void test_a_person_after_the_deadline_and_a_recreate(void **state)
+{
+	(void)state;
+	begin(NULL);
+	sick(web);
+	wait_for(50 * SECOND);
+	expect("RESTART, restart:failure, ABANDON");
+	policy_forget(&s.policy, web, true, s.now);
+	web = sim_add(&s, 0, "web");
+	happens(web, EVENT_START);
+	wait_for(10 * SECOND);
+	stops(web);
+	state_is(web, STATE_HANDS_OFF);
+}
+
 /* ---- slots ------------------------------------------------------------------------------------- */
 
 static struct container *all[6];
@@ -767,6 +815,9 @@ int main(void)
 	    STORY(an_exit_between_its_start_and_the_answer_counts),
 	    STORY(stopped_while_nobody_watched_after_a_heal_that_did_not_help),
 	    STORY(a_person_after_the_deadline_and_the_recovery),
+	    STORY(a_person_after_the_deadline_and_a_pause),
+	    STORY(a_person_after_the_deadline_and_a_recreate),
+	    STORY(what_our_restart_left_down_has_no_start_period),
 	};
 
 	return cmocka_run_group_tests_name("policy, requests", tests, NULL, NULL);

@@ -152,6 +152,23 @@ static void test_a_container_in_anothers_network_is_not_that_other(void **state)
 	    OWN);
 }
 
+/* The same with systemd as cgroup driver, and with Podman, whose files are one's own but for hosts. */
+static void test_other_spellings_of_the_cgroup(void **state)
+{
+#define CGROUP_AT(path) \
+	"171 170 0:29 " path " /sys/fs/cgroup/memory ro,nosuid - cgroup cgroup rw,memory\n"
+	(void)state;
+	assert_id(ROOT_OF_DOCKER CGROUP_AT("/system.slice/docker-" OWN ".scope")
+		      FILES("/var/lib/docker/containers/" OTHER),
+	    OWN);
+	assert_id(ROOT_OF_DOCKER CGROUP_AT("/docker/" OTHER "/docker/" OWN)
+		      FILES("/var/lib/docker/containers/" OWN),
+	    OWN); /* Docker in Docker */
+	assert_id(ROOT_OF_DOCKER CGROUP_AT("/libpod_parent/libpod-" OWN)
+		      FILES("/containers/storage/overlay-containers/" OWN "/userdata"),
+	    OWN);
+}
+
 /* ---- elsewhere ------------------------------------------------------------------------------- */
 
 static void test_a_bare_host_with_many_containers_has_no_id(void **state)
@@ -200,13 +217,15 @@ static void test_other_mounts_say_nothing(void **state)
 	    "/hostname rw - ext4 x rw",
 	    "183 143 254:0 /x/" OWN "/_data /data rw - ext4 /dev/vda rw",
 	    "183 143 254:0 / /etc/hosts rw - ext4 /dev/" OWN " rw",
+	    /* somebody else's cgroup, mounted to be looked at, and what only looks like one */
+	    "171 170 0:29 /docker/" OTHER " /watched/memory rw - cgroup cgroup rw,memory",
+	    "171 170 254:0 /x/" OTHER " /sys/fs/cgroup/x rw - ext4 /dev/vda rw",
 	    /* no id in the path: too short, too long, no hex, part of a name */
 	    "183 143 254:0 /home/user/hosts /etc/hosts rw - ext4 /dev/vda rw",
 	    "183 143 254:0 /x/65d0ddd115fb/hosts /etc/hosts rw - ext4 /dev/vda rw",
 	    "183 143 254:0 /x/" OWN "0/hosts /etc/hosts rw - ext4 /dev/vda rw",
 	    "183 143 254:0 /x/x5d0ddd115fb36e9150467ce20ff6b5f8a6dca11155dbba642d27a56006da1fd/hosts "
 	    "/etc/hosts rw - ext4 /dev/vda rw",
-	    "183 143 254:0 /x/docker-" OWN ".scope/hosts /etc/hosts rw - ext4 /dev/vda rw",
 	    /* Kubernetes: the id of a pod is another thing */
 	    "183 143 254:0 /var/lib/kubelet/pods/0e1b2c3d-1111-2222-3333-444455556666/etc-hosts /etc/hosts "
 	    "rw - ext4 /dev/vda rw",
@@ -253,6 +272,7 @@ int main(void)
 	    cmocka_unit_test(test_one_of_the_files_is_enough),
 	    cmocka_unit_test(test_a_file_mounted_by_the_user_is_passed_over),
 	    cmocka_unit_test(test_a_container_in_anothers_network_is_not_that_other),
+	    cmocka_unit_test(test_other_spellings_of_the_cgroup),
 	    cmocka_unit_test(test_a_bare_host_with_many_containers_has_no_id),
 	    cmocka_unit_test(test_other_mounts_say_nothing),
 	    cmocka_unit_test(test_a_text_cut_anywhere_finds_the_id_or_none),

@@ -279,7 +279,8 @@ static void test_an_unreadable_label_is_named_and_the_default_holds(void **state
 {
 	static const char *const rows[][2] = {{"autoheal.cooldown", "soon"},
 	    {"autoheal.cooldown", ""}, {"autoheal.cooldown", "-1"}, {"autoheal.cooldown", "1.5"},
-	    {"autoheal.cooldown", "4000d"}, {"autoheal.cooldown", "99999999999999999999"},
+	    {"autoheal.cooldown", "4000d"}, {"autoheal.cooldown", "50d"},
+	    {"autoheal.cooldown", "4294967295ms"}, {"autoheal.cooldown", "99999999999999999999"},
 	    {"autoheal.stop.timeout", "-2"}, {"autoheal.stop.timeout", "never"},
 	    {"autoheal.unhealthy.for", "true"}, {"autoheal.start.period", "1h30m"},
 	    {"autoheal.max.restarts", "65"}, {"autoheal.max.restarts", "-1"},
