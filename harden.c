@@ -4,8 +4,8 @@
 #include <elf.h>
 #include <errno.h>
 #include <stdint.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #if UINTPTR_MAX > UINT32_MAX
 typedef Elf64_Ehdr elf_header;
@@ -20,7 +20,7 @@ extern const elf_header __ehdr_start __attribute__((visibility("hidden")));
 
 int harden_relro(void)
 {
-	uintptr_t base = (uintptr_t)&__ehdr_start, page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t base = (uintptr_t)&__ehdr_start, page = getauxval(AT_PAGESZ);
 	const program_header *headers = (const program_header *)(base + __ehdr_start.e_phoff);
 
 	for (unsigned i = 0; i < __ehdr_start.e_phnum; i++) {

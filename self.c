@@ -126,9 +126,13 @@ static bool is_from_mounts(struct monitor *monitor)
 /* A name that may stand in a path as it is. */
 static bool is_plain(const char *name)
 {
-	return name[0] &&
-	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
-	    strlen(name);
+	for (const char *p = name; *p; p++) {
+		bool letter = (*p | 32) >= 'a' && (*p | 32) <= 'z';
+
+		if (!letter && !(*p >= '0' && *p <= '9') && *p != '_' && *p != '.' && *p != '-')
+			return false;
+	}
+	return *name != 0;
 }
 
 void self_find(struct monitor *monitor, struct docker *engine)
