@@ -82,7 +82,7 @@ struct heal {
 	bool died_again;        /* it was started by our request, and exited before the answer */
 	bool healthy_again;     /* and its health after that start */
 	bool echo_over;         /* the engine's `restart` event of our request was seen */
-	bool late; /* its deadline passed: it may be carried out yet */
+	bool late;              /* its deadline passed: it may be carried out yet */
 	bool lost;              /* the connection broke before the answer came */
 	bool may_be_down;       /* our request failed, and may have stopped it all the same */
 	bool down_by_us;        /* our restart stopped it and did not bring it up */

@@ -207,10 +207,11 @@ static void put_string(struct print_out *o, const struct print_spec *spec, const
 	put_padded(o, spec, s, n);
 }
 
-int text_vput(char *out, size_t cap, const char *f, va_list given)
+int text_vput(char *out, size_t room, const char *format, va_list given)
 {
-	struct print_out o = {.p = out, .cap = cap};
+	struct print_out o = {.p = out, .cap = room};
 	struct print_spec spec;
+	const char *f = format;
 	va_list args;
 
 	va_copy(args, given);

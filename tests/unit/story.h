@@ -78,8 +78,8 @@ static inline void happens(struct container *c, enum policy_event_kind kind)
 
 static inline void dies(struct container *c, int code)
 {
-	sim_event(
-	    &s, c, &(struct policy_event){.kind = EVENT_DIE, .has_exit_code = true, .exit_code = code});
+	sim_event(&s, c,
+	    &(struct policy_event){.kind = EVENT_DIE, .has_exit_code = true, .exit_code = code});
 	turn();
 }
 
@@ -181,8 +181,8 @@ static inline void unsent(struct container *c)
 /* Reads the next word of "kill die stop". */
 static inline bool next_event(struct span *words, enum policy_event_kind *kind)
 {
-	static const char *const names[] = {"start", "die", "stop", "kill", "pause", "unpause", "restart",
-	    "healthy", "unhealthy"};
+	static const char *const names[] = {
+	    "start", "die", "stop", "kill", "pause", "unpause", "restart", "healthy", "unhealthy"};
 	struct span word;
 
 	if (!span_next(words, ' ', &word))
@@ -227,7 +227,8 @@ static inline void healed(struct container *c)
 	expect_at(words, __FILE__, __LINE__);
 	restarted(c);
 	happens(c, EVENT_HEALTHY);
-	snprintf(words, sizeof words, "restart:success%s%s, recovered:healthy%s%s", blank, of, blank, of);
+	snprintf(words, sizeof words, "restart:success%s%s, recovered:healthy%s%s", blank, of,
+	    blank, of);
 	expect_at(words, __FILE__, __LINE__);
 }
 

@@ -584,8 +584,8 @@ static void test_a_person_in_the_cooldown(void **state)
 /* A foreign restart counts for the cooldown like one of ours, and does not wait for it. */
 static void test_another_tools_restart_begins_the_cooldown(void **state)
 {
-	static const char *const orders[] = {"kill die stop start restart", "kill stop die start restart",
-	    "restart stop die start" /* Podman */};
+	static const char *const orders[] = {"kill die stop start restart",
+	    "kill stop die start restart", "restart stop die start" /* Podman */};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(orders); i++) {

@@ -81,8 +81,8 @@ static void show(const char *what, const struct body *b)
 	    "%-30s %2u restarts, %2u recovered, %2u relapsed, %u exited, %u timeout, %u quarantined, "
 	    "%u released; %s, %s; at",
 	    what, life.restarts, life.recovered, life.relapsed, life.exited, life.timeouts,
-	    life.quarantined, life.released,
-	    policy_state_name(container_of(w, b)->state), policy_health_name(b->health));
+	    life.quarantined, life.released, policy_state_name(container_of(w, b)->state),
+	    policy_health_name(b->health));
 
 	for (unsigned i = 0; i < life.restarts && i < 8; i++)
 		n += snprintf(line + n, sizeof line - (size_t)n, " %llu",

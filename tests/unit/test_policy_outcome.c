@@ -393,8 +393,8 @@ static void test_a_short_recovery_time_ends_too(void **state)
 			still_sick(web);
 	}
 	if (!strstr(s.happened, "not_recovered:timeout"))
-		fail_msg("after 20 s: %s, %s, nothing due", s.happened,
-		    policy_state_name(web->state));
+		fail_msg(
+		    "after 20 s: %s, %s, nothing due", s.happened, policy_state_name(web->state));
 }
 
 static void test_the_restart_count(void **state)

@@ -94,12 +94,12 @@ static unsigned steps_done, requests_done, healed_by_us, quarantines, releases;
 static struct shadow {
 	bool running, paused, hands_off, down_by_us;
 	enum container_health health;
-	uint64_t started;    /* as far as it was told; NEVER */
-	uint64_t proof;      /* when it was proven sick, or down by us */
-	uint64_t killed_at;  /* by somebody else */
-	uint64_t answered;   /* the end of the last restart, ours or not */
-	uint64_t ours_until; /* events may be echoes of our own request */
-	uint64_t requests, told, unclear; /* unclear: the last request did not succeed */
+	uint64_t started;                    /* as far as it was told; NEVER */
+	uint64_t proof;                      /* when it was proven sick, or down by us */
+	uint64_t killed_at;                  /* by somebody else */
+	uint64_t answered;                   /* the end of the last restart, ours or not */
+	uint64_t ours_until;                 /* events may be echoes of our own request */
+	uint64_t requests, told, unclear;    /* unclear: the last request did not succeed */
 	uint64_t times[CONFIG_RESTARTS_MAX]; /* of requests, a ring */
 	const struct identity *identity;     /* whose they are */
 	uint64_t inspects, inspected_since;
@@ -118,14 +118,16 @@ __attribute__((format(printf, 2, 3))) static void trace(const struct body *b, co
 	struct shadow *h = shadow_of(b);
 	char *line = h->trace[h->traced % TRACE];
 	va_list args;
-	int n = snprintf(line, sizeof h->trace[0], "%10.3f ", (double)(w->sim.now - SIM_BEGINS) / 1000);
+	int n = snprintf(
+	    line, sizeof h->trace[0], "%10.3f ", (double)(w->sim.now - SIM_BEGINS) / 1000);
 
 	va_start(args, format);
 	vsnprintf(line + n, sizeof h->trace[0] - (size_t)n, format, args);
 	va_end(args);
 	/* what is heard again and again is shown once */
 	for (unsigned i = 1; i < 4 && i <= h->traced; i++)
-		if (!strcmp(strchr(line + 10, ' '), strchr(h->trace[(h->traced - i) % TRACE] + 10, ' ')))
+		if (!strcmp(strchr(line + 10, ' '),
+			strchr(h->trace[(h->traced - i) % TRACE] + 10, ' ')))
 			return;
 	h->traced++;
 }
@@ -155,7 +157,8 @@ static void breaks(enum rule rule, const struct body *b)
 		return;
 	print_error("  %s on engine %u", b->name, b->engine);
 	if ((c = container_of(w, b)) && c->identity->heal)
-		print_error(", %s; our echoes until %.3f, answered %.3f, killed %.3f, cooldown %llu s",
+		print_error(
+		    ", %s; our echoes until %.3f, answered %.3f, killed %.3f, cooldown %llu s",
 		    policy_state_name(c->state), clock_of(c->identity->heal->own_until),
 		    clock_of(c->identity->heal->answered), clock_of(c->identity->heal->killed_at),
 		    (unsigned long long)or_setting(b->own.cooldown, w->sim.settings.cooldown) / 1000);
@@ -200,7 +203,7 @@ static void saw_facts(struct shadow *h, const struct body *b, const struct polic
 {
 	uint32_t retries = f->check_retries ? f->check_retries : 3;
 	bool sick = f->whole && f->running && !f->paused && f->health == HEALTH_BAD &&
-		    f->streak >= retries;
+	    f->streak >= retries;
 
 	h->paused = f->paused;
 	if (!f->running && h->running)
@@ -216,8 +219,10 @@ static void saw_facts(struct shadow *h, const struct body *b, const struct polic
 	if (f->whole || f->health != HEALTH_BAD)
 		h->proof = sick || (f->whole && !f->running && h->down_by_us) ? w->sim.now : NEVER;
 	trace(b, "%s: %s%s, %s %u", f->whole ? "inspect" : "list",
-	    f->paused ? "paused" : f->running ? "running" : "exited", sick ? ", sick" : "",
-	    policy_health_name(f->health), f->streak);
+	    f->paused        ? "paused"
+		: f->running ? "running"
+			     : "exited",
+	    sick ? ", sick" : "", policy_health_name(f->health), f->streak);
 }
 
 /* Counts hang on the identity; one that gets another begins anew. */
@@ -314,7 +319,7 @@ static unsigned restarts_in_window(const struct shadow *h)
 
 	for (size_t i = 0; i < CONFIG_RESTARTS_MAX; i++)
 		count += h->times[i] &&
-			 w->sim.now - h->times[i] < w->sim.settings.restart_window - SECOND;
+		    w->sim.now - h->times[i] < w->sim.settings.restart_window - SECOND;
 	return count;
 }
 
@@ -346,7 +351,8 @@ static void on_request(struct world *world, struct body *b, const struct action 
 	holds(!h->hands_off, RULE_HANDS_OFF, b);
 	holds(a->kind == ACTION_START ? !h->running && h->down_by_us : h->running, RULE_EXITED, b);
 	holds(h->proof == now, RULE_PROOF, b);
-	holds(!h->killed_at || now >= h->killed_at + stop * 1000 + POLICY_KILL_GRACE_MS, RULE_KILL, b);
+	holds(!h->killed_at || now >= h->killed_at + stop * 1000 + POLICY_KILL_GRACE_MS, RULE_KILL,
+	    b);
 	holds(now >= SIM_BEGINS + s->start_period, RULE_START_PERIOD, b);
 	if (b->own.start_period != WATCH_UNSET && h->started != NEVER)
 		holds(now + SECOND >= h->started + b->own.start_period, RULE_OWN_START_PERIOD, b);
@@ -656,7 +662,7 @@ static void the_end_of_history(void)
 	}
 	for (unsigned i = 0; i < 2; i++)
 		holds(w->sim.policy.engines[i].busy == in_flight(i) ||
-			  w->sim.policy.engines[i].busy <= w->sim.settings.max_parallel,
+			w->sim.policy.engines[i].busy <= w->sim.settings.max_parallel,
 		    RULE_MAX_PARALLEL, NULL);
 	/* all fall silent: nothing is under way, and no slot is taken */
 	w->sim.policy.stopping = true;
@@ -738,7 +744,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_holds_whatever_happens)};
 	const char *given = getenv("AUTOHEAL_SEED");
 
-	seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 1000 + (uint64_t)getpid() % 1000;
+	seed = given ? strtoull(given, NULL, 10)
+		     : (uint64_t)time(NULL) * 1000 + (uint64_t)getpid() % 1000;
 	chance_state = seed;
 	print_message("AUTOHEAL_SEED=%llu\n", (unsigned long long)seed);
 	signal(SIGALRM, too_long);

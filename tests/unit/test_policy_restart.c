@@ -181,8 +181,8 @@ static void test_back_off_grows_and_is_capped(void **state)
 	(void)state;
 	begin("AUTOHEAL_MAX_RESTARTS=0", NULL);
 	refused_and_waits(usual, COUNT(usual));
-	begin("AUTOHEAL_MAX_RESTARTS=0", "AUTOHEAL_BACKOFF_INITIAL=5", "AUTOHEAL_BACKOFF_MULTIPLIER=1.5",
-	    "AUTOHEAL_BACKOFF_MAX=12", NULL);
+	begin("AUTOHEAL_MAX_RESTARTS=0", "AUTOHEAL_BACKOFF_INITIAL=5",
+	    "AUTOHEAL_BACKOFF_MULTIPLIER=1.5", "AUTOHEAL_BACKOFF_MAX=12", NULL);
 	refused_and_waits(other, COUNT(other));
 	begin("AUTOHEAL_MAX_RESTARTS=0", "AUTOHEAL_BACKOFF=false", NULL);
 	refused_and_waits(none, COUNT(none));
@@ -585,7 +585,8 @@ static void test_stopped_while_nobody_watched_after_a_heal_that_did_not_help(voi
 	still_sick(web);
 	expect("RESTART, restart:success, INSPECT, not_recovered:timeout");
 	/* the stream is away, and a person stops it */
-	facts(web, (struct policy_facts){.stop_timeout = WATCH_UNSET, .health = HEALTH_NONE, .age_ms = -1});
+	facts(web,
+	    (struct policy_facts){.stop_timeout = WATCH_UNSET, .health = HEALTH_NONE, .age_ms = -1});
 	wait_for(10 * MINUTE);
 	if (web->looking)
 		facts(web, exited());
@@ -669,8 +670,8 @@ static void test_at_most_so_many_at_once_the_rest_in_order(void **state)
 		if (i + 2 < COUNT(all)) {
 			struct container *next = all[i + 2];
 
-			snprintf(words, sizeof words, "restart:success %s, INSPECT %s", all[i]->name,
-			    next->name);
+			snprintf(words, sizeof words, "restart:success %s, INSPECT %s",
+			    all[i]->name, next->name);
 			expect(words);
 			still_sick(next);
 			snprintf(words, sizeof words, "RESTART %s", next->name);

@@ -94,14 +94,14 @@ struct world {
 	size_t entries_count;
 	struct stream_event stream[WORLD_STREAM];
 	size_t stream_count;
-	bool reading;    /* an ENTRY_READ is planned */
+	bool reading; /* an ENTRY_READ is planned */
 	uint64_t orders, calls, ids;
-	uint64_t lag;    /* of the stream */
+	uint64_t lag; /* of the stream */
 	uint64_t look_takes;
-	bool new_order;  /* engine 28: stop before die */
-	bool deaf;       /* the stream is cut, and what happens meanwhile is lost */
-	bool backlog;    /* what is read now is no proof */
-	bool no_looks;   /* inspects fail */
+	bool new_order; /* engine 28: stop before die */
+	bool deaf;      /* the stream is cut, and what happens meanwhile is lost */
+	bool backlog;   /* what is read now is no proof */
+	bool no_looks;  /* inspects fail */
 	/* what a test wants to know; each may be NULL */
 	enum fate (*choose)(struct world *w, struct body *b);
 	void (*requested)(struct world *w, struct body *b, const struct action *a);
@@ -310,8 +310,8 @@ static inline void list(struct world *w)
 		if (!c && b->running)
 			c = take_up(w, b);
 		if (c)
-			give(w, b, c,
-			    &(struct policy_event){.kind = EVENT_FACTS, .facts = &f}, false);
+			give(w, b, c, &(struct policy_event){.kind = EVENT_FACTS, .facts = &f},
+			    false);
 	}
 	while ((c = containers_next(&w->sim.policy.containers, &at))) {
 		const struct body *b = body_of(w, c);
@@ -346,8 +346,8 @@ static inline void body_starts(struct world *w, struct body *b, bool ours)
 
 static inline void body_ends(struct world *w, struct body *b, int code, bool ours, bool stopped)
 {
-	struct stream_event die = {.ours = ours,
-	    .event = {.kind = EVENT_DIE, .has_exit_code = true, .exit_code = code}};
+	struct stream_event die = {
+	    .ours = ours, .event = {.kind = EVENT_DIE, .has_exit_code = true, .exit_code = code}};
 
 	b->running = b->paused = false;
 	b->exit_code = code;
