@@ -94,9 +94,7 @@ int docker_read_target(struct docker_target *t, const char *url, char *error, si
 /* Whether something is there, be it a socket that nobody answers on. */
 static bool exists(const char *path)
 {
-	struct stat st;
-
-	return !lstat(path, &st);
+	return !access(path, F_OK);
 }
 
 int docker_find_target(struct docker_target *t, const struct settings *s, const char *runtime_dir,

@@ -515,7 +515,7 @@ static struct container *add(
 		c->state = STATE_QUARANTINED;
 	for (int i = 0; i < who->labels.unreadable_count; i++)
 		log_line(LOG_WARNING, "monitor",
-		    "Container '%s' has the label %s, which makes no sense; the default holds",
+		    "Container '%s' has the label %s, which this version does not understand",
 		    c->name, who->labels.unreadable[i]);
 	if (who->reason != REASON_LABEL) {
 		watch_say(who->reason, m->settings, words, sizeof(words));

@@ -489,8 +489,7 @@ static bool only_tells(struct policy *p, struct container *c, struct actions *ou
 	} else if (c->own && c->own->no_restart) {
 		if (!h->notified)
 			policy_tell(out, c, AUDIT_RESTART, "success",
-			    "Unhealthy; its label says autoheal.restart.enable=false, so it is only "
-			    "told")
+			    "Unhealthy, but only told: autoheal.restart.enable or .action wants it so")
 			    ->did = "notify";
 		h->notified = true;
 	} else {

@@ -279,16 +279,10 @@ bool text_number(struct span s, uint64_t max, uint64_t *out)
 static bool duration_unit(struct span unit, uint64_t *factor)
 {
 	static const struct {
-		const char *name;
-		uint64_t ms;
-	} units[] = {
-	    {"", 1000},
-	    {"s", 1000},
-	    {"ms", 1},
-	    {"m", 60 * 1000},
-	    {"h", 3600 * 1000},
-	    {"d", 24 * 3600 * 1000},
-	};
+		char name[4];
+		uint32_t ms;
+	} units[] = {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60 * 1000}, {"h", 3600 * 1000},
+	    {"d", 24 * 3600 * 1000}};
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (span_is(unit, units[i].name)) {
@@ -319,17 +313,12 @@ bool text_duration(struct span s, uint64_t *milliseconds)
 
 bool text_boolean(struct span s, bool *out)
 {
-	static const char *const yes[] = {"true", "1", "yes", "on"};
-	static const char *const no[] = {"false", "0", "no", "off"};
+	static const char words[][6] = {"true", "1", "yes", "on", "false", "0", "no", "off"};
 
 	s = span_trim(s);
-	for (size_t i = 0; i < 4; i++) {
-		if (span_is_nocase(s, yes[i])) {
-			*out = true;
-			return true;
-		}
-		if (span_is_nocase(s, no[i])) {
-			*out = false;
+	for (size_t i = 0; i < 8; i++) {
+		if (span_is_nocase(s, words[i])) {
+			*out = i < 4;
 			return true;
 		}
 	}

@@ -65,6 +65,24 @@ static void read_switch(struct watch_labels *out, const char *label, struct span
 	*off = !on;
 }
 
+/* Either of two labels may want that a container is only told about. */
+static void tell_only(struct watch_labels *out, bool only)
+{
+	out->own.no_restart |= only;
+	out->has_own |= only;
+}
+
+/* Whoever wants something else than a restart must not get one: what this version cannot do is told in
+ * its place. */
+static void read_action(struct watch_labels *out, struct span value)
+{
+	if (span_is(value, "restart"))
+		return;
+	tell_only(out, span_is(value, "notify") || span_is(value, "stop") || span_is(value, "kill"));
+	if (!span_is(value, "notify"))
+		unreadable(out, "autoheal.action", value);
+}
+
 static void read_own_label(struct watch_labels *out, struct span key, struct span value)
 {
 	struct label_settings *own = &out->own;
@@ -74,9 +92,13 @@ static void read_own_label(struct watch_labels *out, struct span key, struct spa
 	else if (span_is(key, "autoheal.monitor.enable"))
 		read_switch(out, "autoheal.monitor.enable", value, &out->monitor_off);
 	else if (span_is(key, "autoheal.restart.enable")) {
-		read_switch(out, "autoheal.restart.enable", value, &own->no_restart);
-		out->has_own |= own->no_restart;
-	} else if (span_is(key, "autoheal.unhealthy.for"))
+		bool off = false;
+
+		read_switch(out, "autoheal.restart.enable", value, &off);
+		tell_only(out, off);
+	} else if (span_is(key, "autoheal.action"))
+		read_action(out, value);
+	else if (span_is(key, "autoheal.unhealthy.for"))
 		read_time(out, "autoheal.unhealthy.for", value, &own->unhealthy_for);
 	else if (span_is(key, "autoheal.start.period"))
 		read_time(out, "autoheal.start.period", value, &own->start_period);

@@ -283,6 +283,23 @@ static void test_facts_older_than_the_last_event_are_no_proof(void **state)
 	assert_true(web->running);
 }
 
+/* The list is ahead of the stream: it shows the exit, and an unhealthy from before is read later. */
+static void test_unhealthy_of_one_that_exited_is_no_proof(void **state)
+{
+	struct policy_facts f = listed(HEALTH_BAD);
+
+	(void)state;
+	begin(NULL);
+	change(&f, "exited");
+	facts(web, f);
+	sick(web);
+	expect("INSPECT");
+	facts(web, exited());
+	dies(web, 1);
+	wait_for(HOUR);
+	expect("");
+}
+
 /* ---- intent ------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -1060,6 +1077,7 @@ int main(void)
 	    STORY(stopping_ends_while_a_quarantine_would_try_again),
 	    STORY(a_container_that_has_been_quiet_for_weeks),
 	    STORY(facts_older_than_the_last_event_are_no_proof),
+	    STORY(unhealthy_of_one_that_exited_is_no_proof),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);

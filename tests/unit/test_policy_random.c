@@ -190,6 +190,7 @@ static void saw_an_end(struct shadow *h, const struct policy_event *e, bool ours
 	h->proof = NEVER;
 	if (may_be_ours(h, ours)) {
 		h->down_by_us = true;
+		h->paused = h->hands_off = false;
 	} else if (e->kind == EVENT_STOP || (first && h->killed_at)) {
 		h->hands_off = true;
 		h->down_by_us = false;
@@ -535,6 +536,7 @@ static void somebody_calls_the_api(struct body *b)
 		sim_event(&w->sim, c, &(struct policy_event){.kind = EVENT_RELEASE});
 	} else if (c->state != STATE_RESTARTING) {
 		trace(b, "excluded; the list brings it back");
+		h->killed_at = 0;
 		forget(w, c, false);
 	}
 	sim_turn(&w->sim);

@@ -639,6 +639,27 @@ static void test_a_person_after_the_deadline_and_a_recreate(void **state)
 	state_is(web, STATE_HANDS_OFF);
 }
 
+static void test_a_person_after_the_deadline_and_a_late_restart_of_podmans(void **state)
+{
+	(void)state;
+	begin(NULL);
+	s.policy.engines[0].asks_first = true;
+	facts(web, inspected(HEALTH_BAD));
+	wait_for(50 * SECOND);
+	expect("RESTART, restart:failure, ABANDON");
+	happens(web, EVENT_RESTARTED);
+	facts(web, listed(HEALTH_GOOD));
+	expect("recovered:healthy");
+	happens(web, EVENT_STOP);
+	dies(web, 0);
+	happens(web, EVENT_START);
+	happens(web, EVENT_HEALTHY);
+	wait_for(10 * SECOND);
+	happens(web, EVENT_STOP);
+	dies(web, 0);
+	state_is(web, STATE_HANDS_OFF);
+}
+
 /* ---- slots ------------------------------------------------------------------------------------- */
 
 static struct container *all[6];
@@ -819,6 +840,7 @@ int main(void)
 	    STORY(a_person_after_the_deadline_and_a_pause),
 	    STORY(a_person_after_the_deadline_and_a_recreate),
 	    STORY(what_our_restart_left_down_has_no_start_period),
+	    STORY(a_person_after_the_deadline_and_a_late_restart_of_podmans),
 	};
 
 	return cmocka_run_group_tests_name("policy, requests", tests, NULL, NULL);
