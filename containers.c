@@ -135,7 +135,7 @@ struct container *containers_add(struct containers *t, unsigned engine, const ui
 	return c;
 }
 
-bool containers_move(struct container *c, struct identity *to)
+bool containers_move(struct container *c, struct identity *to, uint64_t now)
 {
 	struct identity *from = c->identity;
 	char *old = c->name;
@@ -148,8 +148,10 @@ bool containers_move(struct container *c, struct identity *to)
 	}
 	if (old != from->name)
 		free(old);
-	if (from->holder == c)
+	if (from->holder == c) {
 		from->holder = NULL;
+		from->forget_at = now + CONTAINERS_SELECTION_MS;
+	}
 	to->holder = c;
 	to->forget_at = 0;
 	return true;

@@ -161,7 +161,7 @@ struct container *containers_add(struct containers *t, unsigned engine, const ui
 void containers_remove(struct containers *t, struct container *c, uint64_t now);
 bool containers_rename(struct container *c, struct span name);
 /* Gives c another identity to hold; the old one is free for somebody else. false without memory. */
-bool containers_move(struct container *c, struct identity *to);
+bool containers_move(struct container *c, struct identity *to, uint64_t now);
 /* Walks all records: *at = 0 first; NULL at the end. Who removes the one just returned takes one
  * back from *at: its place may hold another now. */
 struct container *containers_next(const struct containers *t, size_t *at);

@@ -482,7 +482,7 @@ static struct identity *claim(struct monitor *m, unsigned engine, const uint8_t 
 	if (!newcomer_is_older)
 		return by_name(m, engine, id, name);
 	other = by_name(m, engine, holder->id, span_of(holder->name));
-	if (!other || !containers_move(holder, other))
+	if (!other || !containers_move(holder, other, m->loop->now))
 		return by_name(m, engine, id, name);
 	other->created = identity->created;
 	other->announced = identity->announced;

@@ -13,7 +13,7 @@
 static step *const table[STATE_COUNT][EVENT_COUNT] = {
     [STATE_WATCHING] =
 	{
-	    [EVENT_START] = step_ignore,
+	    [EVENT_START] = step_echo_ends,
 	    [EVENT_DIE] = step_on_die,
 	    [EVENT_STOP] = step_on_stop,
 	    [EVENT_KILL] = step_on_kill,
@@ -64,7 +64,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	},
     [STATE_VERIFYING] =
 	{
-	    [EVENT_START] = step_verifying_start,
+	    [EVENT_START] = step_echo_ends,
 	    [EVENT_DIE] = step_verifying_die,
 	    [EVENT_STOP] = step_on_stop,
 	    [EVENT_KILL] = step_on_kill,

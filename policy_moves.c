@@ -489,7 +489,7 @@ static bool only_tells(struct policy *p, struct container *c, struct actions *ou
 	} else if (c->own && c->own->no_restart) {
 		if (!h->notified)
 			policy_tell(out, c, AUDIT_RESTART, "success",
-			    "Unhealthy, but only told: autoheal.restart.enable or .action wants it so")
+			    "Unhealthy, but only told: its label autoheal.restart.enable=false or autoheal.action wants it so")
 			    ->did = "notify";
 		h->notified = true;
 	} else {

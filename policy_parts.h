@@ -97,6 +97,6 @@ step step_ignore, step_on_kill, step_on_stop, step_on_pause, step_on_die, step_o
 step step_restarting_start, step_restarting_die, step_restarting_kill, step_restarting_restarted,
     step_restarting_healthy, step_restarting_answer, step_restarting_facts,
     step_restarting_look_failed, step_restarting_due, step_verifying_healthy, step_verifying_die,
-    step_verifying_start, step_verifying_due, step_verifying_look_failed, step_verifying_facts;
+    step_echo_ends, step_verifying_due, step_verifying_look_failed, step_verifying_facts;
 
 #endif

@@ -288,12 +288,13 @@ void step_verifying_die(
 	exited(p, c, e, out);
 }
 
-void step_verifying_start(
+/* The last event of Podman's restart: what follows is not ours any more. */
+void step_echo_ends(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
 	(void)e;
 	(void)out;
-	if (p->engines[c->engine].asks_first)
+	if (c->identity->heal && p->engines[c->engine].asks_first)
 		c->identity->heal->own_until = 0;
 }
 

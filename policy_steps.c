@@ -206,7 +206,7 @@ static void look_soon(struct policy *p, struct container *c)
 void step_watching_unhealthy(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
-	if (e->live && !c->paused && policy_killed_until(c) <= p->now)
+	if (e->live && c->running && !c->paused && policy_killed_until(c) <= p->now)
 		policy_sick(p, c, out, true);
 	else
 		look_soon(p, c);

@@ -60,6 +60,7 @@ enum rule {
 	RULE_LEFT_SICK,
 	RULE_LEFT_QUARANTINED,
 	RULE_BUSY_ASKING,
+	RULE_STOPPING,
 	RULES,
 };
 
@@ -82,6 +83,7 @@ static const char *const rules[RULES] = {
     [RULE_LEFT_SICK] = "a sick one is acted on, waits, is given up or explained",
     [RULE_LEFT_QUARANTINED] = "a healthy one leaves quarantine",
     [RULE_BUSY_ASKING] = "inspects do not follow one another without a pause",
+    [RULE_STOPPING] = "no request while autoheal is stopping",
 };
 
 static unsigned broken[RULES];
@@ -639,6 +641,36 @@ static bool is_explained(const struct body *b, const struct container *c)
 	return false;
 }
 
+/* Then nothing is under way, nobody waits, and no slot is taken. */
+static void all_are_well(void)
+{
+	for (unsigned i = 0; i < w->bodies_count; i++) {
+		struct body *b = &w->bodies[i];
+
+		b->fails_in = b->exits_in = NEVER;
+		b->heals_in = SECOND;
+		body_probed(w, b, false);
+	}
+	world_wait(w, 2 * HOUR);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct policy_engine *engine = &w->sim.policy.engines[i];
+
+		holds(!engine->busy && !engine->first && !engine->last && !in_flight(i),
+		    RULE_BUSY_AT_END, NULL);
+	}
+}
+
+static void nothing_begins_while_stopping(void)
+{
+	unsigned before = requests_done;
+
+	w->sim.policy.stopping = true;
+	for (unsigned i = 0; i < w->bodies_count; i++)
+		body_probed(w, &w->bodies[i], true);
+	world_wait(w, 2 * HOUR);
+	holds(requests_done == before, RULE_STOPPING, NULL);
+}
+
 /* Nothing goes wrong for three hours more: whoever is sick then was acted on, or it is known why not. */
 static void the_end_of_history(void)
 {
@@ -662,14 +694,8 @@ static void the_end_of_history(void)
 		if (!b->call)
 			holds(shadow_of(b)->requests == shadow_of(b)->told, RULE_TOLD_ONCE, b);
 	}
-	for (unsigned i = 0; i < 2; i++)
-		holds(w->sim.policy.engines[i].busy == in_flight(i) ||
-			w->sim.policy.engines[i].busy <= w->sim.settings.max_parallel,
-		    RULE_MAX_PARALLEL, NULL);
-	/* all fall silent: nothing is under way, and no slot is taken */
-	w->sim.policy.stopping = true;
-	for (unsigned i = 0; i < w->bodies_count; i++)
-		w->bodies[i].fails_in = w->bodies[i].exits_in = NEVER;
+	all_are_well();
+	nothing_begins_while_stopping();
 }
 
 static void a_history(void)
