@@ -480,7 +480,7 @@ static void select_containers(
  * ------------------------------------------------------------------------------------------------------------------------
  */
 
-/* Whether the client says outright that it takes no gzip; silence is consent (SPEC 8). */
+/* Whether the client says outright that it takes no gzip; silence is consent. */
 static bool refuses_gzip(const struct http_head *head)
 {
 	struct span rest = http_field(head, "Accept-Encoding"), item;

@@ -17,9 +17,9 @@
 #define CONTAINERS_PAST_MS \
 	(10ull * 366 * 24 * 3600 * 1000) /* a start longer ago counts as so long */
 #define CONTAINERS_MAX 65536             /* watched at once; the next is refused in the log */
-#define CONTAINERS_FORGET_MS (24 * 3600 * 1000ull) /* counts of an identity that is gone (SPEC 4) */
+#define CONTAINERS_FORGET_MS (24 * 3600 * 1000ull) /* counts of an identity that is gone */
 #define CONTAINERS_SELECTION_MS \
-	(60 * 1000ull) /* a label's selection after the container's destruction (SPEC 5) */
+	(60 * 1000ull) /* a label's selection after the container's destruction */
 
 /* The state of one container; the API calls it phase. */
 enum container_state {

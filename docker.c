@@ -285,7 +285,7 @@ static unsigned read_version(struct span text)
 }
 
 /* The newest version that both sides know; an engine that has dropped ours gets its own oldest
- * (ENGINE 29.0 refuses below 1.44, moby#51186). A pinned version is taken as it is. */
+ * (Docker 29.0 refuses below 1.44, moby#51186). A pinned version is taken as it is. */
 static void choose_version(struct docker *d, unsigned newest, unsigned oldest)
 {
 	unsigned version = newest < DOCKER_API_NEWEST ? newest : DOCKER_API_NEWEST;

@@ -183,7 +183,7 @@ bool facts_read_listed(const struct json *j, bool podman, struct container_facts
 
 /* ---- inspect -------------------------------------------------------------------------------- */
 
-/* Docker's defaults hold where a healthcheck leaves a value at 0 (SPEC 6). */
+/* Docker's defaults hold where a healthcheck leaves a value at 0. */
 static int64_t nanoseconds(const struct json *j, int token, int64_t otherwise)
 {
 	int64_t v = json_int(j, token, 0);

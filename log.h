@@ -2,9 +2,8 @@
  * is ready, so that a reader who sleeps stalls nothing: when the buffer is full, lines are dropped
  * and counted, and the count is told as soon as there is room again.
  *
- * The log is the one part with state of its own (its level stands beside the signal flag as what
- * DESIGN calls a file-scope exception): every part writes to it, and none could say which log to
- * use. */
+ * The log is the one part with state of its own, beside the signal flag: every part writes to it, and
+ * none could say which log to use. */
 #ifndef AUTOHEAL_LOG_H
 #define AUTOHEAL_LOG_H
 

@@ -12,7 +12,7 @@
 #define LOOP_FD_MAX FD_SETSIZE /* select() knows no descriptor at or above it */
 #define LOOP_TIMERS_MAX \
 	2048 /* every part has a fixed number of them: connections, engines, listeners */
-#define LOOP_STALL_MS 2000 /* events read after a stall longer than this are a backlog (SPEC 6) */
+#define LOOP_STALL_MS 2000 /* events read after a stall longer than this are a backlog */
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 

@@ -459,7 +459,7 @@ static struct identity *by_name(
 }
 
 /* The identity that a newcomer gets: its stable one, unless a living container holds that already:
- * the older of the two keeps it, the other goes by its name (SPEC 4). */
+ * the older of the two keeps it, the other goes by its name. */
 static struct identity *claim(struct monitor *m, unsigned engine, const uint8_t id[32],
     struct span name, struct span stable_id, uint32_t created)
 {

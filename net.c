@@ -85,14 +85,19 @@ bool net_split_host(struct span s, struct span *host, uint16_t *port)
 
 /* ---- the plain transport -------------------------------------------------------------------- */
 
-static int plain_connect(struct net_stream *s)
+int net_socket_error(int fd)
 {
 	int error = 0;
 	socklen_t n = sizeof(error);
 
-	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0)
 		return -errno;
-	return error ? -error : 0;
+	return -error;
+}
+
+static int plain_connect(struct net_stream *s)
+{
+	return net_socket_error(s->fd);
 }
 
 static ssize_t plain_read(struct net_stream *s, void *p, size_t n)
@@ -115,9 +120,22 @@ static unsigned plain_wants(const struct net_stream *s, unsigned owner)
 	return owner;
 }
 
-static void plain_close(struct net_stream *s)
+static bool plain_pending(const struct net_stream *s)
+{
+	(void)s;
+	return false;
+}
+
+static const char *plain_words(const struct net_stream *s)
+{
+	(void)s;
+	return NULL;
+}
+
+void net_close_socket(struct net_stream *s)
 {
 	close(s->fd);
+	s->fd = -1;
 }
 
 static const struct net_transport plain = {
@@ -125,7 +143,9 @@ static const struct net_transport plain = {
     plain_read,
     plain_write,
     plain_wants,
-    plain_close,
+    plain_pending,
+    plain_words,
+    net_close_socket,
 };
 
 static int new_socket(const struct net_address *a)
@@ -186,12 +206,27 @@ ssize_t net_write(struct net_stream *s, const void *p, size_t n)
 	return s->transport->write(s, p, n);
 }
 
+unsigned net_wants(const struct net_stream *s, unsigned owner)
+{
+	return s->transport->wants(s, owner);
+}
+
+bool net_pending(const struct net_stream *s)
+{
+	return s->transport->pending(s);
+}
+
+const char *net_words(const struct net_stream *s, int error)
+{
+	const char *words = s->fd < 0 ? NULL : s->transport->words(s);
+
+	return words ? words : strerror(error);
+}
+
 void net_close(struct net_stream *s)
 {
-	if (s->fd < 0)
-		return;
-	s->transport->close(s);
-	s->fd = -1;
+	if (s->fd >= 0)
+		s->transport->close(s);
 }
 
 void net_adopt(struct net_stream *s, int fd)

@@ -36,11 +36,17 @@ struct net_transport {
 	ssize_t (*write)(struct net_stream *s, const void *p, size_t n);
 	/* What to wait for so that the stream moves on: LOOP_READ | LOOP_WRITE, given what the owner wants. */
 	unsigned (*wants)(const struct net_stream *s, unsigned owner);
+	/* Whether net_read has something to do although the descriptor may not be ready: bytes that were
+	 * decrypted already, or that wait to be sent. `wants` sees to it that the loop comes back at once. */
+	bool (*pending)(const struct net_stream *s);
+	/* The sentence for the last failure, if the transport knows more than errno; else NULL. */
+	const char *(*words)(const struct net_stream *s);
 	void (*close)(struct net_stream *s);
 };
 
 struct net_stream {
 	const struct net_transport *transport;
+	void *state; /* the transport's own */
 	int fd; /* -1 while closed; the owner registers it with the loop, and forgets it before net_close */
 	bool connecting;
 };
@@ -58,9 +64,19 @@ int net_open(struct net_stream *s, const struct net_address *a);
 int net_connect(struct net_stream *s);
 ssize_t net_read(struct net_stream *s, void *p, size_t n);
 ssize_t net_write(struct net_stream *s, const void *p, size_t n);
+/* What to wait for: LOOP_READ | LOOP_WRITE, given what the owner wants. An owner who reads calls
+ * net_read when the descriptor is ready to be read, or net_pending says so, whatever woke it. */
+unsigned net_wants(const struct net_stream *s, unsigned owner);
+bool net_pending(const struct net_stream *s);
+/* The words for the errno of a call on this stream that failed: valid until net_close. */
+const char *net_words(const struct net_stream *s, int error);
 void net_close(struct net_stream *s);
 /* A stream over an accepted descriptor, which it owns from now on. */
 void net_adopt(struct net_stream *s, int fd);
+
+/* For transports over a socket: the error that connecting it ended with (0, -errno), and its end. */
+int net_socket_error(int fd);
+void net_close_socket(struct net_stream *s);
 
 /* A non-blocking listener, or -errno. A unix path left by a process that is gone is taken over. */
 int net_listen(const struct net_address *a);

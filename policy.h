@@ -21,7 +21,7 @@
 #define POLICY_MESSAGE_MAX 320       /* bytes of a sentence */
 #define POLICY_OWN_ECHO_MS 2000      /* events of our own restart may trail its answer so long */
 #define POLICY_KILL_GRACE_MS 10000   /* the engine's own, after SIGKILL (moby container/kill.go) */
-#define POLICY_ANSWER_GRACE_MS 40000 /* stop timeout + 10 s + 30 s (SPEC 6.2) */
+#define POLICY_ANSWER_GRACE_MS 40000 /* stop timeout + 10 s + 30 s */
 #define POLICY_ANSWER_UNKNOWN_MS (10 * 60 * 1000ull) /* while the stop timeout is unknown */
 #define POLICY_ANSWER_FOREVER_MS (60 * 60 * 1000ull) /* where it is -1 */
 #define POLICY_PATIENCE_MAX_MS (30 * 60 * 1000ull)   /* of a recovery, however often doubled */
@@ -78,7 +78,7 @@ struct policy_answer {
 
 struct policy_event {
 	enum policy_event_kind kind;
-	bool live; /* EVENT_UNHEALTHY: itself the proof (SPEC 6) */
+	bool live; /* EVENT_UNHEALTHY: itself the proof */
 	bool has_exit_code;
 	int32_t exit_code;                  /* EVENT_DIE */
 	const struct policy_facts *facts;   /* EVENT_FACTS */

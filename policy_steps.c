@@ -88,7 +88,7 @@ static uint64_t next_look(const struct policy *p, const struct container *c)
 	return until > p->now && c->stop_timeout != WATCH_UNSET ? until : p->now;
 }
 
-/* A foreign kill: a stop, perhaps, or a signal that the container survives (SPEC 6, intent). */
+/* A foreign kill: a stop, perhaps, or a signal that the container survives. */
 void step_on_kill(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
@@ -141,7 +141,7 @@ void step_on_die(
 	policy_cancel(p, c, out, SKIP_STOPPED, "Not restarted: it exited by itself");
 }
 
-/* Another tool, or a person, restarted it: the cooldown runs from here (SPEC 6). */
+/* Another tool, or a person, restarted it: the cooldown runs from here. */
 void step_on_foreign_restart(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {

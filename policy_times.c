@@ -50,7 +50,7 @@ static uint32_t stop_time(const struct policy *p, const struct container *c)
 	return asked != WATCH_UNSET ? asked : c->stop_timeout;
 }
 
-/* How long the answer to a restart is awaited (SPEC 6.2). */
+/* How long the answer to a restart is awaited. */
 uint64_t policy_answer_time(const struct policy *p, const struct container *c)
 {
 	uint32_t seconds = stop_time(p, c);

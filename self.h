@@ -1,5 +1,5 @@
 /* self.h - which container is autoheal's own: it must never restart itself. Known by the id in
- * /proc/self/mountinfo, else by a hostname that an inspect confirms (SPEC 3). */
+ * /proc/self/mountinfo, else by a hostname that an inspect confirms. */
 #ifndef AUTOHEAL_SELF_H
 #define AUTOHEAL_SELF_H
 

@@ -42,7 +42,7 @@ int text_vput(char *out, size_t room, const char *format, va_list args)
 
 /* Decimal digits only, at most max; false on anything else. */
 bool text_number(struct span s, uint64_t max, uint64_t *out);
-/* SPEC: "90", "90s", "5m", "1h", "2d", "500ms" -> milliseconds, at most ten years. */
+/* "90", "90s", "5m", "1h", "2d", "500ms" -> milliseconds, at most ten years. */
 bool text_duration(struct span s, uint64_t *milliseconds);
 /* true/false/1/0/yes/no/on/off in any case. */
 bool text_boolean(struct span s, bool *out);

@@ -16,7 +16,7 @@
 	256 /* bytes of a container's name or stable identity, with its zero; longer ones are cut */
 #define WATCH_PROJECT_MAX 128
 
-/* What a container's own labels ask for (SPEC 4); WATCH_UNSET where a label is absent. Times are ms. */
+/* What a container's own labels ask for; WATCH_UNSET where a label is absent. Times are ms. */
 #define WATCH_UNSET UINT32_MAX
 struct label_settings {
 	uint32_t stop_timeout; /* seconds; UINT32_MAX - 1 = for ever (-1) */
@@ -63,7 +63,7 @@ size_t watch_stable_id(char out[WATCH_NAME_MAX], const struct watch_labels *labe
 /* What a person or a label chose for one stable identity. */
 enum watch_choice { CHOICE_NONE, CHOICE_LABEL, CHOICE_PERSON, CHOICE_EXCLUDED };
 
-/* The reasons, in the order in which they are tried: the first that fits decides (SPEC 3). */
+/* The reasons, in the order in which they are tried: the first that fits decides. */
 enum watch_reason {
 	REASON_SELF,
 	REASON_EXCLUDE_SETTING,

@@ -104,7 +104,7 @@ static void assert_member(const char *path, char kind, const char *expected)
 		fail_msg("%s is %.*s, not %s", path, (int)raw.n, raw.p, expected);
 }
 
-/* ---- the table of SPEC 3 --------------------------------------------------------------------- */
+/* ---- the table of settings --------------------------------------------------------------------- */
 
 #define AT(field) offsetof(struct settings, field)
 
@@ -293,7 +293,7 @@ static void test_a_bad_value_is_a_sentence_with_name_value_and_what_is_accepted(
 	    {"AUTOHEAL_BACKOFF_MAX", "x", seconds},
 	    {"AUTOHEAL_QUARANTINE_RETRY", "1 hour", seconds},
 	    {"AUTOHEAL_DRAIN", "10sec", seconds},
-	    /* at least 1 (SPEC 3) */
+	    /* at least 1 */
 	    {"AUTOHEAL_INTERVAL", "0", "at least 1 second"},
 	    {"AUTOHEAL_INTERVAL", "999ms", "at least 1 second"},
 	    {"AUTOHEAL_RESTART_WINDOW", "0", "at least 1 second"},

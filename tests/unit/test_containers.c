@@ -719,7 +719,7 @@ static void test_so_many_and_no_more(void **state)
 	assert_non_null(containers_add(&t, 0, id, span_of("one"), one));
 }
 
-/* What DESIGN allows: 256 bytes a container on average, its share of table, heap and identity included. */
+/* What a record may weigh: 256 bytes a container on average, its share of table, heap and identity included. */
 static void test_a_record_is_small(void **state)
 {
 	size_t bytes = sizeof(struct container) + sizeof(struct identity) + 24 /* a name */ +

@@ -149,7 +149,7 @@ static void test_another_label_and_value_may_be_wanted(void **state)
 	}
 }
 
-/* SPEC 3: `autoheal=false` stands before every yes, wherever it stands among the labels. */
+/* `autoheal=false` stands before every yes, wherever it stands among the labels. */
 static void test_a_no_beats_another_wanted_label_in_any_order(void **state)
 {
 	(void)state;
@@ -519,7 +519,7 @@ static void test_a_long_identity_is_cut(void **state)
 
 /* ---- the rules ------------------------------------------------------------------------------- */
 
-/* Each rule by itself, in the order of SPEC 3. */
+/* Each rule by itself, in the order in which they are tried. */
 static const struct rule {
 	enum watch_reason reason;
 	const char *setting; /* in the environment */
