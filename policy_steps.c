@@ -308,8 +308,10 @@ void step_waiting_start(
 
 	(void)e;
 	(void)out;
-	if (h->down_by_us)
-		policy_verify(p, c);
+	if (!h->down_by_us)
+		return;
+	policy_verify(p, c);
+	h->own_until = 0; /* not our start: what follows is no echo of ours */
 }
 
 void step_waiting_facts(

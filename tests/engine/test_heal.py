@@ -408,3 +408,14 @@ def test_two_engines_are_healed_side_by_side(make_engine, autoheal):
     ah.wait_event("engine_lost")
     here.sicken(web)
     here.wait_restart(web)
+
+
+def test_a_list_from_before_the_start_is_no_exit(engine, autoheal):
+    """The list shows the container amid its restart, and comes after it: a good heal must not count as failed."""
+    web = engine.add("web", labels=LABEL, stop_seconds=0.4, heals_after=1.5)
+    ah = autoheal(engine, **QUICK, AUTOHEAL_INTERVAL="1")
+    lists = engine.fault("GET", "^/containers/json$", delay=0.6)      # taken at once, sent later
+    for count in range(1, 4):
+        sick_and_healed(engine, ah, web, count)
+    assert lists.hits >= 3
+    assert "exited" not in [e["status"] for e in ah.events("not_recovered", "web")]

@@ -187,6 +187,8 @@ static void saw_an_end(struct shadow *h, const struct policy_event *e, bool ours
 {
 	bool first = h->running;
 
+	if (!first && h->down_by_us)
+		return; /* the exit that was seen already: whose it is cannot be told apart */
 	h->running = false;
 	h->started = NEVER;
 	h->proof = NEVER;

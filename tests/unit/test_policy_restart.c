@@ -322,6 +322,21 @@ static void test_somebody_else_starts_what_we_left_down(void **state)
 	expect("");
 }
 
+/* It was not our start, and so what follows is no echo of ours. */
+static void test_somebody_else_starts_and_stops_what_we_left_down(void **state)
+{
+	(void)state;
+	begin(NULL);
+	left_down();
+	wait_for(3 * SECOND);
+	happens(web, EVENT_START);
+	wait_for(SECOND);
+	stops(web);
+	state_is(web, STATE_HANDS_OFF);
+	wait_for(HOUR);
+	expect("");
+}
+
 static void test_a_refused_one_that_recovers_is_left_alone(void **state)
 {
 	(void)state;
@@ -642,22 +657,45 @@ static void test_a_person_after_the_deadline_and_a_recreate(void **state)
 static void test_a_person_after_the_deadline_and_a_late_restart_of_podmans(void **state)
 {
 	(void)state;
-	begin(NULL);
-	s.policy.engines[0].asks_first = true;
-	facts(web, inspected(HEALTH_BAD));
+	for (int start_is_seen = 0; start_is_seen < 2; start_is_seen++) {
+		begin(NULL);
+		s.policy.engines[0].asks_first = true;
+		facts(web, inspected(HEALTH_BAD));
+		wait_for(50 * SECOND);
+		expect("RESTART, restart:failure, ABANDON");
+		happens(web, EVENT_RESTARTED);
+		if (start_is_seen) {
+			happens(web, EVENT_STOP);
+			dies(web, 0);
+			happens(web, EVENT_START);
+		}
+		facts(web, listed(HEALTH_GOOD));
+		expect("recovered:healthy");
+		wait_for(10 * SECOND);
+		happens(web, EVENT_STOP);
+		dies(web, 0);
+		state_is(web, STATE_HANDS_OFF);
+	}
+}
+
+/* Excluded and taken up again; then a restart, ours or not, is read together with the unhealthy before it. */
+static void test_a_start_voids_the_proof(void **state)
+{
+	struct span events = span_of("unhealthy kill die stop start restart");
+	enum policy_event_kind kind;
+
+	(void)state;
+	begin("AUTOHEAL_COOLDOWN=0", NULL);
+	sick(web);
 	wait_for(50 * SECOND);
 	expect("RESTART, restart:failure, ABANDON");
-	happens(web, EVENT_RESTARTED);
-	facts(web, listed(HEALTH_GOOD));
-	expect("recovered:healthy");
-	happens(web, EVENT_STOP);
-	dies(web, 0);
-	happens(web, EVENT_START);
-	happens(web, EVENT_HEALTHY);
-	wait_for(10 * SECOND);
-	happens(web, EVENT_STOP);
-	dies(web, 0);
-	state_is(web, STATE_HANDS_OFF);
+	policy_forget(&s.policy, web, false, s.now);
+	web = known("web");
+	while (next_event(&events, &kind))
+		event(web, kind);
+	turn();
+	if (strstr(s.happened, "RESTART"))
+		fail_msg("%s", s.happened);
 }
 
 /* ---- slots ------------------------------------------------------------------------------------- */
@@ -840,7 +878,9 @@ int main(void)
 	    STORY(a_person_after_the_deadline_and_a_pause),
 	    STORY(a_person_after_the_deadline_and_a_recreate),
 	    STORY(what_our_restart_left_down_has_no_start_period),
+	    STORY(somebody_else_starts_and_stops_what_we_left_down),
 	    STORY(a_person_after_the_deadline_and_a_late_restart_of_podmans),
+	    STORY(a_start_voids_the_proof),
 	};
 
 	return cmocka_run_group_tests_name("policy, requests", tests, NULL, NULL);
