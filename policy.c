@@ -234,12 +234,11 @@ bool policy_keep(struct policy *p, struct container *c, uint64_t now)
 	if (c->identity->heal) {
 		/* the history stays with the identity; what was heard of this one container does not */
 		policy_close_incident(c->identity->heal);
-		if (c->gone) {
-			struct heal *h = c->identity->heal;
-
-			h->look_at = h->killed_at = h->given_until = h->own_until = 0;
-			h->late = false;
-		}
+		c->identity->heal->own_until = 0;
+		c->identity->heal->late = false;
+		if (c->gone)
+			c->identity->heal->look_at = c->identity->heal->killed_at =
+			    c->identity->heal->given_until = 0;
 	}
 	containers_remove(&p->containers, c, now);
 	return false;

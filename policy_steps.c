@@ -153,9 +153,10 @@ void step_on_foreign_restart(
 	if (policy_is_echo(p, c)) {
 		if (h->late)
 			h->answered = p->now; /* whoever's it was */
+		if (p->engines[c->engine].asks_first)
+			return; /* the first event of Podman's restart */
 		h->late = false;
-		if (!p->engines[c->engine].asks_first)
-			h->own_until = 0; /* the last event of a restart on a Docker engine */
+		h->own_until = 0; /* the last one on a Docker engine */
 		return;
 	}
 	h->answered = p->now;
@@ -175,6 +176,9 @@ void step_watching_healthy(
 		return;
 	h->look_at = policy_killed_until(c) > p->now ? policy_killed_until(c) : 0;
 	h->given_until = 0;
+	if (h->late)
+		h->own_until = 0; /* whatever became of our request, it is over */
+	h->late = false;
 	if (h->failures && !h->probation_until && !h->open && !h->quarantined)
 		policy_begin_probation(p, h, false); /* whoever made it healthy */
 	if (!h->open) {

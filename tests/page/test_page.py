@@ -180,7 +180,7 @@ def play(service, browse, script, **how):
         };
         const report = document.createElement('output');
         report.id = 'report';
-        (async () => { await until(() => row('web')); %s })()
+        (async () => { await until(() => row('web') && $('event-items').firstElementChild); %s })()
             .catch((e) => ({fault: String(e)}))
             .then((value) => { report.textContent = JSON.stringify(value); document.body.append(report); });
     """ % script
