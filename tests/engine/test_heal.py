@@ -129,7 +129,9 @@ def test_no_more_than_max_parallel_at_once(engine, autoheal):
     asked = [engine.restarts(c)[0] for c in many]
     for r in asked:
         assert sum(o.time <= r.time < o.answered for o in asked) <= 2
-    assert [r.connection for r in asked] == sorted(r.connection for r in asked)
+    # in order; but the two whose turn comes at once are asked about side by side, and may be answered crosswise
+    order = sorted(range(len(many)), key=lambda i: asked[i].time)
+    assert all(abs(place - i) <= 1 for place, i in enumerate(order)), order
 
 
 def test_a_container_that_is_gone_is_not_asked_for_again(engine, autoheal):
