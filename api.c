@@ -480,20 +480,27 @@ static void select_containers(
  * ------------------------------------------------------------------------------------------------------------------------
  */
 
+/* "q=0", "q=0.000" (RFC 9110 12.4.2): nothing in it but zeros. */
+static bool is_zero_weight(struct span weight)
+{
+	bool zero = span_starts(weight, "q=0");
+
+	for (size_t i = 0; i < weight.n; i++)
+		zero &= weight.p[i] < '1' || weight.p[i] > '9';
+	return zero;
+}
+
 /* Whether the client says outright that it takes no gzip; silence is consent. */
 static bool refuses_gzip(const struct http_head *head)
 {
 	struct span rest = http_field(head, "Accept-Encoding"), item;
 
 	while (span_next(&rest, ',', &item)) {
-		struct span coding, weight;
+		struct span coding;
 
 		if (!span_next(&item, ';', &coding) || !span_is_nocase(coding, "gzip"))
 			continue;
-		weight = span_trim(item);
-		return span_starts(weight, "q=0") && !memchr(weight.p, '1', weight.n) &&
-		    (weight.n <= 4 || span_is(weight, "q=0.0") || span_is(weight, "q=0.00") ||
-			span_is(weight, "q=0.000"));
+		return is_zero_weight(span_trim(item));
 	}
 	return false;
 }

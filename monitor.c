@@ -104,6 +104,7 @@ void monitor_tell(struct monitor *m, enum audit_kind kind, const char *status, c
 /* ---- carrying out --------------------------------------------------------------------------- */
 
 static void carry_out(struct monitor *m, struct actions *actions);
+static void look_failed(struct monitor *m, struct container *c);
 
 static void give(struct monitor *m, struct container *c, const struct policy_event *event)
 {
@@ -160,8 +161,8 @@ static void request_done(struct call *call)
 	if (!c)
 		return;
 	give(m, c, &event);
-	if (policy_keep(&m->policy, c, m->loop->now))
-		settle(m);
+	policy_keep(&m->policy, c, m->loop->now);
+	settle(m); /* its slot may be another's now, be it kept or not */
 }
 
 static void unsent(struct monitor *m, struct container *c, const char *why)
@@ -236,8 +237,8 @@ static void carry_out(struct monitor *m, struct actions *actions)
 		if (actions->list[i].kind != ACTION_INSPECT)
 			continue;
 		if (m->looks_waiting == MONITOR_LOOKS_QUEUE) {
-			actions->list[i].container->looking = false;
-			continue; /* the next audit sees to it */
+			look_failed(m, actions->list[i].container);
+			continue;
 		}
 		memcpy(m->looks[at].id, c->id, 32);
 		m->looks[at].engine = c->engine;
@@ -276,9 +277,18 @@ static void look_gone(struct monitor *m, struct container *c)
 	forget(m, c, true);
 }
 
-static void look_done(struct call *call)
+/* The engine could not be asked, or did not say: the policy asks again later. */
+static void look_failed(struct monitor *m, struct container *c)
 {
 	static const struct policy_event failed = {.kind = EVENT_LOOK_FAILED};
+
+	if (c->announce)
+		announce(m, c); /* its label was seen; only the details are missing */
+	give(m, c, &failed);
+}
+
+static void look_done(struct call *call)
+{
 	struct docker *d = call->owner;
 	struct monitor *m = d->owner;
 	struct container *c = containers_find(&m->policy.containers, d->index, call->id);
@@ -289,9 +299,7 @@ static void look_done(struct call *call)
 			c->looking = false;
 			look_gone(m, c);
 		} else {
-			if (c->announce)
-				announce(m, c); /* its label was seen; only the details are missing */
-			give(m, c, &failed);
+			look_failed(m, c);
 		}
 	}
 	settle(m);
@@ -301,7 +309,6 @@ static const struct call_handler look_handler = {.value = look_value, .done = lo
 
 static void begin_look(struct monitor *m, const struct monitor_look *look)
 {
-	static const struct policy_event failed = {.kind = EVENT_LOOK_FAILED};
 	struct docker *d = &m->engines[look->engine];
 	struct container *c = containers_find(&m->policy.containers, look->engine, look->id);
 	const char *error;
@@ -314,7 +321,7 @@ static void begin_look(struct monitor *m, const struct monitor_look *look)
 	call = docker_request(d, "GET", JSON_STREAM, m->settings->curl_timeout, &look_handler, d,
 	    &error, "/containers/%s/json", id);
 	if (!call) {
-		give(m, c, &failed);
+		look_failed(m, c);
 		return;
 	}
 	memcpy(call->id, look->id, 32);

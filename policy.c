@@ -118,6 +118,13 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 /* What every event says of the container, whatever the state. */
 static void note(struct policy *p, struct container *c, const struct policy_event *e)
 {
+	static const unsigned ends_or_starts = 1u << EVENT_KILL | 1u << EVENT_DIE |
+	    1u << EVENT_STOP | 1u << EVENT_START;
+	struct heal *h = c->identity->heal;
+
+	/* whoever did it: what was proven before is proven no more */
+	if (h && ends_or_starts & 1u << e->kind)
+		h->proven = false;
 	switch (e->kind) {
 	case EVENT_START:
 		c->running = true;
@@ -125,10 +132,10 @@ static void note(struct policy *p, struct container *c, const struct policy_even
 		c->started = policy_seconds_of(p, p->now + 999);
 		if (c->health != HEALTH_NONE && c->health != HEALTH_UNKNOWN)
 			c->health = HEALTH_STARTING;
-		if (c->identity->heal) {
-			c->identity->heal->killed_at = 0;
-			c->identity->heal->down_by_us &= c->state == STATE_WAITING;
-			c->identity->heal->may_be_down &= c->state == STATE_RESTARTING;
+		if (h) {
+			h->killed_at = 0;
+			h->down_by_us &= c->state == STATE_WAITING;
+			h->may_be_down &= c->state == STATE_RESTARTING;
 		}
 		return;
 	case EVENT_DIE:
@@ -225,20 +232,21 @@ void policy_free(struct policy *p)
 
 bool policy_keep(struct policy *p, struct container *c, uint64_t now)
 {
+	struct heal *h = c->identity->heal;
+
 	p->now = now;
 	if (!c->gone && !c->dropped)
 		return true;
-	if (c->state == STATE_RESTARTING && !c->identity->heal->lost)
+	if (c->state == STATE_RESTARTING && !h->lost)
 		return true;
 	policy_go(p, c, STATE_WATCHING, 0);
-	if (c->identity->heal) {
+	if (h) {
 		/* the history stays with the identity; what was heard of this one container does not */
-		policy_close_incident(c->identity->heal);
-		c->identity->heal->own_until = 0;
-		c->identity->heal->late = false;
+		policy_close_incident(h);
+		h->own_until = 0;
+		h->late = false;
 		if (c->gone)
-			c->identity->heal->look_at = c->identity->heal->killed_at =
-			    c->identity->heal->given_until = 0;
+			h->look_at = h->killed_at = h->given_until = 0;
 	}
 	containers_remove(&p->containers, c, now);
 	return false;

@@ -139,8 +139,8 @@ struct policy {
 void policy_init(struct policy *p, const struct settings *settings, uint64_t now, uint64_t seed,
     uint64_t first_incident);
 void policy_free(struct policy *p);
-/* One event of one container. out needs room for POLICY_ACTIONS_MAX more actions, all of which tell
- * or close; requests come from policy_run alone. */
+/* One event of one container. out needs room for POLICY_ACTIONS_MAX more actions, all of which tell,
+ * ask or close; requests that change something come from policy_run alone. */
 void policy_on_event(struct policy *p, struct container *c, const struct policy_event *event,
     uint64_t now, struct actions *out);
 /* Decides what is due. Returns true when out became full and there is more. */

@@ -272,7 +272,12 @@ void step_restarting_due(
 void step_verifying_healthy(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
+	const struct heal *h = c->identity->heal;
+
 	(void)e;
+	/* the answer may be ahead of the stream: before its start it speaks of the time before our request */
+	if (policy_is_echo(p, c) && !h->late && !h->started)
+		return;
 	policy_recovered(p, c, out, "healthy");
 }
 
@@ -288,14 +293,19 @@ void step_verifying_die(
 	exited(p, c, e, out);
 }
 
-/* The last event of Podman's restart: what follows is not ours any more. */
+/* Its start is seen: the last event of Podman's restart, after which nothing is an echo of ours. */
 void step_echo_ends(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
+	struct heal *h = c->identity->heal;
+
 	(void)e;
 	(void)out;
-	if (c->identity->heal && p->engines[c->engine].asks_first)
-		c->identity->heal->own_until = 0;
+	if (!h)
+		return;
+	h->started = true;
+	if (p->engines[c->engine].asks_first)
+		h->own_until = 0;
 }
 
 /* The recovery time is over. */

@@ -316,6 +316,7 @@ void step_waiting_start(
 		return;
 	policy_verify(p, c);
 	h->own_until = 0; /* not our start: what follows is no echo of ours */
+	h->started = true;
 }
 
 void step_waiting_facts(

@@ -663,8 +663,7 @@ static void test_moving_to_another_identity(void **state)
 	assert_string_equal(d->name, "shop_web");
 }
 
-/* The counts of an identity whose holder moved away are kept for 24 h like those of one that is gone.
- * FAILS: its time begins with the machine's, so that the next sweep takes it. */
+/* The counts of an identity whose holder moved away are kept for 24 h like those of one that is gone. */
 static void test_an_identity_that_was_left_is_not_forgotten_at_once(void **state)
 {
 	struct container *c = add(1);

@@ -203,8 +203,7 @@ static void test_sick_after_an_unpause_is_found_by_the_list(void **state)
 }
 
 /* A restart by somebody else is verified like our own: an unhealthy before the first healthy is no call
- * to act (a database that replays its log).
- * FAILS: it is acted on as soon as the cooldown is over. */
+ * to act (a database that replays its log). */
 static void test_another_tools_restart_gets_its_recovery_time(void **state)
 {
 	uint64_t then;
@@ -634,7 +633,7 @@ static void test_another_tools_restart_begins_the_cooldown(void **state)
 	}
 }
 
-/* FAILS: the time of the kill is kept for ever where it came amid a verification. */
+/* Also where it came amid a verification: after stop timeout + 10 s it says nothing any more. */
 static void test_a_signal_survived_long_ago_is_no_stop(void **state)
 {
 	(void)state;
@@ -659,7 +658,7 @@ static void test_a_signal_survived_long_ago_is_no_stop(void **state)
 	state_is(web, STATE_WATCHING);
 }
 
-/* FAILS: what is due stays in the past, so that one inspect follows the other until the time is over. */
+/* And not one inspect after the other until its time is over. */
 static void test_a_survived_kill_is_looked_at_once(void **state)
 {
 	struct container *c;
@@ -781,7 +780,7 @@ static void test_no_action_in_the_containers_own_start_period(void **state)
 	expect("RESTART");
 }
 
-/* FAILS: 2 h old, and yet it waits for its start period, which is counted from autoheal's start. */
+/* It counts from the container's own start, also where that was before autoheal's. */
 static void test_an_old_container_is_past_its_start_period(void **state)
 {
 	struct label_settings own = sim_no_labels;
@@ -794,7 +793,6 @@ static void test_an_old_container_is_past_its_start_period(void **state)
 	expect("RESTART");
 }
 
-/* FAILS: before it is known when the container was started, its start period does not hold. */
 static void test_its_start_is_asked_for_where_a_start_period_hangs_on_it(void **state)
 {
 	struct label_settings own = sim_no_labels;
@@ -817,7 +815,7 @@ static void test_its_start_is_asked_for_where_a_start_period_hangs_on_it(void **
 	expect("");
 }
 
-/* FAILS: a record of the trouble of its predecessor is taken for the detection of this one's. */
+/* The trouble of its predecessor was not detected in this one. */
 static void test_a_recreated_container_begins_anew(void **state)
 {
 	(void)state;
@@ -956,7 +954,7 @@ static void test_stopping_begins_nothing(void **state)
 	expect("");
 }
 
-/* FAILS: policy_run never returns. */
+/* What a quarantine would do then is not done, and policy_run comes back. */
 static void test_stopping_ends_while_a_quarantine_would_try_again(void **state)
 {
 	pid_t child;

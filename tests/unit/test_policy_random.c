@@ -185,8 +185,9 @@ static bool may_be_ours(const struct shadow *h, bool ours)
 
 static void saw_an_end(struct shadow *h, const struct policy_event *e, bool ours)
 {
-	bool first = h->running;
+	bool first = h->running, killed = h->killed_at != 0;
 
+	h->killed_at = 0;
 	if (!first && h->down_by_us)
 		return; /* the exit that was seen already: whose it is cannot be told apart */
 	h->running = false;
@@ -195,13 +196,12 @@ static void saw_an_end(struct shadow *h, const struct policy_event *e, bool ours
 	if (may_be_ours(h, ours)) {
 		h->down_by_us = true;
 		h->paused = h->hands_off = false;
-	} else if (e->kind == EVENT_STOP || (first && h->killed_at)) {
+	} else if (e->kind == EVENT_STOP || (first && killed)) {
 		h->hands_off = true;
 		h->down_by_us = false;
 	} else if (first) {
 		h->down_by_us = false;
 	}
-	h->killed_at = 0;
 }
 
 static void saw_facts(struct shadow *h, const struct body *b, const struct policy_facts *f)
@@ -214,6 +214,8 @@ static void saw_facts(struct shadow *h, const struct body *b, const struct polic
 	if (!f->running && h->running)
 		h->down_by_us = h->requests > h->told || h->unclear;
 	h->running = f->running;
+	if (!f->running)
+		h->killed_at = 0; /* its outcome is known */
 	if (!f->running || (f->health == HEALTH_STARTING && h->health != HEALTH_STARTING))
 		h->started = NEVER; /* its start was missed */
 	if (f->health != HEALTH_UNKNOWN)

@@ -546,8 +546,7 @@ static void test_a_lost_answer_and_looks_that_fail(void **state)
 	expect("not_recovered:timeout");
 }
 
-/* What the engine does after the deadline is still our restart, and no person's.
- * FAILS: its kill and die are read as somebody's stop, or its die as an exit of the container. */
+/* What the engine does after the deadline is still our restart, and no person's. */
 static void test_what_comes_after_the_deadline_is_still_ours(void **state)
 {
 	static const char *const orders[] = {"die stop start restart", "kill die stop start restart"};
@@ -571,7 +570,6 @@ static void test_what_comes_after_the_deadline_is_still_ours(void **state)
 	}
 }
 
-/* FAILS: `running` is set by the answer, and healthy_again not cleared by the exit. */
 static void test_an_exit_between_its_start_and_the_answer_counts(void **state)
 {
 	(void)state;
@@ -588,8 +586,7 @@ static void test_an_exit_between_its_start_and_the_answer_counts(void **state)
 	}
 }
 
-/* Our restart succeeded, it only did not help; what stopped it then is not known.
- * FAILS: it is started, at once and without the cooldown. */
+/* Our restart succeeded, it only did not help; what stopped it then is not known. */
 static void test_stopped_while_nobody_watched_after_a_heal_that_did_not_help(void **state)
 {
 	(void)state;
@@ -610,8 +607,7 @@ static void test_stopped_while_nobody_watched_after_a_heal_that_did_not_help(voi
 }
 
 /* The engine carried it out unseen, or never: once it is healthy, its verification is over, and what
- * happens then is somebody else's again.
- * FAILS: kill, die and stop are taken for our echoes until the recovery time is over. */
+ * happens then is somebody else's again. */
 static void test_a_person_after_the_deadline_and_the_recovery(void **state)
 {
 	(void)state;
@@ -693,6 +689,46 @@ static void test_a_start_voids_the_proof(void **state)
 	web = known("web");
 	while (next_event(&events, &kind))
 		event(web, kind);
+	turn();
+	if (strstr(s.happened, "RESTART"))
+		fail_msg("%s", s.happened);
+}
+
+/* The same where the events of our own restart come together, after its answer was lost and settled.
+ */
+static void test_a_start_of_ours_voids_the_proof(void **state)
+{
+	struct span events = span_of("healthy unhealthy kill die stop start restart");
+	struct policy_facts f = inspected(HEALTH_STARTING);
+	enum policy_event_kind kind;
+
+	(void)state;
+	f.age_ms = SECOND;
+	begin("AUTOHEAL_COOLDOWN=0", "AUTOHEAL_BACKOFF=false", NULL);
+	sick(web);
+	wait_for(3 * SECOND);
+	lost(web);
+	facts(web, f);
+	expect("RESTART, INSPECT, restart:success");
+	while (next_event(&events, &kind))
+		event(web, kind);
+	turn();
+	if (strstr(s.happened, "RESTART"))
+		fail_msg("%s", s.happened);
+}
+
+/* The same with an exit alone. */
+static void test_an_exit_voids_the_proof(void **state)
+{
+	(void)state;
+	begin("AUTOHEAL_COOLDOWN=0", NULL);
+	sick(web);
+	wait_for(50 * SECOND);
+	expect("RESTART, restart:failure, ABANDON");
+	policy_forget(&s.policy, web, false, s.now);
+	web = known("web");
+	event(web, EVENT_UNHEALTHY);
+	event(web, EVENT_DIE);
 	turn();
 	if (strstr(s.happened, "RESTART"))
 		fail_msg("%s", s.happened);
@@ -881,6 +917,8 @@ int main(void)
 	    STORY(somebody_else_starts_and_stops_what_we_left_down),
 	    STORY(a_person_after_the_deadline_and_a_late_restart_of_podmans),
 	    STORY(a_start_voids_the_proof),
+	    STORY(an_exit_voids_the_proof),
+	    STORY(a_start_of_ours_voids_the_proof),
 	};
 
 	return cmocka_run_group_tests_name("policy, requests", tests, NULL, NULL);
