@@ -48,13 +48,6 @@ static bool query_text(const struct server_request *r, const char *name, char *o
 	return true;
 }
 
-bool api_host_matches(const struct server_request *r, const struct docker *d)
-{
-	char host[128];
-
-	return query_text(r, "host", host, sizeof(host)) && (!host[0] || !strcmp(host, d->name));
-}
-
 static void answer_json(struct server_client *c, int status, struct buf *body)
 {
 	server_answer_json(c, status, body);
@@ -96,8 +89,7 @@ static void key_error(struct json_writer *w, const struct docker *d)
 		json_null(w);
 }
 
-/* ---- /health, /api/status
- * ------------------------------------------------------------------------------------------- */
+/* ---- /health, /api/status ---------------------------------------------------------------- */
 
 static void health(
     struct api *api, struct server_client *c, struct server_request *r, struct span part)
@@ -202,8 +194,7 @@ static void status(
 	answer_json(c, 200, &body);
 }
 
-/* ---- /api/config
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- /api/config ------------------------------------------------------------------------- */
 
 /* Calls print for every identity that is wanted. */
 static void print_choices(
@@ -265,8 +256,7 @@ static void config(
 	answer_json(c, 200, &body);
 }
 
-/* ---- /api/events
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- /api/events ------------------------------------------------------------------------- */
 
 /* Which events are wanted, and how far their answer is. */
 struct events_job {
@@ -452,8 +442,7 @@ static void clear_events(
 	answer_json(c, 200, &body);
 }
 
-/* ---- containers
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- containers -------------------------------------------------------------------------- */
 
 static void list_containers(
     struct api *api, struct server_client *c, struct server_request *r, struct span part)
@@ -476,9 +465,7 @@ static void select_containers(
 		api_select_containers(api, c, r);
 }
 
-/* ---- the page
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the page --------------------------------------------------------------------------- */
 
 /* "q=0", "q=0.000" (RFC 9110 12.4.2): nothing in it but zeros. */
 static bool is_zero_weight(struct span weight)
@@ -527,8 +514,7 @@ static void page(
 		    (struct span){(const char *)file->bytes, file->length});
 }
 
-/* ---- the table
- * ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------- */
 
 static const struct route routes[] = {
     {"GET", "/health", health},

@@ -22,11 +22,8 @@ void api_init(struct api *api, struct monitor *monitor, const struct settings *s
 /* The server's route function; owner is the struct api. */
 void api_route(void *owner, struct server_client *c, struct server_request *r);
 
-/* ---- api_containers.c: answers that ask the engines
- * ----------------------------------------------------------------- */
+/* ---- api_containers.c: answers that ask the engines -------------------------------------- */
 
-/* Whether the request's ?host= names this engine (or none). */
-bool api_host_matches(const struct server_request *r, const struct docker *d);
 /* GET /api/containers */
 void api_list_containers(struct api *api, struct server_client *c, struct server_request *r);
 /* GET /api/containers/NAME */

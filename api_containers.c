@@ -42,8 +42,7 @@ struct job {
 
 static void ask_next(struct job *job);
 
-/* ---- printing one container
- * ------------------------------------------------------------------------------------------ */
+/* ---- printing one container -------------------------------------------------------------- */
 
 static bool is_public_label(struct span key)
 {
@@ -250,8 +249,7 @@ static void print_container(struct buf *out, struct job *job, const struct docke
 	json_close(&w, '}');
 }
 
-/* ---- jobs
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- jobs -------------------------------------------------------------------------------- */
 
 static void free_job(struct job *job)
 {
@@ -314,8 +312,7 @@ static void fail(struct job *job, int status, const char *sentence)
 	free_job(job);
 }
 
-/* ---- what the lists show
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- what the lists show ----------------------------------------------------------------- */
 
 static void write_listed(struct job *job, const struct docker *d, const struct json *j,
     const struct container_facts *facts)
@@ -450,8 +447,7 @@ static void list_done(struct call *call)
 
 static const struct call_handler list_handler = {.value = list_value, .done = list_done};
 
-/* ---- the ends
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the ends ---------------------------------------------------------------------------- */
 
 static void end_list(struct job *job)
 {
@@ -625,8 +621,7 @@ static void ask_next(struct job *job)
 		begin_choosing(job);
 }
 
-/* ---- the calls
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the calls --------------------------------------------------------------------------- */
 
 void api_list_containers(struct api *api, struct server_client *c, struct server_request *r)
 {

@@ -96,8 +96,7 @@ static int write_out(struct call *call)
 	return 0;
 }
 
-/* ---- the answer
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the answer -------------------------------------------------------------------------- */
 
 static void learn_from_head(struct call *call, const struct http_head *head)
 {
@@ -338,11 +337,6 @@ struct call *call_start(struct loop *loop, struct call_workspace *workspace,
 	if (timeout_ms)
 		loop_after(loop, &call->deadline, timeout_ms);
 	return call;
-}
-
-void call_extend(struct call *call, uint64_t ms)
-{
-	loop_after(call->loop, &call->deadline, ms);
 }
 
 void call_pause(struct call *call, bool pause)

@@ -84,8 +84,6 @@ struct call *call_start(struct loop *loop, struct call_workspace *workspace,
     int *error);
 /* Ends it without a word: done is not called. May be called from its own handlers. */
 void call_close(struct call *call);
-/* Moves the deadline to `ms` from now. */
-void call_extend(struct call *call, uint64_t ms);
 /* Stops and resumes reading: for a reader who is slower than the engine. */
 void call_pause(struct call *call, bool pause);
 /* Whether the answer is a success (2xx), or 304: it was so already. */

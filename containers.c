@@ -370,8 +370,7 @@ void containers_free(struct containers *t)
 	*t = (struct containers){0};
 }
 
-/* ---- what is due: a binary heap, places counted from 1
- * ------------------------------------------------------ */
+/* ---- what is due: a binary heap, places counted from 1 ----------------------------------- */
 
 static void put(struct containers *t, size_t at, struct container *c)
 {

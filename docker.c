@@ -11,8 +11,7 @@
 
 #define NANO 1000000000ll
 
-/* ---- where it listens
- * ------------------------------------------------------------------------------------------ */
+/* ---- where it listens -------------------------------------------------------------------- */
 
 static int bad_target(const char *url, const char *why, char *error, size_t error_size)
 {
@@ -153,8 +152,7 @@ void docker_explain(const struct docker *d, int error, char *out, size_t cap)
 	}
 }
 
-/* ---- failing and trying again
- * ---------------------------------------------------------------------------------- */
+/* ---- failing and trying again ------------------------------------------------------------ */
 
 static void try_again(void *owner);
 static void begin_list(struct docker *d);
@@ -567,8 +565,7 @@ static void open_stream(struct docker *d)
 	set_timer(d, DOCKER_HEAD_WAIT_MS, stands);
 }
 
-/* ---- the list: first to know what is there, then every interval to audit what the stream said
- * ------------------------- */
+/* ---- the list: first to know what is there, then every interval to audit what the stream said ---- */
 
 static void next_audit(void *owner)
 {

@@ -30,9 +30,20 @@ static const char *host_of(const struct monitor *m, const struct container *c)
 	return m->engines[c->engine].name;
 }
 
+/* An event without the parts that only some have. */
+static struct audit_event plain_event(
+    const struct monitor *m, enum audit_kind kind, const char *status, const char *message)
+{
+	return (struct audit_event){.kind = kind,
+	    .wall = m->loop->wall,
+	    .exit_code = INT32_MIN,
+	    .duration_ms = -1,
+	    .status = span_of(status),
+	    .message = span_of(message)};
+}
+
 static void keep_event(struct monitor *m, const struct container *c, struct audit_event *e)
 {
-	e->wall = m->loop->wall;
 	e->id = c->id;
 	e->name = span_of(c->name);
 	e->stable_id = span_of(c->identity->name);
@@ -43,18 +54,14 @@ static void keep_event(struct monitor *m, const struct container *c, struct audi
 
 static void tell(struct monitor *m, const struct action *a)
 {
-	struct audit_event e = {
-	    .kind = a->audit,
-	    .exit_code = a->exit_code,
-	    .duration_ms = a->duration_ms,
-	    .incident = a->incident,
-	    .status = span_of(a->status),
-	    .message = span_of(a->message),
-	    .reason = span_of(a->reason),
-	    .action = span_of(a->did),
-	};
+	struct audit_event e = plain_event(m, a->audit, a->status, a->message);
 	char id[13];
 
+	e.exit_code = a->exit_code;
+	e.duration_ms = a->duration_ms;
+	e.incident = a->incident;
+	e.reason = span_of(a->reason);
+	e.action = span_of(a->did);
 	keep_event(m, a->container, &e);
 	short_id(a->container->id, id);
 	log_line(a->level, "monitor", "Container '%s' (%s) %s (%s): %s", a->container->name, id,
@@ -64,11 +71,7 @@ static void tell(struct monitor *m, const struct action *a)
 static void tell_container(struct monitor *m, const struct container *c, enum audit_kind kind,
     const char *status, const char *message)
 {
-	struct audit_event e = {.kind = kind,
-	    .exit_code = INT32_MIN,
-	    .duration_ms = -1,
-	    .status = span_of(status),
-	    .message = span_of(message)};
+	struct audit_event e = plain_event(m, kind, status, message);
 
 	keep_event(m, c, &e);
 }
@@ -77,11 +80,8 @@ static void tell_container(struct monitor *m, const struct container *c, enum au
 static void tell_identity(
     struct monitor *m, const struct identity *identity, const char *status, const char *message)
 {
-	struct audit_event e = {
-	    .kind = AUDIT_SELECTION, .exit_code = INT32_MIN, .duration_ms = -1, .wall = m->loop->wall};
+	struct audit_event e = plain_event(m, AUDIT_SELECTION, status, message);
 
-	e.status = span_of(status);
-	e.message = span_of(message);
 	e.name = e.stable_id = span_of(identity->name);
 	e.host = span_of(m->engines[0].name);
 	e.restart_count = identity->restarts;
@@ -92,12 +92,9 @@ static void tell_identity(
 void monitor_tell(struct monitor *m, enum audit_kind kind, const char *status, const char *host,
     const char *message)
 {
-	struct audit_event e = {
-	    .kind = kind, .exit_code = INT32_MIN, .duration_ms = -1, .wall = m->loop->wall};
+	struct audit_event e = plain_event(m, kind, status, message);
 
-	e.status = span_of(status);
 	e.host = span_of(host);
-	e.message = span_of(message);
 	audit_add(&m->audit, &e);
 }
 
@@ -246,8 +243,7 @@ static void carry_out(struct monitor *m, struct actions *actions)
 	}
 }
 
-/* ---- looking: an inspect, at the policy's wish
- * --------------------------------------------------------------------- */
+/* ---- looking: an inspect, at the policy's wish ------------------------------------------- */
 
 static void announce(struct monitor *m, struct container *c);
 
@@ -339,8 +335,7 @@ static void begin_looks(struct monitor *m)
 	}
 }
 
-/* ---- deciding: after all that one read brought
- * -------------------------------------------------------------------------- */
+/* ---- deciding: after all that one read brought ------------------------------------------- */
 
 static void settle(struct monitor *m)
 {
@@ -367,8 +362,7 @@ static void policy_due(void *owner)
 	settle(owner);
 }
 
-/* ---- who is watched
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- who is watched ---------------------------------------------------------------------- */
 
 static bool is_self(const struct monitor *m, const uint8_t id[32])
 {
@@ -439,9 +433,10 @@ static void examine(struct monitor *m, const struct docker *d, const uint8_t id[
 	watch_read_labels(&out->labels, m->settings, j, labels);
 	span_copy(span_of(name), out->name, sizeof(out->name));
 	out->name_span = span_of(out->name);
-	watch_stable_id(out->stable, &out->labels, out->name_span, d->name);
 	if (c)
 		span_copy(span_of(c->identity->name), out->stable, sizeof(out->stable));
+	else
+		watch_stable_id(out->stable, &out->labels, out->name_span, d->name);
 	out->stable_span = span_of(out->stable);
 	out->created = 0;
 	out->reason = decide(m, id, out->name_span, out->stable_span, &out->labels);
@@ -531,6 +526,14 @@ static struct container *add(
 	return c;
 }
 
+/* A label's selection is over. */
+static void end_selection(struct monitor *m, struct identity *identity, const char *message)
+{
+	identity->choice = CHOICE_NONE;
+	identity->announced = false;
+	tell_identity(m, identity, "ended", message);
+}
+
 /* A container runs that is not watched: a word where its label would have it otherwise, or where
  * its label's selection ends now. */
 static void not_watched(struct monitor *m, const uint8_t id[32], const struct candidate *who)
@@ -548,15 +551,12 @@ static void not_watched(struct monitor *m, const uint8_t id[32], const struct ca
 		    label);
 	}
 	if (identity && identity->choice == CHOICE_LABEL && !identity->holder) {
-		identity->choice = CHOICE_NONE;
-		identity->announced = false;
-		tell_identity(m, identity, "ended",
-		    "It came back without the label: it is not watched any more");
+		end_selection(
+		    m, identity, "It came back without the label: it is not watched any more");
 	}
 }
 
-/* ---- events
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- events ------------------------------------------------------------------------------ */
 
 static void on_start(struct monitor *m, struct docker *d, const struct json *j,
     const struct engine_event *e, struct container *c)
@@ -670,8 +670,7 @@ static void on_batch(void *owner, struct docker *d)
 	settle(owner);
 }
 
-/* ---- the list
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the list ---------------------------------------------------------------------------- */
 
 static void list_begins(void *owner, struct docker *d)
 {
@@ -738,8 +737,9 @@ static void forget_missing(struct monitor *m, const struct docker *d)
 	}
 }
 
-static void end_selections(struct monitor *m)
+static void end_selections(void *owner)
 {
+	struct monitor *m = owner;
 	struct identity *identity = NULL;
 	size_t bucket = 0;
 	bool waiting = false;
@@ -751,19 +751,11 @@ static void end_selections(struct monitor *m)
 			waiting = true;
 			continue;
 		}
-		identity->choice = CHOICE_NONE;
-		identity->announced = false;
-		tell_identity(
-		    m, identity, "ended", "Its container is gone: the label's selection ended");
+		end_selection(m, identity, "Its container is gone: the label's selection ended");
 	}
 	containers_sweep(&m->policy.containers, m->loop->now);
 	if (waiting)
 		loop_after(m->loop, &m->sweep, 5000);
-}
-
-static void sweep(void *owner)
-{
-	end_selections(owner);
 }
 
 static void list_ended(void *owner, struct docker *d)
@@ -774,8 +766,7 @@ static void list_ended(void *owner, struct docker *d)
 	settle(m);
 }
 
-/* ---- the engine comes and goes
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the engine comes and goes ----------------------------------------------------------- */
 
 static void tell_lost(struct monitor *m, const struct docker *d)
 {
@@ -856,8 +847,7 @@ static const struct docker_handler handler = {
     .list_ended = list_ended,
 };
 
-/* ---- beginning and end
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- beginning and end ------------------------------------------------------------------- */
 
 void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *workspace,
     const struct settings *settings, uint64_t seed)
@@ -867,7 +857,7 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	m->settings = settings;
 	m->started = loop->now;
 	m->due = (struct loop_timer){.fire = policy_due, .owner = m};
-	m->sweep = (struct loop_timer){.fire = sweep, .owner = m};
+	m->sweep = (struct loop_timer){.fire = end_selections, .owner = m};
 	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);
 	audit_init(&m->audit, (uint32_t)settings->events, 1);
 }
@@ -933,8 +923,7 @@ void monitor_close(struct monitor *m)
 	policy_free(&m->policy);
 }
 
-/* ---- for the API
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- for the API ------------------------------------------------------------------------- */
 
 void monitor_view(struct monitor *m, const struct docker *d, const struct json *j, int labels,
     const struct container_facts *facts, struct monitor_view *out)
@@ -950,16 +939,10 @@ void monitor_view(struct monitor *m, const struct docker *d, const struct json *
 	out->choice = identity ? (enum watch_choice)identity->choice : CHOICE_NONE;
 }
 
-static bool set_choice(struct monitor *m, struct span stable_id, bool selected)
+/* What a choice of a person is called and said. */
+static const char *choice_status(bool selected)
 {
-	struct identity *identity = containers_identity(&m->policy.containers, stable_id, true);
-
-	if (!identity)
-		return false;
-	identity->choice = selected ? CHOICE_PERSON : CHOICE_EXCLUDED;
-	if (!selected)
-		identity->announced = false;
-	return true;
+	return selected ? "selected" : "excluded";
 }
 
 static const char *choice_message(bool selected)
@@ -968,25 +951,31 @@ static const char *choice_message(bool selected)
 			: "Excluded from monitoring by a person";
 }
 
+static void set_choice(struct identity *identity, bool selected)
+{
+	identity->choice = selected ? CHOICE_PERSON : CHOICE_EXCLUDED;
+	if (!selected)
+		identity->announced = false;
+}
+
 bool monitor_choose(struct monitor *m, struct docker *d, const struct json *j,
     const struct container_facts *facts, bool selected)
 {
-	struct audit_event e = {
-	    .kind = AUDIT_SELECTION, .exit_code = INT32_MIN, .duration_ms = -1, .wall = m->loop->wall};
+	struct audit_event e = plain_event(
+	    m, AUDIT_SELECTION, choice_status(selected), choice_message(selected));
 	struct monitor_view view;
-	const struct identity *identity;
+	struct identity *identity;
 
 	monitor_view(m, d, j, facts->labels, facts, &view);
-	if (!set_choice(m, span_of(view.stable_id), selected))
+	identity = containers_identity(&m->policy.containers, span_of(view.stable_id), true);
+	if (!identity)
 		return false;
-	identity = containers_identity(&m->policy.containers, span_of(view.stable_id), false);
+	set_choice(identity, selected);
 	e.id = facts->id;
 	e.name = span_of(facts->name);
 	e.stable_id = span_of(view.stable_id);
 	e.host = span_of(d->name);
 	e.restart_count = identity->restarts;
-	e.status = span_of(selected ? "selected" : "excluded");
-	e.message = span_of(choice_message(selected));
 	audit_add(&m->audit, &e);
 	log_line(LOG_INFO, "monitor", "Container '%s': %s", facts->name, choice_message(selected));
 	on_listed(m, d, j, facts);
@@ -996,12 +985,12 @@ bool monitor_choose(struct monitor *m, struct docker *d, const struct json *j,
 
 bool monitor_choose_identity(struct monitor *m, struct span stable_id, bool selected)
 {
-	const struct identity *identity = containers_identity(
-	    &m->policy.containers, stable_id, false);
+	struct identity *identity = containers_identity(&m->policy.containers, stable_id, false);
 
-	if (!identity || !set_choice(m, stable_id, selected))
+	if (!identity)
 		return false;
-	tell_identity(m, identity, selected ? "selected" : "excluded", choice_message(selected));
+	set_choice(identity, selected);
+	tell_identity(m, identity, choice_status(selected), choice_message(selected));
 	return true;
 }
 

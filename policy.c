@@ -4,8 +4,7 @@
 
 #include "policy_parts.h"
 
-/* ---- the table
- * --------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------- */
 
 /* Every pair has its function. What the mode on-failure, dependents, storms and own probes add are
  * further events here: a crash is (watching, die), a storm a gate of policy_weigh(), a dependent's heal a

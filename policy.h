@@ -85,8 +85,7 @@ struct policy_event {
 	const struct policy_answer *answer; /* EVENT_ANSWER, EVENT_LOOK_FAILED */
 };
 
-/* ---- what goes out
- * ------------------------------------------------------------------------------------------ */
+/* ---- what goes out ----------------------------------------------------------------------- */
 
 enum action_kind {
 	ACTION_RESTART, /* POST restart, with t= where stop_timeout is set */
@@ -117,8 +116,7 @@ struct actions {
 	struct action spare; /* written to and forgotten where there is no room, so that policy needs no checks */
 };
 
-/* ---- the policy
- * -------------------------------------------------------------------------------------------- */
+/* ---- the policy -------------------------------------------------------------------------- */
 
 struct policy_engine {
 	bool asks_first;                /* its events are no proof (Podman) */

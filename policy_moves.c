@@ -22,8 +22,7 @@ const char *const policy_wait_words[] = {
     [WAIT_ENGINE] = "the engine cannot be reached",
 };
 
-/* ---- small things
- * ------------------------------------------------------------------------------------------ */
+/* ---- small things ------------------------------------------------------------------------ */
 
 /* The earlier of two times, where 0 is "never". */
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -90,8 +89,7 @@ void policy_ask(struct container *c, struct actions *out)
 		c->looking = true;
 }
 
-/* ---- slots: AUTOHEAL_MAX_PARALLEL requests at once per engine, the rest in order
- * ------------------------------ */
+/* ---- slots: AUTOHEAL_MAX_PARALLEL requests at once per engine, the rest in order --------- */
 
 static void leave_queue(struct policy_engine *engine, struct container *c)
 {
@@ -154,8 +152,7 @@ void policy_release_slot(struct policy *p, struct container *c)
 	containers_due(&p->containers, next, p->now);
 }
 
-/* ---- going from state to state
- * -------------------------------------------------------------------------------- */
+/* ---- going from state to state ----------------------------------------------------------- */
 
 void policy_go(struct policy *p, struct container *c, enum container_state state, uint64_t due)
 {
@@ -259,7 +256,7 @@ static void quarantine(struct policy *p, struct container *c, struct actions *ou
 	h->quarantined = true;
 	h->healthy_since = 0;
 	h->probation_until = 0;
-	h->retry_at = p->settings->quarantine_retry ? p->now + p->settings->quarantine_retry : 0;
+	h->retry_at = policy_next_trial(p);
 	policy_close_incident(h);
 	h->down_by_us = down;
 	policy_rest(p, c);
@@ -321,6 +318,14 @@ void policy_begin_probation(struct policy *p, struct heal *h, bool relapse_count
 	h->probation_until = p->now + p->settings->recovery_timeout;
 }
 
+/* Whatever became of a request that nobody answered, it is over: nothing is an echo of it any more. */
+void policy_late_ends(struct heal *h)
+{
+	if (h->late)
+		h->own_until = 0;
+	h->late = false;
+}
+
 void policy_recovered(struct policy *p, struct container *c, struct actions *out, const char *status)
 {
 	struct heal *h = c->identity->heal;
@@ -335,9 +340,7 @@ void policy_recovered(struct policy *p, struct container *c, struct actions *out
 	a->duration_ms = (int64_t)took;
 	if (recovery > h->longest)
 		h->longest = recovery;
-	if (h->late)
-		h->own_until = 0;
-	h->late = false;
+	policy_late_ends(h);
 	if (h->quarantined)
 		h->healthy_since = p->now;
 	else
@@ -375,7 +378,7 @@ void policy_after_failure(struct policy *p, struct container *c)
 		policy_want(p, c);
 		return;
 	}
-	h->retry_at = p->settings->quarantine_retry ? p->now + p->settings->quarantine_retry : 0;
+	h->retry_at = policy_next_trial(p);
 	policy_close_incident(h);
 	h->down_by_us = down;
 	policy_rest(p, c);
@@ -418,8 +421,7 @@ void policy_sick(struct policy *p, struct container *c, struct actions *out, boo
 	policy_want(p, c);
 }
 
-/* ---- weighing: may the action that is wanted be taken now?
- * ---------------------------------------------------- */
+/* ---- weighing: may the action that is wanted be taken now? ------------------------------- */
 
 static void later(uint64_t *gate, enum wait_reason *why, uint64_t at, enum wait_reason reason)
 {
@@ -508,6 +510,13 @@ static bool hangs_on_unknown(const struct container *c)
 	return c->identity->heal->killed_at && c->stop_timeout == WATCH_UNSET;
 }
 
+/* Waits for the engine's word on c. */
+static void prove(struct container *c, struct actions *out)
+{
+	c->identity->heal->waiting = WAIT_PROOF;
+	policy_ask(c, out);
+}
+
 void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 {
 	struct heal *h = c->identity->heal;
@@ -523,8 +532,7 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 	}
 	if (hangs_on_unknown(c)) {
 		h->proven = false;
-		h->waiting = WAIT_PROOF;
-		policy_ask(c, out);
+		prove(c, out);
 		return;
 	}
 	gate = gate_of(p, c, &why);
@@ -549,6 +557,5 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 		send(p, c, out);
 		return;
 	}
-	h->waiting = WAIT_PROOF;
-	policy_ask(c, out);
+	prove(c, out);
 }

@@ -42,6 +42,8 @@ uint64_t policy_unhealthy_for(const struct policy *p, const struct container *c)
 uint32_t policy_asked_stop_timeout(const struct policy *p, const struct container *c);
 uint64_t policy_answer_time(const struct policy *p, const struct container *c);
 uint64_t policy_killed_until(const struct container *c);
+uint64_t policy_kill_ahead(const struct policy *p, const struct container *c);
+uint64_t policy_next_trial(const struct policy *p);
 uint64_t policy_recovery_time(const struct policy *p, const struct container *c);
 uint64_t policy_backoff_time(const struct settings *s, uint32_t failures);
 void policy_remember_restart(struct policy *p, struct heal *h);
@@ -66,6 +68,7 @@ void policy_cancel(
 void policy_hands_off(struct policy *p, struct container *c, struct actions *out, bool paused);
 void policy_restarted(struct container *c, struct actions *out, bool success, const char *message);
 void policy_verify(struct policy *p, struct container *c);
+void policy_late_ends(struct heal *h);
 void policy_begin_probation(struct policy *p, struct heal *h, bool relapse_counts);
 void policy_recovered(struct policy *p, struct container *c, struct actions *out, const char *status);
 void policy_want(struct policy *p, struct container *c);

@@ -4,6 +4,14 @@
 
 /* ---- restarting */
 
+/* The answer was lost, and the stream told of the start all the same. */
+static void start_was_seen(struct policy *p, struct container *c, struct actions *out)
+{
+	policy_restarted(c, out, true,
+	    "Restarted because it was unhealthy; the answer was lost, its start was seen");
+	policy_verify(p, c);
+}
+
 void step_restarting_start(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
@@ -13,20 +21,17 @@ void step_restarting_start(
 	h->started = true;
 	if (p->engines[c->engine].asks_first)
 		h->echo_over = true; /* the last event of Podman's restart */
-	if (!h->lost)
-		return;
-	policy_restarted(c, out, true,
-	    "Restarted because it was unhealthy; the answer was lost, its start was seen");
-	policy_verify(p, c);
+	if (h->lost)
+		start_was_seen(p, c, out);
 }
 
 void step_restarting_die(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
-	(void)p;
-	(void)out;
 	struct heal *h = c->identity->heal;
 
+	(void)p;
+	(void)out;
 	h->began = true;
 	if (e->has_exit_code && e->exit_code == 128 + 9 && !h->started)
 		h->killed_hard = true;
@@ -80,8 +85,7 @@ static void exited(
 		a->exit_code = e->exit_code;
 	policy_failed(p, c);
 	if (h->quarantined)
-		h->retry_at = p->settings->quarantine_retry ? p->now + p->settings->quarantine_retry
-							    : 0;
+		h->retry_at = policy_next_trial(p);
 	policy_close_incident(h);
 	policy_rest(p, c);
 }
@@ -166,9 +170,7 @@ void step_restarting_answer(
 	case ANSWER_LOST:
 		/* The engine goes on without us, or never began: what became of it is asked, never sent again blindly. */
 		if (h->started) {
-			policy_restarted(c, out, true,
-			    "Restarted because it was unhealthy; the answer was lost, its start was seen");
-			policy_verify(p, c);
+			start_was_seen(p, c, out);
 			return;
 		}
 		h->lost = true;

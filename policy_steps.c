@@ -4,8 +4,7 @@
 
 #include "policy_parts.h"
 
-/* ---- what the engine says of it
- * ---------------------------------------------------------------------------- */
+/* ---- what the engine says of it ---------------------------------------------------------- */
 
 enum verdict policy_judge(const struct policy_facts *f)
 {
@@ -59,8 +58,7 @@ void policy_learn(struct policy *p, struct container *c, const struct policy_fac
 		c->started = 1;
 }
 
-/* ---- steps: state x event
- * ------------------------------------------------------------------------------------ */
+/* ---- steps: state x event ---------------------------------------------------------------- */
 
 void step_ignore(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
@@ -83,9 +81,9 @@ bool policy_is_echo(const struct policy *p, const struct container *c)
  * its stop timeout, which the engine is asked for at once where it is not known. */
 static uint64_t next_look(const struct policy *p, const struct container *c)
 {
-	uint64_t until = policy_killed_until(c);
+	uint64_t until = policy_kill_ahead(p, c);
 
-	return until > p->now && c->stop_timeout != WATCH_UNSET ? until : p->now;
+	return until && c->stop_timeout != WATCH_UNSET ? until : p->now;
 }
 
 /* A foreign kill: a stop, perhaps, or a signal that the container survives. */
@@ -174,11 +172,9 @@ void step_watching_healthy(
 	(void)e;
 	if (!h)
 		return;
-	h->look_at = policy_killed_until(c) > p->now ? policy_killed_until(c) : 0;
+	h->look_at = policy_kill_ahead(p, c);
 	h->given_until = 0;
-	if (h->late)
-		h->own_until = 0; /* whatever became of our request, it is over */
-	h->late = false;
+	policy_late_ends(h);
 	if (h->failures && !h->probation_until && !h->open && !h->quarantined)
 		policy_begin_probation(p, h, false); /* whoever made it healthy */
 	if (!h->open) {
@@ -210,7 +206,7 @@ static void look_soon(struct policy *p, struct container *c)
 void step_watching_unhealthy(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
-	if (e->live && c->running && !c->paused && policy_killed_until(c) <= p->now)
+	if (e->live && c->running && !c->paused && !policy_kill_ahead(p, c))
 		policy_sick(p, c, out, true);
 	else
 		look_soon(p, c);
@@ -226,7 +222,7 @@ void step_watching_facts(
 		look_soon(p, c);
 		return;
 	}
-	if (verdict == VERDICT_SICK && policy_killed_until(c) <= p->now) {
+	if (verdict == VERDICT_SICK && !policy_kill_ahead(p, c)) {
 		policy_sick(p, c, out, false);
 		return;
 	}
@@ -246,7 +242,7 @@ void step_watching_facts(
 		return;
 	}
 	if (h && e->facts->whole) {
-		h->look_at = policy_killed_until(c) > p->now ? policy_killed_until(c) : 0;
+		h->look_at = policy_kill_ahead(p, c);
 		policy_rest(p, c);
 	}
 }
@@ -274,7 +270,7 @@ void step_watching_due(
 		h->patience = 1;
 	}
 	if (h->look_at && p->now >= h->look_at) {
-		if (c->stop_timeout != WATCH_UNSET && policy_killed_until(c) <= p->now)
+		if (c->stop_timeout != WATCH_UNSET && !policy_kill_ahead(p, c))
 			h->killed_at = 0; /* it survived the signal */
 		policy_go(p, c, STATE_WATCHING, h->probation_until);
 		if (!p->stopping)
@@ -382,49 +378,43 @@ void step_waiting_due(
 
 /* ---- quarantined */
 
-static void release(struct policy *p, struct container *c, struct actions *out, bool by_person)
+/* What every end of a quarantine forgives. */
+static void end_quarantine(struct heal *h)
 {
-	struct heal *h = c->identity->heal;
-
-	policy_tell(out, c, by_person ? AUDIT_UNQUARANTINE : AUDIT_AUTO_UNQUARANTINE, "released",
-	    by_person ? "Released from quarantine by a person"
-		      : "Released from quarantine: it stayed healthy");
 	h->quarantined = h->trial = false;
 	h->failures = 0;
 	h->patience = 1;
-	h->retry_at = h->healthy_since = h->probation_until = 0;
-	if (by_person) {
-		memset(h->restarts, 0, sizeof(h->restarts));
-		h->answered = 0;
-		h->look_at = p->now; /* still sick, it is acted on at once */
-		h->detected = p->now;
-	}
-	policy_rest(p, c);
+	h->retry_at = h->healthy_since = 0;
+}
+
+/* A person's word clears the window as well. */
+static void end_by_person(struct container *c, struct actions *out)
+{
+	policy_tell(out, c, AUDIT_UNQUARANTINE, "released", "Released from quarantine by a person");
+	end_quarantine(c->identity->heal);
+	memset(c->identity->heal->restarts, 0, sizeof(c->identity->heal->restarts));
 }
 
 /* A person ends the quarantine while its further try is on its way. */
 void step_release_trial(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
-	struct heal *h = c->identity->heal;
-
 	(void)p;
 	(void)e;
-	if (!h || !h->quarantined)
-		return;
-	policy_tell(out, c, AUDIT_UNQUARANTINE, "released", "Released from quarantine by a person");
-	h->quarantined = h->trial = false;
-	h->failures = 0;
-	h->patience = 1;
-	h->retry_at = h->healthy_since = 0;
-	memset(h->restarts, 0, sizeof(h->restarts));
+	if (c->identity->heal && c->identity->heal->quarantined)
+		end_by_person(c, out);
 }
 
 void step_quarantined_release(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
+	struct heal *h = c->identity->heal;
+
 	(void)e;
-	release(p, c, out, true);
+	end_by_person(c, out);
+	h->answered = h->probation_until = 0;
+	h->look_at = h->detected = p->now; /* still sick, it is acted on at once */
+	policy_rest(p, c);
 }
 
 void step_quarantined_healthy(
@@ -462,7 +452,11 @@ void step_quarantined_due(
 
 	(void)e;
 	if (h->healthy_since && p->now >= h->healthy_since + p->settings->recovery_timeout) {
-		release(p, c, out, false);
+		policy_tell(out, c, AUDIT_AUTO_UNQUARANTINE, "released",
+		    "Released from quarantine: it stayed healthy");
+		end_quarantine(h);
+		h->probation_until = 0;
+		policy_rest(p, c);
 		return;
 	}
 	if (p->stopping) {
@@ -473,7 +467,7 @@ void step_quarantined_due(
 		policy_rest(p, c);
 		return;
 	}
-	h->retry_at = p->settings->quarantine_retry ? p->now + p->settings->quarantine_retry : 0;
+	h->retry_at = policy_next_trial(p);
 	h->trial = true; /* one further try, if it is still sick */
 	policy_rest(p, c);
 	policy_ask(c, out);
@@ -504,7 +498,7 @@ void step_quarantined_facts(
 	}
 	if (verdict != VERDICT_LOOK && h->healthy_since)
 		h->healthy_since = 0;
-	if (h->trial && e->facts->whole && policy_killed_until(c) <= p->now &&
+	if (h->trial && e->facts->whole && !policy_kill_ahead(p, c) &&
 	    (verdict == VERDICT_SICK || (verdict == VERDICT_STOPPED && h->down_by_us))) {
 		policy_open_incident(p, h, false);
 		h->proven = true;

@@ -82,6 +82,20 @@ uint64_t policy_killed_until(const struct container *c)
 	return h && h->killed_at ? h->killed_at + kill_time(c) : 0;
 }
 
+/* The same where that still lies ahead, else 0. */
+uint64_t policy_kill_ahead(const struct policy *p, const struct container *c)
+{
+	uint64_t until = policy_killed_until(c);
+
+	return until > p->now ? until : 0;
+}
+
+/* When a quarantine that begins or goes on now is given its further try; 0 = never. */
+uint64_t policy_next_trial(const struct policy *p)
+{
+	return p->settings->quarantine_retry ? p->now + p->settings->quarantine_retry : 0;
+}
+
 /* How long after a restart c may take to be healthy. */
 uint64_t policy_recovery_time(const struct policy *p, const struct container *c)
 {

@@ -211,8 +211,7 @@ bool server_may_write(struct server_client *c)
 	return false;
 }
 
-/* ---- answers
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------- */
 
 static void put_head(struct server_client *c, int status, const char *type, const char *extra)
 {
@@ -317,8 +316,7 @@ void server_stream_end(struct server_client *c)
 	answered(c);
 }
 
-/* ---- requests
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- requests ---------------------------------------------------------------------------- */
 
 static void refuse(struct server_client *c, int status, const char *sentence)
 {
@@ -542,8 +540,7 @@ static void client_ready(void *owner, unsigned what)
 	want(c);
 }
 
-/* ---- listening
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- listening --------------------------------------------------------------------------- */
 
 static void refuse_client(int fd)
 {
@@ -685,8 +682,7 @@ void server_close(struct server *s)
 		unlink(s->address.to.local.sun_path);
 }
 
-/* ---- settings
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- settings ---------------------------------------------------------------------------- */
 
 void server_local_name(const struct settings *settings, char out[64])
 {

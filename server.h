@@ -83,8 +83,7 @@ void server_close(struct server *s);
 /* The name of the abstract socket of this instance. */
 void server_local_name(const struct settings *settings, char out[64]);
 
-/* ---- answering: exactly one of these for each request, in order
- * ------------------------------------------------ */
+/* ---- answering: exactly one of these for each request, in order -------------------------- */
 
 /* A whole answer. extra: further header lines with their line ends, or "". */
 void server_answer(
