@@ -155,6 +155,9 @@ static void request_done(struct call *call)
 	struct policy_event event = {.kind = EVENT_ANSWER, .answer = &answer};
 
 	drop_request(m, call);
+	/* refused before anything was done: to be sent again in words that the engine knows */
+	if (docker_refused_version(d, call))
+		answer.kind = ANSWER_UNSENT;
 	if (!c)
 		return;
 	give(m, c, &event);
@@ -290,6 +293,7 @@ static void look_done(struct call *call)
 	struct container *c = containers_find(&m->policy.containers, d->index, call->id);
 
 	m->looks_running--;
+	docker_refused_version(d, call);
 	if (c && c->looking && !call->told) {
 		if (call->end == CALL_ANSWERED && call->status == 404) {
 			c->looking = false;
@@ -862,18 +866,15 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	audit_init(&m->audit, (uint32_t)settings->events, 1);
 }
 
-struct docker *monitor_add_engine(
-    struct monitor *m, const struct docker_target *target, const char *name)
+struct docker *monitor_add_engine(struct monitor *m, const struct target *target)
 {
 	struct docker *d;
 
 	if (m->engines_count == MONITOR_ENGINES_MAX)
 		return NULL;
 	d = &m->engines[m->engines_count];
-	docker_init(d, m->loop, m->workspace, m->settings, &handler, m);
+	docker_init(d, m->loop, m->workspace, m->settings, target, &handler, m);
 	d->index = (unsigned)m->engines_count++;
-	d->target = *target;
-	d->name = name;
 	return d;
 }
 

@@ -53,9 +53,8 @@ struct monitor {
 /* Zeroed memory is expected (pages are touched where used). seed: random. */
 void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *workspace,
     const struct settings *settings, uint64_t seed);
-/* Adds an engine; name must outlive it. NULL at MONITOR_ENGINES_MAX. */
-struct docker *monitor_add_engine(
-    struct monitor *m, const struct docker_target *target, const char *name);
+/* Adds an engine. NULL at MONITOR_ENGINES_MAX. */
+struct docker *monitor_add_engine(struct monitor *m, const struct target *target);
 /* Tells which container is autoheal's own (64 hex digits). */
 void monitor_set_self(struct monitor *m, struct span id);
 void monitor_start(struct monitor *m);
