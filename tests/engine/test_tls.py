@@ -135,7 +135,7 @@ def test_a_heal_over_mutual_tls(site, autoheal):
     shaken = [link for link in s.engine.links if link.shaken]
     assert len(shaken) >= 3
     assert {link.client for link in shaken} == {"client"}
-    assert all(re.match("TLSv1.2 ECDHE-ECDSA-(AES128-GCM|CHACHA20)", link.suite) for link in shaken)
+    assert all(re.match("TLSv1.2 ECDHE-ECDSA-(AES(128|256)-GCM|CHACHA20)", link.suite) for link in shaken)
     assert len(s.engine.restarts(s.web)) == 1
 
 
@@ -498,7 +498,9 @@ def test_a_handshake_that_never_ends(site, autoheal, position):
     with Wire(s.engine.port, lambda number: (position if number <= 2 else None, "silence")) as wire:
         ah = autoheal(wire.url, ready=False, CURL_TIMEOUT="1", **s.settings)
         ah.wait_up()
-        ah.wait_log("no answer in time", 10)
+        told_so = "the server " + ("fell silent in the middle of the TLS handshake" if position else
+                                   "does not answer the first word of TLS")
+        ah.wait_log(told_so, 10)
         ah.wait_ready(15)
         sick_and_healed(s.engine, ah, s.web)
 
@@ -537,33 +539,34 @@ def test_a_heal_waits_for_no_handshake(site, autoheal):
 
 @pytest.mark.parametrize("goodbye", [True, False], ids=["close_notify", "cut"])
 def test_a_spare_that_the_server_closes(site, autoheal, goodbye):
-    """Servers close what is idle: that costs nothing, whether it was noticed or happens together with the event."""
+    """Servers close what is idle: that costs no heal, whether it was noticed or happens together with the event. The
+    heal that had no spare connection makes the one for the next."""
     s = site()
     s.engine.close_notify = goodbye
     ah = autoheal(s.engine, **s.settings, **QUICK)
     s.engine.dismiss(s.engine.wait_spare())
+    fence(s.engine, ah)
     sick_and_healed(s.engine, ah, s.web)
-    fence(s.engine, ah)
     s.engine.dismiss(s.engine.wait_spare())
-    again = s.engine.wait_spare()
-    s.engine.dismiss(again)
-    fence(s.engine, ah)
     sick_and_healed(s.engine, ah, s.web, 2)
-    assert len(s.engine.restarts(s.web)) == 2
+    spare = s.engine.wait_spare()
+    sick_and_healed(s.engine, ah, s.web, 3)
+    assert s.engine.link_of(s.engine.restarts(s.web)[2]) is spare
+    assert len(s.engine.restarts(s.web)) == 3
     assert not ah.events("engine_lost")
 
 
 def test_a_server_that_closes_every_spare_is_not_asked_without_end(site, autoheal):
-    """A proxy that allows no idle connection: some tries, no storm of handshakes."""
+    """A proxy that allows no idle connection: a try an audit, no storm of handshakes."""
     s = site()
-    ah = autoheal(s.engine, **s.settings)
+    ah = autoheal(s.engine, AUTOHEAL_INTERVAL="1", **s.settings)
     end = time.monotonic() + 3
     closed = 0
     while time.monotonic() < end:
         with contextlib.suppress(AssertionError):
             s.engine.dismiss(s.engine.wait_spare(0.3))
             closed += 1
-    assert 1 <= closed <= 10, f"{closed} spare connections in 3 s"
+    assert 1 <= closed <= 6, f"{closed} spare connections in 3 s"
     sick_and_healed(s.engine, ah, s.web)
 
 
