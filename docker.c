@@ -159,10 +159,12 @@ static struct call *begin(struct docker *d, const char *method, const char *path
     int *error)
 {
 	/* what changes something is what cannot wait for a handshake */
-	bool urgent = !strcmp(method, "POST") && call_spare_is_open(&d->spare);
-	struct call *call = call_start(d->loop, d->workspace, &d->place, urgent ? &d->spare : NULL,
+	bool urgent = d->target.tls && !strcmp(method, "POST");
+	bool ready = urgent && call_spare_is_open(&d->spare);
+	struct call *call = call_start(d->loop, d->workspace, &d->place, ready ? &d->spare : NULL,
 	    method, path, mode, timeout_ms, handler, owner, error);
 
+	/* also where there was none, because the server had closed it: trouble seldom comes alone */
 	if (urgent)
 		spare_later(d, DOCKER_SPARE_AGAIN_MS);
 	return call;
