@@ -172,6 +172,26 @@ static struct call *begin(struct docker *d, const char *method, const char *path
 	return call;
 }
 
+/* Reads the certificates anew; false when they are no good, and why was told. */
+static bool load_certificates(struct docker *d)
+{
+	char folder[TARGET_URL_MAX], why[DOCKER_ERROR_MAX];
+
+	if (!d->target.tls)
+		return true;
+	target_certificates(&d->target, d->settings->cert_path, folder, sizeof(folder));
+	if (!tls_load(&d->tls, folder, d->target.willfarrell_names, d->loop->wall, why, sizeof(why)))
+		return true;
+	down(d, why);
+	return false;
+}
+
+void docker_renew_certificates(struct docker *d, const struct call *call)
+{
+	if (call->end == CALL_UNSENT && call->error == EPROTO && d->state >= DOCKER_LISTING)
+		load_certificates(d);
+}
+
 bool docker_refused_version(struct docker *d, const struct call *call)
 {
 	char ours[40], why[DOCKER_ERROR_MAX];
@@ -363,20 +383,6 @@ static void resolved(void *owner)
 	}
 	d->place.address = d->resolve.addresses[d->tries % d->resolve.count];
 	ask_version(d);
-}
-
-/* Reads the certificates anew; false when they are no good, and why was told. */
-static bool load_certificates(struct docker *d)
-{
-	char folder[TARGET_URL_MAX], why[DOCKER_ERROR_MAX];
-
-	if (!d->target.tls)
-		return true;
-	target_certificates(&d->target, d->settings->cert_path, folder, sizeof(folder));
-	if (!tls_load(&d->tls, folder, d->target.willfarrell_names, d->loop->wall, why, sizeof(why)))
-		return true;
-	down(d, why);
-	return false;
 }
 
 static void connect_to(struct docker *d)

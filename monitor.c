@@ -155,6 +155,7 @@ static void request_done(struct call *call)
 	struct policy_event event = {.kind = EVENT_ANSWER, .answer = &answer};
 
 	drop_request(m, call);
+	docker_renew_certificates(d, call);
 	/* refused before anything was done: to be sent again in words that the engine knows */
 	if (docker_refused_version(d, call))
 		answer.kind = ANSWER_UNSENT;
@@ -295,6 +296,7 @@ static void look_done(struct call *call)
 	struct container *c = containers_find(&m->policy.containers, d->index, call->id);
 
 	m->looks[d->index].running--;
+	docker_renew_certificates(d, call);
 	docker_refused_version(d, call);
 	if (c && c->looking && !call->told) {
 		if (call->end == CALL_ANSWERED && call->status == 404) {
