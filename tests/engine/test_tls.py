@@ -346,6 +346,24 @@ def test_files_that_are_wrong(site, pki, autoheal, breaks):
     sick_and_healed(s.engine, ah, s.web)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_files_of_another_user(site, autoheal):
+    """The folder belongs to root, and autoheal runs as nobody."""
+    s = site()
+    for path in s.folder.iterdir():
+        path.chmod(0o600)
+    for parent in s.folder.parents:
+        if parent.owner() == "root" and parent != pathlib.Path("/tmp") and len(parent.parts) > 2:
+            parent.chmod(0o755)
+    ah = autoheal(s.engine, ready=False, user=65534, group=65534, groups=[], **s.settings)
+    told(ah, f"ca.pem in {s.folder} cannot be read: Permission denied")
+    assert not s.engine.links
+    for path in s.folder.iterdir():
+        os.chown(path, 65534, 65534)
+    ah.wait_ready(15)
+    sick_and_healed(s.engine, ah, s.web)
+
+
 def server_of_another_authority(s, pki):
     s.serves(by=pki.authority("other"))
     return "ca.pem did not sign the server's certificate"
@@ -520,6 +538,25 @@ def test_certificates_that_change_while_it_runs(site, pki, autoheal):
     ah.wait_ready()
     fence(s.engine, ah)
     assert {link.client for link in s.engine.links[before:] if link.shaken} == {"renewed"}
+
+
+@pytest.mark.first
+def test_certificates_that_change_while_the_stream_stands(site, pki, autoheal):
+    """The server lets in only holders of the renewed certificate, but has cut nobody off: the first connection that is
+    refused makes the service read its files anew, and what is sick is healed."""
+    s = site()
+    late = s.engine.add("late", labels=LABEL)
+    ah = autoheal(s.engine, **s.settings, **QUICK)
+    s.engine.dismiss(s.engine.wait_spare())
+    new = pki.authority("new")
+    s.serves(clients=new)
+    pki.fill(s.folder, s.ca, pki.client(by=new, name="renewed"))
+    healed_by = len(s.engine.links)
+    s.engine.sicken(s.web, late)
+    healed(s.engine, ah, s.web, timeout=20)
+    healed(s.engine, ah, late, timeout=20)
+    assert {link.client for link in s.engine.links[healed_by:] if link.shaken} == {"renewed"}
+    assert not ah.events("engine_lost")
 
 
 # ---- the spare connection
