@@ -28,6 +28,8 @@ void docker_explain(const struct docker *d, int error, const char *words, char *
 		    "%s does not exist: is the engine running, and is its socket mounted here "
 		    "(-v /var/run/docker.sock:/var/run/docker.sock)?",
 		    d->target.place);
+	} else if (error == ENOKEY) {
+		text_print(out, cap, "no certificates for %s: %s", d->target.url, d->error);
 	} else if (error == ECONNREFUSED) {
 		text_print(out, cap, "nobody answers at %s: is the engine running?", d->target.url);
 	} else {
@@ -69,6 +71,8 @@ static void down(struct docker *d, const char *why)
 
 	if (steady)
 		d->tries = 0;
+	if (d->state < DOCKER_LISTING)
+		d->address_at++; /* of several addresses the next one may be better */
 	span_copy(span_of(why), d->error, sizeof(d->error));
 	end_calls(d);
 	d->state = DOCKER_DOWN;
@@ -381,7 +385,7 @@ static void resolved(void *owner)
 		down(d, why);
 		return;
 	}
-	d->place.address = d->resolve.addresses[d->tries % d->resolve.count];
+	d->place.address = d->resolve.addresses[d->address_at % d->resolve.count];
 	ask_version(d);
 }
 

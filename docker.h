@@ -72,6 +72,7 @@ struct docker {
 	struct call_spare spare;   /* with TLS, for the next action */
 	struct loop_timer spare_timer;
 	struct resolve resolve;
+	unsigned address_at; /* which of its addresses is tried */
 	char confirm[65]; /* a hostname that may be our own container's; "" when there is nothing to ask */
 	enum docker_state state;
 	bool connected;              /* `connected` was told, and `lost` not since */

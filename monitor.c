@@ -377,7 +377,10 @@ static void policy_due(void *owner)
 
 static bool is_self(const struct monitor *m, const uint8_t id[32])
 {
-	return m->self_known && !memcmp(m->self, id, 32);
+	for (size_t i = 0; i < m->self_count; i++)
+		if (!memcmp(m->self[i], id, 32))
+			return true;
+	return false;
 }
 
 static enum watch_reason decide(struct monitor *m, const uint8_t id[32], struct span name,
@@ -903,11 +906,14 @@ struct docker *monitor_add_engine(struct monitor *m, const struct target *target
 
 void monitor_set_self(struct monitor *m, struct span id)
 {
+	uint8_t self[32];
 	struct container *c;
 
-	m->self_known = text_unhex(id, m->self, 32);
-	for (unsigned i = 0; m->self_known && i < m->engines_count; i++) {
-		c = containers_find(&m->policy.containers, i, m->self);
+	if (!text_unhex(id, self, 32) || is_self(m, self) || m->self_count == MONITOR_ENGINES_MAX)
+		return;
+	memcpy(m->self[m->self_count++], self, 32);
+	for (unsigned i = 0; i < m->engines_count; i++) {
+		c = containers_find(&m->policy.containers, i, self);
 		if (c)
 			forget(m, c, false);
 	}
