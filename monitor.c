@@ -775,11 +775,27 @@ static void end_selections(void *owner)
 		loop_after(m->loop, &m->sweep, 5000);
 }
 
+/* Where the list has no word on health (Podman's), inspects stand in for it. */
+static void look_where_silent(struct monitor *m, const struct docker *d)
+{
+	struct action list[ACTIONS_AT_ONCE];
+	struct actions out = {.list = list, .room = ACTIONS_AT_ONCE};
+	struct policy_round round = {.in_turn = POLICY_LOOKS_IN_TURN};
+	bool more;
+
+	do {
+		out.count = 0;
+		more = policy_list_ended(&m->policy, d->index, &round, m->loop->now, &out);
+		carry_out(m, &out);
+	} while (more);
+}
+
 static void list_ended(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
 
 	forget_missing(m, d);
+	look_where_silent(m, d);
 	settle(m);
 }
 
