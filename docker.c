@@ -551,11 +551,11 @@ static const struct call_handler stream_handler = {
 
 /* {"type":["container"],"event":["start",…,"health_status"]}, percent-encoded: the engine filters
  * what is not asked for (each probe alone makes three exec events), and matches health_status by
- * prefix. */
+ * prefix. Podman filters by its own words (died, remove), whatever it calls the event on the wire. */
 #define FILTERS \
 	"%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22create%22%2C%22start%22%2C" \
-	"%22die%22%2C%22stop%22%2C%22kill%22%2C%22pause%22%2C%22unpause%22%2C%22restart%22%2C" \
-	"%22destroy%22%2C%22rename%22%2C%22health_status%22%5D%7D"
+	"%22die%22%2C%22died%22%2C%22stop%22%2C%22kill%22%2C%22pause%22%2C%22unpause%22%2C" \
+	"%22restart%22%2C%22destroy%22%2C%22remove%22%2C%22rename%22%2C%22health_status%22%5D%7D"
 
 static void open_stream(struct docker *d)
 {

@@ -17,6 +17,7 @@ import time
 import urllib.parse
 
 FUZZY_ACTIONS = ("health_status", "exec_create", "exec_start")
+PODMANS_WORDS = {"die": "died", "destroy": "remove"}    # what it filters by, whatever it writes
 
 
 def version_tuple(text):
@@ -75,8 +76,9 @@ class Fault:
 class Stream:
     """One open GET /events: its filters and the bytes that wait to be written by its thread."""
 
-    def __init__(self, request, api, filters):
+    def __init__(self, request, api, filters, words=None):
         self.request, self.api, self.filters = request, api, filters
+        self.words = words or {}                # action: what event= must name to get it
         self.outbox = queue.Queue()             # bytes to write in one piece; a number: a pause in seconds; None: close
         self.open = True
 
@@ -85,10 +87,11 @@ class Stream:
             if key == "type" and event["type"] not in values:
                 return False
             if key == "event":
+                word = self.words.get(event["action"], event["action"])
                 if any(value in FUZZY_ACTIONS for value in values):
-                    if not any(event["action"].startswith(value) for value in values):
+                    if not any(word.startswith(value) for value in values):
                         return False
-                elif event["action"] not in values:
+                elif word not in values:
                     return False
             if key == "container" and event["id"] not in values and event["attributes"].get("name") not in values:
                 return False
@@ -138,6 +141,12 @@ def chunk(data):
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+def estranged(thing):
+    """A JSON object with members before and behind that no client knows, named like those that they do, but deeper."""
+    return {"Novelty": {"Action": "die", "Id": "f" * 64, "Health": {"Status": "unhealthy"}, "n": [1.5e3, None, {}]},
+            **thing, "Zeitgeist": [[{"State": "exited"}], "\\u0000\\", True]}
+
+
 class HTTPError(Exception):
     def __init__(self, status, message, cause=None):
         super().__init__(message)
@@ -151,8 +160,9 @@ class Server:
     """
 
     def __init__(self, socket_path=None, tcp=False, version="28.5.2", api="1.51", min_api="1.24", flavour="docker",
-                 tls=None, host="127.0.0.1", port=None):
+                 tls=None, host="127.0.0.1", port=None, strange=False):
         assert flavour in ("docker", "podman")
+        self.strange = strange                  # members that nobody knows, in everything it says
         self.socket_path = str(socket_path) if socket_path else None
         self.tcp = tcp
         self.tls = tls
@@ -423,6 +433,17 @@ class Server:
         connection.sendall(answer)
         return headers.get("connection", "").lower() != "close"
 
+    # ---- the manners of its version
+
+    def events_type(self):
+        """Content-Type of /events: one object a line in any case."""
+        lines = self.flavour == "docker" and version_tuple(self.api) >= (1, 54)
+        return "application/jsonl" if lines else "application/json"
+
+    def head_waits(self):
+        """Before 20.10 the head of /events leaves with the first event only."""
+        return self.flavour == "docker" and version_tuple(self.version) < (20, 10)
+
     def _error(self, error):
         if self.flavour == "podman":
             return {"cause": error.cause or error.message, "message": error.message, "response": error.status}
@@ -441,6 +462,10 @@ class Server:
         reason = {200: "OK", 204: "No Content", 304: "Not Modified", 400: "Bad Request", 403: "Forbidden",
                   404: "Not Found", 409: "Conflict", 500: "Internal Server Error"}.get(status, "Whatever")
         fields = self._headers(headers)
+        if self.strange and isinstance(body, list):
+            body = [estranged(item) for item in body]
+        elif self.strange and isinstance(body, dict):
+            body = estranged(body)
         if isinstance(body, (dict, list)):
             fields.setdefault("Content-Type", "application/json")
             body = json.dumps(body).encode() + b"\n"
@@ -475,10 +500,12 @@ class Server:
         known = {"type", "event", "container", "label", "image", "scope", "daemon"}
         if set(filters) - known:
             raise HTTPError(400, f"invalid filter '{sorted(set(filters) - known)[0]}'")
-        stream = Stream(request, api, filters)
-        fields = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+        stream = Stream(request, api, filters, PODMANS_WORDS if self.flavour == "podman" else None)
+        fields = {"Content-Type": self.events_type(), "Transfer-Encoding": "chunked"}
         head = "HTTP/1.1 200 OK\r\n" + "".join(f"{k}: {v}\r\n" for k, v in self._headers(fields).items()) + "\r\n"
-        stream.outbox.put(head.encode())        # the first it writes, so nothing falls between header and events
+        late_head = head.encode() if self.head_waits() else b""
+        if not late_head:
+            stream.outbox.put(head.encode())    # the first it writes, so nothing falls between header and events
         with self.changed:
             if "since" in request.query:
                 seconds, _, nanos = request.query["since"].partition(".")
@@ -502,6 +529,7 @@ class Server:
                 if isinstance(item, (int, float)):
                     time.sleep(item)
                     continue
+                item, late_head = late_head + item, b""
                 time.sleep(max((s for action, s in self.lag.items() if b'"Action":"%s"' % action.encode() in item), default=0))
                 if fault and fault.close_after is not None and sent + len(item) > fault.close_after:
                     connection.sendall(item[:fault.close_after - sent])
