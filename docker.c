@@ -67,6 +67,9 @@ static void down(struct docker *d, const char *why)
 
 	if (steady)
 		d->tries = 0;
+	d->address_worked = d->state == DOCKER_UP;
+	if (!d->address_worked)
+		d->address_turn++;
 	span_copy(span_of(why), d->error, sizeof(d->error));
 	end_calls(d);
 	d->state = DOCKER_DOWN;
@@ -362,6 +365,17 @@ static void ask_version(struct docker *d)
 
 /* ---- the address ---------------------------------------------------------------------------- */
 
+/* Of a name's addresses the one that worked until now, if it still is one of them; else each in turn. */
+static void choose_address(struct docker *d)
+{
+	const struct net_address *all = d->resolve.addresses;
+
+	for (size_t i = 0; d->address_worked && i < d->resolve.count; i++)
+		if (!memcmp(&all[i], &d->place.address, sizeof(all[i])))
+			return;
+	d->place.address = all[d->address_turn % d->resolve.count];
+}
+
 static void resolved(void *owner)
 {
 	struct docker *d = owner;
@@ -372,7 +386,7 @@ static void resolved(void *owner)
 		down(d, why);
 		return;
 	}
-	d->place.address = d->resolve.addresses[d->tries % d->resolve.count];
+	choose_address(d);
 	ask_version(d);
 }
 

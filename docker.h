@@ -77,6 +77,8 @@ struct docker {
 	struct call *stream, *audit; /* audit: version, our own container, list */
 	struct loop_timer timer; /* the next try, the end of the wait for the head, or the next audit */
 	unsigned tries;          /* failed in a row */
+	unsigned address_turn; /* which of its name's addresses is next */
+	bool address_worked;   /* the one in use did, and is asked again */
 	uint64_t stream_since;
 	char api[8]; /* "1.43" */
 	char version[32];
