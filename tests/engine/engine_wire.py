@@ -121,10 +121,13 @@ class HTTPError(Exception):
 class Server:
     """Listens, records, answers; a subclass says what: _route() and _replay()."""
 
-    def __init__(self, socket_path=None, tcp=False, version="28.5.2", api="1.51", min_api="1.24", flavour="docker"):
+    def __init__(self, socket_path=None, tcp=False, address="127.0.0.1", inside=None, version="28.5.2", api="1.51", min_api="1.24",
+                 flavour="docker"):
         assert flavour in ("docker", "podman")
         self.socket_path = str(socket_path) if socket_path else None
         self.tcp = tcp
+        self.address = address                  # IPv4 or IPv6, of the TCP port
+        self.inside = inside or contextlib.nullcontext()    # where its TCP port is opened: steps.Namespace
         self.port = None
         self.version, self.api, self.min_api, self.flavour = version, api, min_api, flavour
         self.lock = threading.RLock()
@@ -152,9 +155,10 @@ class Server:
                 listener.bind(self.socket_path)
                 self._listen(listener)
             if self.tcp:
-                listener = socket.socket()
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind(("127.0.0.1", self.port or 0))
+                with self.inside:
+                    listener = socket.socket(socket.AF_INET6 if ":" in self.address else socket.AF_INET)
+                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    listener.bind((self.address, self.port or 0))
                 self.port = listener.getsockname()[1]
                 self._listen(listener)
         return self
@@ -179,7 +183,9 @@ class Server:
 
     @property
     def url(self):
-        return f"unix://{self.socket_path}" if self.socket_path else f"tcp://127.0.0.1:{self.port}"
+        if self.socket_path:
+            return f"unix://{self.socket_path}"
+        return f"tcp://[{self.address}]:{self.port}" if ":" in self.address else f"tcp://{self.address}:{self.port}"
 
     def _listen(self, listener):
         listener.listen(1024)
@@ -192,7 +198,7 @@ class Server:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            if connection.family == socket.AF_INET:
+            if connection.family != socket.AF_UNIX:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             number = next(self.numbers)
             with self.lock:
