@@ -28,6 +28,8 @@ void docker_explain(const struct docker *d, int error, const char *words, char *
 		    "%s does not exist: is the engine running, and is its socket mounted here "
 		    "(-v /var/run/docker.sock:/var/run/docker.sock)?",
 		    d->target.place);
+	} else if (error == ENOKEY) {
+		text_print(out, cap, "no certificates for %s: %s", d->target.url, d->error);
 	} else if (error == ECONNREFUSED) {
 		text_print(out, cap, "nobody answers at %s: is the engine running?", d->target.url);
 	} else {
@@ -48,6 +50,8 @@ static void end_calls(struct docker *d)
 	d->stream = d->audit = NULL;
 	call_spare_close(&d->spare);
 	loop_cancel(d->loop, &d->spare_timer);
+	loop_cancel(d->loop, &d->doubt_timer);
+	d->doubt = 0;
 	resolve_cancel(&d->resolve);
 }
 
@@ -67,9 +71,8 @@ static void down(struct docker *d, const char *why)
 
 	if (steady)
 		d->tries = 0;
-	d->address_worked = d->state == DOCKER_UP;
-	if (!d->address_worked)
-		d->address_turn++;
+	if (d->state < DOCKER_LISTING)
+		d->address_at++; /* of several addresses the next one may be better */
 	span_copy(span_of(why), d->error, sizeof(d->error));
 	end_calls(d);
 	d->state = DOCKER_DOWN;
@@ -141,8 +144,8 @@ static void spare_again(void *owner);
 
 static void spare_later(struct docker *d, uint64_t ms)
 {
-	d->spare_timer = (struct loop_timer){
-	    .fire = spare_again, .owner = d, .place = d->spare_timer.place};
+	d->spare_timer.fire = spare_again;
+	d->spare_timer.owner = d;
 	loop_after(d->loop, &d->spare_timer, ms);
 }
 
@@ -196,12 +199,6 @@ bool docker_refused_version(struct docker *d, const struct call *call)
 	    d->api, call->words, remedy_of_version(d));
 	down(d, why);
 	return true;
-}
-
-void docker_stream_is_dead(struct docker *d, const char *why)
-{
-	d->audit_repairs++;
-	down(d, why);
 }
 
 struct call *docker_request(struct docker *d, const char *method, enum json_split_mode mode,
@@ -365,17 +362,6 @@ static void ask_version(struct docker *d)
 
 /* ---- the address ---------------------------------------------------------------------------- */
 
-/* Of a name's addresses the one that worked until now, if it still is one of them; else each in turn. */
-static void choose_address(struct docker *d)
-{
-	const struct net_address *all = d->resolve.addresses;
-
-	for (size_t i = 0; d->address_worked && i < d->resolve.count; i++)
-		if (!memcmp(&all[i], &d->place.address, sizeof(all[i])))
-			return;
-	d->place.address = all[d->address_turn % d->resolve.count];
-}
-
 static void resolved(void *owner)
 {
 	struct docker *d = owner;
@@ -386,7 +372,7 @@ static void resolved(void *owner)
 		down(d, why);
 		return;
 	}
-	choose_address(d);
+	d->place.address = d->resolve.addresses[d->address_at % d->resolve.count];
 	ask_version(d);
 }
 
@@ -452,6 +438,39 @@ static bool is_live(const struct docker *d, const struct engine_event *e)
 	return !d->clock_known || age <= DOCKER_LAG_MS + 1000;
 }
 
+static void stream_is_dead(void *owner)
+{
+	struct docker *d = owner;
+	char id[13], why[DOCKER_ERROR_MAX];
+
+	text_hex(d->doubt_id, 6, id);
+	text_print(why, sizeof(why),
+	    "an audit showed a change of container %s that the event stream did not bring within %d s: "
+	    "the stream is dead",
+	    id, DOCKER_PROOF_MS / 1000);
+	d->audit_repairs++;
+	down(d, why);
+}
+
+void docker_doubt(struct docker *d, const uint8_t id[32], unsigned events)
+{
+	if (d->state != DOCKER_UP || d->doubt)
+		return;
+	d->doubt = events;
+	memcpy(d->doubt_id, id, sizeof(d->doubt_id));
+	d->doubt_timer.fire = stream_is_dead;
+	d->doubt_timer.owner = d;
+	loop_after(d->loop, &d->doubt_timer, DOCKER_PROOF_MS);
+}
+
+static void dispel_doubt(struct docker *d, const struct engine_event *e)
+{
+	if (!(d->doubt & 1u << e->action) || memcmp(d->doubt_id, e->id, sizeof(d->doubt_id)))
+		return;
+	d->doubt = 0;
+	loop_cancel(d->loop, &d->doubt_timer);
+}
+
 static void stream_value(struct call *call, const struct json *j)
 {
 	struct docker *d = call->owner;
@@ -460,6 +479,8 @@ static void stream_value(struct call *call, const struct json *j)
 	d->events++;
 	if (!facts_read_event(j, &event) || seen_before(d, &event))
 		return;
+	if (d->doubt)
+		dispel_doubt(d, &event);
 	if (event.time_nano > d->last_nano)
 		d->last_nano = event.time_nano;
 	if (event.action == ENGINE_CREATE)
@@ -591,7 +612,6 @@ static void list_done(struct call *call)
 		    "watched (too many labels?)",
 		    d->name, (unsigned long long)call->split.skipped, JSON_VALUE_MAX / 1024);
 	learn_clock(d, call);
-	d->state = DOCKER_UP;
 	d->replaying = false;
 	d->tries = d->loop->now - d->stream_since >= DOCKER_STEADY_MS ? 0 : d->tries;
 	d->containers = call->values;
@@ -599,6 +619,7 @@ static void list_done(struct call *call)
 	d->last_audit_now = d->loop->now;
 	set_timer(d, d->settings->interval, next_audit);
 	d->handler->list_ended(d->owner, d);
+	d->state = DOCKER_UP;
 	make_spare(d);
 }
 

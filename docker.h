@@ -23,6 +23,7 @@
 #define DOCKER_HEAD_WAIT_MS \
 	1000 /* an engine before 20.10 sends the stream's head with its first event only */
 #define DOCKER_STEADY_MS 1000 /* a stream that stood this long is worth an immediate reconnect */
+#define DOCKER_PROOF_MS 5000  /* for the stream to bring a change that an audit has shown */
 #define DOCKER_LAG_MS 2000    /* an event older than this when read is no live proof */
 #define DOCKER_ERROR_MAX 512
 #define DOCKER_PATIENCE_MAX_MS 25000 /* for a peer that vanished without a word */
@@ -71,14 +72,13 @@ struct docker {
 	struct call_spare spare;   /* with TLS, for the next action */
 	struct loop_timer spare_timer;
 	struct resolve resolve;
+	unsigned address_at; /* which of its addresses is tried */
 	char confirm[65]; /* a hostname that may be our own container's; "" when there is nothing to ask */
 	enum docker_state state;
 	bool connected;              /* `connected` was told, and `lost` not since */
 	struct call *stream, *audit; /* audit: version, our own container, list */
 	struct loop_timer timer; /* the next try, the end of the wait for the head, or the next audit */
 	unsigned tries;          /* failed in a row */
-	unsigned address_turn; /* which of its name's addresses is next */
-	bool address_worked;   /* the one in use did, and is asked again */
 	uint64_t stream_since;
 	char api[8]; /* "1.43" */
 	char version[32];
@@ -90,6 +90,9 @@ struct docker {
 	int64_t clock_offset; /* our clock minus the engine's, ms, at least; valid with clock_known */
 	bool clock_known;
 	uint64_t skipped_told;
+	unsigned doubt;       /* events that an audit showed to be missing, as bits; 0 none */
+	uint8_t doubt_id[32]; /* of this container */
+	struct loop_timer doubt_timer;
 	/* counters and marks for status and health */
 	uint64_t events, reconnects, audit_repairs;
 	uint64_t containers;                  /* in the last whole list, watched or not */
@@ -119,7 +122,9 @@ void docker_explain(const struct docker *d, int error, const char *words, char *
 /* Whether the answer refuses our API version, as an engine does that was exchanged underneath us. Nothing was done
  * then. d is marked down, and agrees on a version anew. */
 bool docker_refused_version(struct docker *d, const struct call *call);
-/* The stream is not alive, whatever its connection says: it is closed and opened anew. why is a sentence. */
-void docker_stream_is_dead(struct docker *d, const char *why);
+/* The list that is being handed out shows a change of the container that no event has told: events has the bits
+ * (1 << enum engine_action) of those that would. A stream that does not bring one of them within DOCKER_PROOF_MS is dead, whatever its connection says: it is opened anew, and counted as an audit
+ * repair. Without effect in the first list of a stream, which is there to show changes. */
+void docker_doubt(struct docker *d, const uint8_t id[32], unsigned events);
 
 #endif
