@@ -103,15 +103,24 @@ static bool is_about_version(const struct call *call)
 	return call->status == 400 && span_starts(span_of(call->words), "client version ");
 }
 
+/* The setting of a socket proxy that lets this path through. */
+static const char *right_for(const char *what)
+{
+	struct span path = span_of(what);
+
+	if (span_starts(path, "/version"))
+		return "VERSION=1";
+	return span_starts(path, "/events") ? "EVENTS=1" : "CONTAINERS=1";
+}
+
 /* Why a call that d needs did not succeed, as a sentence. */
 static void why_failed(
     const struct docker *d, const struct call *call, const char *what, char *out, size_t cap)
 {
 	if (call->end == CALL_ANSWERED && call->status == 403)
 		text_print(out, cap,
-		    "a proxy before it forbids GET %s (403); it must allow /version, /events and /containers "
-		    "(EVENTS=1, CONTAINERS=1, VERSION=1)",
-		    what);
+		    "a proxy before the engine forbids GET %s (403, %s): give the proxy %s", what,
+		    call->words, right_for(what));
 	else if (call->end == CALL_ANSWERED)
 		text_print(out, cap, "GET %s was answered with %d: %s%s", what, call->status,
 		    call->words, is_about_version(call) ? remedy_of_version(d) : "");
