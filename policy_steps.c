@@ -367,6 +367,8 @@ void step_waiting_look_failed(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
 	(void)e;
+	if (c->identity->heal->waiting != WAIT_PROOF)
+		return; /* it was asked for something else: what is waited for has its own time */
 	policy_release_slot(p, c);
 	policy_wait_for(p, c, out, WAIT_ENGINE, p->now + POLICY_UNSENT_MAX_MS);
 }
