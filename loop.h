@@ -36,6 +36,8 @@ struct loop {
 	int64_t wall;  /* ms since 1970, taken with it */
 	uint64_t boot; /* ms, CLOCK_BOOTTIME at the end of the last turn */
 	bool stalled;  /* this turn began after a stall: what it reads may be old */
+	/* called before each wait with how long it may last, UINT64_MAX for ever; or NULL */
+	void (*waits)(uint64_t now, uint64_t sleep_ms);
 	size_t timers;
 	struct loop_timer *heap[LOOP_TIMERS_MAX + 1];
 };
