@@ -602,6 +602,9 @@ static void ask_next(struct job *job)
 
 		if (job->host[0] && strcmp(job->host, d->name))
 			continue;
+		/* one that is away must not hold up the answer of the others */
+		if (m->engines_count > 1 && !d->connected)
+			continue;
 		job->call = docker_request(d, "GET", JSON_ARRAY, job->api->settings->curl_timeout,
 		    &list_handler, job, &error, "/containers/json?all=1");
 		if (job->call)

@@ -24,6 +24,7 @@ extern char **environ;
 /* Everything that changes, in one place. Its pages are touched only as far as they are used. */
 struct autoheal {
 	struct settings settings;
+	struct target targets[TARGETS_MAX];
 	struct loop loop;
 	struct call_workspace workspace;
 	struct monitor monitor;
@@ -138,18 +139,20 @@ static int usage_error(const char *sentence)
 
 static int set_up(struct autoheal *a, char *error, size_t error_size)
 {
-	struct docker_target target;
-	struct docker *engine;
+	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
+	int engines;
 
 	if (config_read(&a->settings, environ, error, error_size, log_warning))
 		return -1;
 	log_setup(a->settings.log_level, a->settings.log_format);
-	if (docker_find_target(&target, &a->settings, getenv("XDG_RUNTIME_DIR"), error, error_size))
+	engines = target_find(a->targets, &a->settings, runtime_dir, error, error_size);
+	if (engines < 0)
 		return -1;
 	loop_init(&a->loop);
 	monitor_init(&a->monitor, &a->loop, &a->workspace, &a->settings, random_seed());
-	engine = monitor_add_engine(&a->monitor, &target, a->settings.host_name);
-	self_find(&a->monitor, engine);
+	for (int i = 0; i < engines; i++)
+		monitor_add_engine(&a->monitor, &a->targets[i]);
+	self_find(&a->monitor);
 	if (server_init(&a->server, &a->loop, &a->settings, a->workspace.bytes,
 		sizeof(a->workspace.bytes), error, error_size))
 		return -1;
@@ -159,9 +162,19 @@ static int set_up(struct autoheal *a, char *error, size_t error_size)
 
 static void tell_start(const struct autoheal *a)
 {
+	size_t count = a->monitor.engines_count;
+	char engines[TARGET_URL_MAX];
+
+	if (count == 1)
+		text_print(engines, sizeof(engines), "engine %.240s", a->targets[0].url);
+	else
+		text_print(engines, sizeof(engines), "%zu engines", count);
+	for (size_t i = 0; count > 1 && i < count; i++)
+		log_line(LOG_INFO, "autoheal", "Engine '%s' is %s", a->targets[i].name,
+		    a->targets[i].url);
 	log_line(LOG_INFO, "autoheal",
-	    "autoheal " AUTOHEAL_VERSION " starts: engine %s, audit every %llu s%s",
-	    a->monitor.engines[0].target.url, (unsigned long long)a->settings.interval / 1000,
+	    "autoheal " AUTOHEAL_VERSION " starts: %s, audit every %llu s%s", engines,
+	    (unsigned long long)a->settings.interval / 1000,
 	    a->settings.dry_run ? "; dry run: it tells what it would do, and does nothing" : "");
 	if (a->settings.mode == MODE_ON_FAILURE)
 		log_line(LOG_WARNING, "config",

@@ -48,7 +48,7 @@ static void broke(struct call *call, int error)
 
 	call->error = error;
 	if (error)
-		explain(call, strerror(error));
+		explain(call, net_words(&call->stream, error));
 	else
 		explain(call, "the connection was closed before the answer was complete");
 	/* A request of which a part left is as good as sent: nobody knows what the engine saw. */
@@ -66,9 +66,27 @@ static void late(void *owner)
 	struct call *call = owner;
 
 	call->busy = true;
-	explain(call, "no answer in time");
-	finish(call, CALL_LATE);
+	if (call->stream.connecting) {
+		broke(call, ETIMEDOUT);
+	} else {
+		explain(call, "no answer in time");
+		finish(call, CALL_LATE);
+	}
 	release(call);
+}
+
+/* Until the connection stands it has CALL_CONNECT_MS, then what is left of the call's own time. */
+static void set_deadline(struct call *call)
+{
+	uint64_t end = call->started + call->timeout;
+
+	if (call->stream.connecting && (!call->timeout || call->timeout > CALL_CONNECT_MS))
+		loop_after(call->loop, &call->deadline, CALL_CONNECT_MS);
+	else if (call->timeout)
+		loop_after(
+		    call->loop, &call->deadline, end > call->loop->now ? end - call->loop->now : 0);
+	else
+		loop_cancel(call->loop, &call->deadline);
 }
 
 static void want(struct call *call)
@@ -77,7 +95,7 @@ static void want(struct call *call)
 
 	if (call->stream.connecting || call->sent < call->out.n)
 		wants |= LOOP_WRITE;
-	loop_wants(call->loop, call->stream.fd, call->stream.transport->wants(&call->stream, wants));
+	loop_wants(call->loop, call->stream.fd, net_wants(&call->stream, wants));
 }
 
 /* Writes what the connection takes: 0, or -errno. */
@@ -270,6 +288,14 @@ static void read_in(struct call *call)
 		call->handler->batch(call);
 }
 
+/* One step of connecting: 0 when the connection stands, -EAGAIN, or an error. */
+static int connect_on(struct loop *loop, struct net_stream *stream)
+{
+	if (stream->transport->heavy && !loop_may_compute(loop))
+		return -EAGAIN;
+	return net_connect(stream);
+}
+
 static void ready(void *owner, unsigned what)
 {
 	struct call *call = owner;
@@ -277,16 +303,19 @@ static void ready(void *owner, unsigned what)
 
 	call->busy = true;
 	if (call->stream.connecting) {
-		error = net_connect(&call->stream);
+		error = connect_on(call->loop, &call->stream);
 		if (error && error != -EAGAIN)
 			broke(call, -error);
+		else if (!error)
+			set_deadline(call);
 	}
 	if (!call->closing && !call->stream.connecting && call->sent < call->out.n) {
 		error = write_out(call);
 		if (error)
 			broke(call, -error);
 	}
-	if (!call->closing && what & LOOP_READ && !call->paused)
+	if (!call->closing && !call->stream.connecting && !call->paused &&
+	    (what & LOOP_READ || net_pending(&call->stream)))
 		read_in(call);
 	call->busy = false;
 	if (call->closing)
@@ -295,8 +324,115 @@ static void ready(void *owner, unsigned what)
 		want(call);
 }
 
+/* ---- connections -------------------------------------------------------------------------- */
+
+/* 0 when it stands, -EAGAIN while it is being made, or an error with the stream closed. */
+static int open_stream(struct net_stream *stream, const struct call_place *place, int64_t wall)
+{
+	int result = place->tls ? tls_open(stream, &place->address, place->tls, place->name, wall)
+				: net_open(stream, &place->address);
+
+	if (stream->fd >= 0 && place->patience_ms)
+		net_keep_alive(stream, place->patience_ms);
+	return result;
+}
+
+bool call_spare_is_open(const struct call_spare *spare)
+{
+	return spare->loop && spare->stream.fd >= 0;
+}
+
+void call_spare_close(struct call_spare *spare)
+{
+	if (!call_spare_is_open(spare))
+		return;
+	loop_cancel(spare->loop, &spare->deadline);
+	loop_forget(spare->loop, spare->stream.fd);
+	net_close(&spare->stream);
+}
+
+static void spare_broke(void *owner)
+{
+	struct call_spare *spare = owner;
+
+	call_spare_close(spare);
+	spare->broken(spare->owner);
+}
+
+static void spare_ready(void *owner, unsigned what)
+{
+	struct call_spare *spare = owner;
+	struct net_stream *stream = &spare->stream;
+	char byte;
+	int result = stream->connecting ? connect_on(spare->loop, stream) : 0;
+
+	if (!result && !stream->connecting) {
+		loop_cancel(spare->loop, &spare->deadline);
+		/* Nothing was asked, so what comes is the end, or a proxy's farewell. */
+		if (what & LOOP_READ || net_pending(stream))
+			result = net_read(stream, &byte, 1) == -EAGAIN ? 0 : -ECONNRESET;
+	}
+	if (result && result != -EAGAIN)
+		spare_broke(spare);
+	else
+		loop_wants(spare->loop, stream->fd,
+		    net_wants(stream, LOOP_READ | (stream->connecting ? LOOP_WRITE : 0)));
+}
+
+bool call_spare_open(struct call_spare *spare, struct loop *loop, const struct call_place *place,
+    void (*broken)(void *owner), void *owner)
+{
+	int result;
+
+	*spare = (struct call_spare){
+	    .loop = loop, .stream = {.fd = -1}, .since = loop->now, .broken = broken, .owner = owner};
+	spare->deadline = (struct loop_timer){.fire = spare_broke, .owner = spare};
+	result = open_stream(&spare->stream, place, loop->wall);
+	if (result && result != -EAGAIN)
+		return false;
+	if (!loop_watch(loop, spare->stream.fd, LOOP_WRITE, spare_ready, spare)) {
+		net_close(&spare->stream);
+		return false;
+	}
+	loop_after(loop, &spare->deadline, CALL_CONNECT_MS);
+	return true;
+}
+
+/* The call's connection: the spare's, be it still in its handshake, or a new one. */
+static int take_connection(
+    struct call *call, struct call_spare *spare, const struct call_place *place)
+{
+	if (!spare || !call_spare_is_open(spare))
+		return open_stream(&call->stream, place, call->loop->wall);
+	loop_cancel(spare->loop, &spare->deadline);
+	call->stream = spare->stream;
+	spare->stream = (struct net_stream){.fd = -1};
+	return call->stream.connecting ? -EAGAIN : 0;
+}
+
+static int begin(struct call *call, struct call_spare *spare, const struct call_place *place)
+{
+	int result;
+
+	if (call->out.failed)
+		return -ENOMEM;
+	result = take_connection(call, spare, place);
+	if (!result)
+		result = write_out(call);
+	if (result && result != -EAGAIN && spare && call->stream.fd >= 0 && !call->sent) {
+		/* the other side had hung up on the spare; nothing has left on it */
+		loop_forget(call->loop, call->stream.fd);
+		net_close(&call->stream);
+		result = take_connection(call, NULL, place);
+	} else if (result == -EAGAIN)
+		result = 0;
+	if (!result && !loop_watch(call->loop, call->stream.fd, LOOP_WRITE, ready, call))
+		result = -EMFILE;
+	return result;
+}
+
 struct call *call_start(struct loop *loop, struct call_workspace *workspace,
-    const struct net_address *address, const char *method, const char *path, const char *host,
+    const struct call_place *place, struct call_spare *spare, const char *method, const char *path,
     enum json_split_mode mode, uint64_t timeout_ms, const struct call_handler *handler, void *owner,
     int *error)
 {
@@ -310,32 +446,27 @@ struct call *call_start(struct loop *loop, struct call_workspace *workspace,
 	    .owner = owner,
 	    .loop = loop,
 	    .workspace = workspace,
+	    .timeout = timeout_ms,
+	    .started = loop->now,
+	    .read_size = CALL_READ_FIRST,
+	    .head_request = !strcmp(method, "HEAD"),
 	    .stream = {.fd = -1}};
 	call->deadline = (struct loop_timer){.fire = late, .owner = call};
-	call->head_request = !strcmp(method, "HEAD");
-	call->read_size = CALL_READ_FIRST;
-	call->started = loop->now;
 	buf_init(&call->out, CALL_REQUEST_MAX);
 	buf_init(&call->head, HTTP_HEAD_MAX + CALL_READ_SIZE);
 	json_split_init(&call->split, mode);
 	buf_print(&call->out,
 	    "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: autoheal/" AUTOHEAL_VERSION "\r\n%s\r\n",
-	    method, path, host, strcmp(method, "POST") ? "" : "Content-Length: 0\r\n");
-	result = call->out.failed ? -ENOMEM : net_open(&call->stream, address);
-	if (!result)
-		result = write_out(call);
-	else if (result == -EAGAIN)
-		result = 0;
-	if (!result && !loop_watch(loop, call->stream.fd, LOOP_WRITE, ready, call))
-		result = -EMFILE;
+	    method, path, place->host, strcmp(method, "POST") ? "" : "Content-Length: 0\r\n");
+	result = begin(call, spare, place);
 	if (result) {
 		*error = result;
 		release(call);
 		return NULL;
 	}
 	want(call);
-	if (timeout_ms)
-		loop_after(loop, &call->deadline, timeout_ms);
+	if (timeout_ms || call->stream.connecting)
+		set_deadline(call);
 	return call;
 }
 

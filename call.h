@@ -12,7 +12,9 @@
 #include "json.h"
 #include "loop.h"
 #include "net.h"
+#include "tls.h"
 
+#define CALL_CONNECT_MS 10000 /* for TCP and TLS to stand */
 #define CALL_REQUEST_MAX 4096 /* bytes of a request with its body */
 #define CALL_READ_SIZE 16384  /* bytes of one read at most */
 #define CALL_READ_FIRST \
@@ -33,6 +35,33 @@ enum call_end {
 	CALL_LATE,     /* the deadline passed */
 	CALL_NONSENSE, /* what came is not HTTP or not JSON */
 };
+
+/* Whom to call, and how. */
+struct call_place {
+	struct net_address address;
+	const struct tls_client *tls; /* NULL: plain */
+	const char *name;             /* the server's, as its certificate must have it; with tls */
+	const char *host;             /* the header Host */
+	uint64_t patience_ms;         /* of net_keep_alive; 0 for a unix socket */
+};
+
+/* A connection that was made before it is needed, and waits for a request: with TLS a handshake takes longer than
+ * all the rest. One that cannot be made, or that the other side closes, just ends. */
+struct call_spare {
+	struct loop *loop;
+	struct net_stream stream; /* fd -1: there is none */
+	struct loop_timer deadline;
+	uint64_t since; /* the loop's clock when it was begun */
+	void (*broken)(void *owner);
+	void *owner;
+};
+
+/* Begins one; zeroed memory or an ended spare is expected. broken is called from the loop when it broke, never
+ * when it was used or closed. false when not even that was possible. */
+bool call_spare_open(struct call_spare *spare, struct loop *loop, const struct call_place *place,
+    void (*broken)(void *owner), void *owner);
+void call_spare_close(struct call_spare *spare);
+bool call_spare_is_open(const struct call_spare *spare);
 
 struct call;
 
@@ -57,6 +86,7 @@ struct call {
 	struct net_stream stream;
 	struct loop_timer deadline;
 	uint64_t started; /* the loop's clock at its beginning */
+	uint64_t timeout; /* ms from there, 0 none */
 	struct buf out;   /* the request */
 	size_t sent;
 	struct buf head;  /* of the answer, until it is whole */
@@ -75,11 +105,12 @@ struct call {
 	char words[CALL_WORDS_MAX]; /* what went wrong: the engine's "message", or our sentence; not made safe yet */
 };
 
-/* Starts the request `method path` (body NULL: none) at the address. The first bytes leave before
- * this returns where the connection stands at once. timeout_ms 0: no deadline. mode says how the
- * answer's values are split. NULL when not even that was possible; *error is -errno then. */
+/* Starts the request `method path` at the place. The first bytes leave before this returns where the connection
+ * stands at once, as that of a spare does: spare (may be NULL, or ended) is used up. timeout_ms 0: no deadline once
+ * the connection stands. mode says how the answer's values are split. NULL when not even that was possible; *error
+ * is -errno then. */
 struct call *call_start(struct loop *loop, struct call_workspace *workspace,
-    const struct net_address *address, const char *method, const char *path, const char *host,
+    const struct call_place *place, struct call_spare *spare, const char *method, const char *path,
     enum json_split_mode mode, uint64_t timeout_ms, const struct call_handler *handler, void *owner,
     int *error);
 /* Ends it without a word: done is not called. May be called from its own handlers. */

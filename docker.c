@@ -11,126 +11,9 @@
 
 #define NANO 1000000000ll
 
-/* ---- where it listens -------------------------------------------------------------------- */
+/* ---- failing and trying again ------------------------------------------------------------ */
 
-static int bad_target(const char *url, const char *why, char *error, size_t error_size)
-{
-	char shown[128];
-
-	text_escape(span_of(url), shown, sizeof(shown));
-	text_print(error, error_size, "DOCKER_HOST is '%s', %s", shown, why);
-	return -1;
-}
-
-static int read_local(
-    struct docker_target *t, const char *path, const char *url, char *error, size_t error_size)
-{
-	struct net_address a;
-
-	if (!net_local(&a, span_of(path)))
-		return bad_target(
-		    url, "but a socket's path must have 1 to 107 bytes", error, error_size);
-	t->local = true;
-	span_copy(span_of(path), t->place, sizeof(t->place));
-	text_print(t->url, sizeof(t->url), "unix://%s", path);
-	return 0;
-}
-
-static int read_remote(
-    struct docker_target *t, struct span rest, const char *url, char *error, size_t error_size)
-{
-	struct span host;
-	const char *slash = memchr(rest.p, '/', rest.n);
-
-	if (slash)
-		rest.n = (size_t)(slash - rest.p);
-	if (!net_split_host(rest, &host, &t->port) || host.n >= sizeof(t->place))
-		return bad_target(url, "but must name a host and a port, such as tcp://10.0.0.5:2375",
-		    error, error_size);
-	if (!t->port)
-		t->port = 2375; /* the engine's own default without TLS */
-	t->local = false;
-	span_copy(host, t->place, sizeof(t->place));
-	text_print(t->url, sizeof(t->url),
-	    memchr(host.p, ':', host.n) ? "tcp://[%.200s]:%u" : "tcp://%.200s:%u", t->place, t->port);
-	return 0;
-}
-
-int docker_read_target(struct docker_target *t, const char *url, char *error, size_t error_size)
-{
-	static const char *const plain[] = {"tcp://", "http://"};
-	static const char *const secure[] = {"https://", "tcps://"};
-	struct span s = span_of(url);
-
-	*t = (struct docker_target){0};
-	if (span_starts(s, "unix://"))
-		return read_local(t, url + 7, url, error, error_size);
-	if (span_starts(s, "/"))
-		return read_local(t, url, url, error, error_size);
-	for (size_t i = 0; i < 2; i++) {
-		size_t n = strlen(plain[i]);
-
-		if (span_starts(s, plain[i]))
-			return read_remote(
-			    t, (struct span){s.p + n, s.n - n}, url, error, error_size);
-		if (span_starts(s, secure[i]))
-			return bad_target(
-			    url, "but this version does not speak TLS yet", error, error_size);
-	}
-	if (span_starts(s, "ssh://"))
-		return bad_target(url,
-		    "but autoheal does not speak SSH: forward the socket (ssh -L) and name it as "
-		    "unix://PATH, or use tcp:// with TLS",
-		    error, error_size);
-	if (span_starts(s, "npipe://"))
-		return bad_target(url,
-		    "but named pipes are for Windows; use unix://PATH or tcp://HOST:PORT", error,
-		    error_size);
-	return bad_target(url, "but must be unix://PATH, tcp://HOST:PORT, http:// or https://",
-	    error, error_size);
-}
-
-/* Whether something is there, be it a socket that nobody answers on. */
-static bool exists(const char *path)
-{
-	return !access(path, F_OK);
-}
-
-int docker_find_target(struct docker_target *t, const struct settings *s, const char *runtime_dir,
-    char *error, size_t error_size)
-{
-	static const char *const places[] = {"/var/run/docker.sock", "%s/docker.sock",
-	    "/run/podman/podman.sock", "%s/podman/podman.sock"};
-	char path[DOCKER_URL_MAX];
-
-	if (s->hosts[0]) {
-		text_print(error, error_size,
-		    "AUTOHEAL_HOSTS is set, but this version watches one engine; use DOCKER_HOST");
-		return -1;
-	}
-	if (s->docker_host[0] && s->tls_verify && !span_starts(span_of(s->docker_host), "unix://")) {
-		text_print(error, error_size,
-		    "DOCKER_TLS_VERIFY is set, but this version does not speak TLS yet");
-		return -1;
-	}
-	if (s->docker_host[0])
-		return docker_read_target(t, s->docker_host, error, error_size);
-	if (s->docker_sock[0])
-		return docker_read_target(t, s->docker_sock, error, error_size);
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		bool in_runtime_dir = places[i][0] == '%';
-		struct span rest = span_of(places[i] + (in_runtime_dir ? 2 : 0));
-
-		if (in_runtime_dir && (!runtime_dir || !*runtime_dir))
-			continue;
-		text_print(path, sizeof(path), "%.200s%s", in_runtime_dir ? runtime_dir : "", rest.p);
-		if (exists(path))
-			return read_local(t, path, path, error, error_size);
-	}
-	return read_local(t, places[0], places[0], error, error_size);
-}
-
-void docker_explain(const struct docker *d, int error, char *out, size_t cap)
+void docker_explain(const struct docker *d, int error, const char *words, char *out, size_t cap)
 {
 	struct stat st;
 
@@ -145,14 +28,15 @@ void docker_explain(const struct docker *d, int error, char *out, size_t cap)
 		    "%s does not exist: is the engine running, and is its socket mounted here "
 		    "(-v /var/run/docker.sock:/var/run/docker.sock)?",
 		    d->target.place);
+	} else if (error == ENOKEY) {
+		text_print(out, cap, "no certificates for %s: %s", d->target.url, d->error);
 	} else if (error == ECONNREFUSED) {
 		text_print(out, cap, "nobody answers at %s: is the engine running?", d->target.url);
 	} else {
-		text_print(out, cap, "cannot connect to %s: %s", d->target.url, strerror(error));
+		text_print(out, cap, "cannot connect to %s: %s", d->target.url,
+		    words && words[0] ? words : strerror(error));
 	}
 }
-
-/* ---- failing and trying again ------------------------------------------------------------ */
 
 static void try_again(void *owner);
 static void begin_list(struct docker *d);
@@ -164,6 +48,10 @@ static void end_calls(struct docker *d)
 	if (d->audit)
 		call_close(d->audit);
 	d->stream = d->audit = NULL;
+	call_spare_close(&d->spare);
+	loop_cancel(d->loop, &d->spare_timer);
+	loop_cancel(d->loop, &d->doubt_timer);
+	d->doubt = 0;
 	resolve_cancel(&d->resolve);
 }
 
@@ -183,6 +71,8 @@ static void down(struct docker *d, const char *why)
 
 	if (steady)
 		d->tries = 0;
+	if (d->state < DOCKER_LISTING)
+		d->address_at++; /* of several addresses the next one may be better */
 	span_copy(span_of(why), d->error, sizeof(d->error));
 	end_calls(d);
 	d->state = DOCKER_DOWN;
@@ -200,6 +90,19 @@ static void down(struct docker *d, const char *why)
 	}
 }
 
+/* What a person can do about a version that the engine refuses. */
+static const char *remedy_of_version(const struct docker *d)
+{
+	return d->settings->api_version[0]
+	    ? "; unset DOCKER_API_VERSION, so that both sides agree on one"
+	    : "";
+}
+
+static bool is_about_version(const struct call *call)
+{
+	return call->status == 400 && span_starts(span_of(call->words), "client version ");
+}
+
 /* Why a call that d needs did not succeed, as a sentence. */
 static void why_failed(
     const struct docker *d, const struct call *call, const char *what, char *out, size_t cap)
@@ -210,10 +113,10 @@ static void why_failed(
 		    "(EVENTS=1, CONTAINERS=1, VERSION=1)",
 		    what);
 	else if (call->end == CALL_ANSWERED)
-		text_print(
-		    out, cap, "GET %s was answered with %d: %s", what, call->status, call->words);
+		text_print(out, cap, "GET %s was answered with %d: %s%s", what, call->status,
+		    call->words, is_about_version(call) ? remedy_of_version(d) : "");
 	else if (call->end == CALL_UNSENT && call->error)
-		docker_explain(d, call->error, out, cap);
+		docker_explain(d, call->error, call->words, out, cap);
 	else
 		text_print(out, cap, "GET %s failed: %s", what, call->words);
 }
@@ -228,18 +131,65 @@ static void down_by(struct docker *d, const struct call *call, const char *what)
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
+static void spare_again(void *owner);
+
+static void spare_later(struct docker *d, uint64_t ms)
+{
+	d->spare_timer.fire = spare_again;
+	d->spare_timer.owner = d;
+	loop_after(d->loop, &d->spare_timer, ms);
+}
+
+static void spare_ended(void *owner)
+{
+	struct docker *d = owner;
+
+	if (d->loop->now - d->spare.since >= DOCKER_SPARE_STEADY_MS)
+		spare_later(d, DOCKER_SPARE_AGAIN_MS);
+}
+
+/* Without TLS a connection costs less than the care for one that waits. */
+static void make_spare(struct docker *d)
+{
+	if (d->target.tls && d->state == DOCKER_UP && !call_spare_is_open(&d->spare))
+		call_spare_open(&d->spare, d->loop, &d->place, spare_ended, d);
+}
+
+static void spare_again(void *owner)
+{
+	make_spare(owner);
+}
+
 static struct call *begin(struct docker *d, const char *method, const char *path,
     enum json_split_mode mode, uint64_t timeout_ms, const struct call_handler *handler, void *owner,
     int *error)
 {
-	char host[DOCKER_URL_MAX + 8];
+	/* what changes something is what cannot wait for a handshake */
+	bool urgent = !strcmp(method, "POST") && call_spare_is_open(&d->spare);
+	struct call *call = call_start(d->loop, d->workspace, &d->place, urgent ? &d->spare : NULL,
+	    method, path, mode, timeout_ms, handler, owner, error);
 
-	if (d->target.local)
-		text_print(host, sizeof(host), "docker");
-	else
-		text_print(host, sizeof(host), "%s", d->target.url + strlen("tcp://"));
-	return call_start(d->loop, d->workspace, &d->address, method, path, host, mode, timeout_ms,
-	    handler, owner, error);
+	if (urgent)
+		spare_later(d, DOCKER_SPARE_AGAIN_MS);
+	return call;
+}
+
+bool docker_refused_version(struct docker *d, const struct call *call)
+{
+	char ours[40], why[DOCKER_ERROR_MAX];
+
+	/* Docker's words, all versions (moby api/server/middleware/version.go); one that refuses a version which
+	 * is not ours any more is an answer that comes late */
+	text_print(ours, sizeof(ours), "client version %s is too ", d->api);
+	if (call->end != CALL_ANSWERED || call->status != 400 || !d->api[0] ||
+	    !span_starts(span_of(call->words), ours))
+		return false;
+	if (d->state < DOCKER_LISTING)
+		return true;
+	text_print(why, sizeof(why), "the engine was changed and refuses API version %s (%s)%s",
+	    d->api, call->words, remedy_of_version(d));
+	down(d, why);
+	return true;
 }
 
 struct call *docker_request(struct docker *d, const char *method, enum json_split_mode mode,
@@ -263,7 +213,7 @@ struct call *docker_request(struct docker *d, const char *method, enum json_spli
 	}
 	call = begin(d, method, path, mode, timeout_ms, handler, owner, &code);
 	if (!call)
-		docker_explain(d, -code, d->request_error, sizeof(d->request_error));
+		docker_explain(d, -code, NULL, d->request_error, sizeof(d->request_error));
 	return call;
 }
 
@@ -361,7 +311,7 @@ static void confirm_self(struct docker *d)
 	    d, "GET", path, JSON_STREAM, d->settings->curl_timeout, &confirm_handler, d, &error);
 	if (d->audit)
 		return;
-	docker_explain(d, -error, why, sizeof(why));
+	docker_explain(d, -error, NULL, why, sizeof(why));
 	down(d, why);
 }
 
@@ -397,7 +347,7 @@ static void ask_version(struct docker *d)
 	    &version_handler, d, &error);
 	if (d->audit)
 		return;
-	docker_explain(d, -error, why, sizeof(why));
+	docker_explain(d, -error, NULL, why, sizeof(why));
 	down(d, why);
 }
 
@@ -413,16 +363,32 @@ static void resolved(void *owner)
 		down(d, why);
 		return;
 	}
-	d->address = d->resolve.addresses[d->tries % d->resolve.count];
+	d->place.address = d->resolve.addresses[d->address_at % d->resolve.count];
 	ask_version(d);
+}
+
+/* Reads the certificates anew; false when they are no good, and why was told. */
+static bool load_certificates(struct docker *d)
+{
+	char folder[TARGET_URL_MAX], why[DOCKER_ERROR_MAX];
+
+	if (!d->target.tls)
+		return true;
+	target_certificates(&d->target, d->settings->cert_path, folder, sizeof(folder));
+	if (!tls_load(&d->tls, folder, d->target.willfarrell_names, d->loop->wall, why, sizeof(why)))
+		return true;
+	down(d, why);
+	return false;
 }
 
 static void connect_to(struct docker *d)
 {
 	struct span place = span_of(d->target.place);
 
-	if (d->target.local ? net_local(&d->address, place)
-			    : net_literal(&d->address, place, d->target.port)) {
+	if (!load_certificates(d))
+		return;
+	if (d->target.local ? net_local(&d->place.address, place)
+			    : net_literal(&d->place.address, place, d->target.port)) {
 		ask_version(d);
 		return;
 	}
@@ -463,6 +429,39 @@ static bool is_live(const struct docker *d, const struct engine_event *e)
 	return !d->clock_known || age <= DOCKER_LAG_MS + 1000;
 }
 
+static void stream_is_dead(void *owner)
+{
+	struct docker *d = owner;
+	char id[13], why[DOCKER_ERROR_MAX];
+
+	text_hex(d->doubt_id, 6, id);
+	text_print(why, sizeof(why),
+	    "an audit showed a change of container %s that the event stream did not bring within %d s: "
+	    "the stream is dead",
+	    id, DOCKER_PROOF_MS / 1000);
+	d->audit_repairs++;
+	down(d, why);
+}
+
+void docker_doubt(struct docker *d, const uint8_t id[32], unsigned events)
+{
+	if (d->state != DOCKER_UP || d->doubt)
+		return;
+	d->doubt = events;
+	memcpy(d->doubt_id, id, sizeof(d->doubt_id));
+	d->doubt_timer.fire = stream_is_dead;
+	d->doubt_timer.owner = d;
+	loop_after(d->loop, &d->doubt_timer, DOCKER_PROOF_MS);
+}
+
+static void dispel_doubt(struct docker *d, const struct engine_event *e)
+{
+	if (!(d->doubt & 1u << e->action) || memcmp(d->doubt_id, e->id, sizeof(d->doubt_id)))
+		return;
+	d->doubt = 0;
+	loop_cancel(d->loop, &d->doubt_timer);
+}
+
 static void stream_value(struct call *call, const struct json *j)
 {
 	struct docker *d = call->owner;
@@ -471,6 +470,8 @@ static void stream_value(struct call *call, const struct json *j)
 	d->events++;
 	if (!facts_read_event(j, &event) || seen_before(d, &event))
 		return;
+	if (d->doubt)
+		dispel_doubt(d, &event);
 	if (event.time_nano > d->last_nano)
 		d->last_nano = event.time_nano;
 	if (event.action == ENGINE_CREATE)
@@ -500,6 +501,10 @@ static void stands(void *owner)
 
 	if (d->state != DOCKER_OPENING)
 		return;
+	if (d->stream->stream.connecting || d->stream->sent < d->stream->out.n) {
+		set_timer(d, DOCKER_HEAD_WAIT_MS, stands);
+		return;
+	}
 	d->state = DOCKER_LISTING;
 	d->stream_since = d->loop->now;
 	if (!d->connected) {
@@ -558,7 +563,7 @@ static void open_stream(struct docker *d)
 	d->skipped_told = 0;
 	d->stream = begin(d, "GET", path, JSON_STREAM, 0, &stream_handler, d, &error);
 	if (!d->stream) {
-		docker_explain(d, -error, why, sizeof(why));
+		docker_explain(d, -error, NULL, why, sizeof(why));
 		down(d, why);
 		return;
 	}
@@ -598,7 +603,6 @@ static void list_done(struct call *call)
 		    "watched (too many labels?)",
 		    d->name, (unsigned long long)call->split.skipped, JSON_VALUE_MAX / 1024);
 	learn_clock(d, call);
-	d->state = DOCKER_UP;
 	d->replaying = false;
 	d->tries = d->loop->now - d->stream_since >= DOCKER_STEADY_MS ? 0 : d->tries;
 	d->containers = call->values;
@@ -606,6 +610,8 @@ static void list_done(struct call *call)
 	d->last_audit_now = d->loop->now;
 	set_timer(d, d->settings->interval, next_audit);
 	d->handler->list_ended(d->owner, d);
+	d->state = DOCKER_UP;
+	make_spare(d);
 }
 
 static const struct call_handler list_handler = {.value = list_value, .done = list_done};
@@ -622,14 +628,24 @@ static void begin_list(struct docker *d)
 	    d, "GET", path, JSON_ARRAY, d->settings->curl_timeout, &list_handler, d, &error);
 	if (d->audit)
 		return;
-	docker_explain(d, -error, why, sizeof(why));
+	docker_explain(d, -error, NULL, why, sizeof(why));
 	down(d, why);
 }
 
 /* ---- ends ----------------------------------------------------------------------------------- */
 
+/* How long the kernel may take to notice a peer that vanished: within one audit interval, and no more than a
+ * patient half a minute. */
+static uint64_t patience(const struct docker *d)
+{
+	uint64_t most = d->settings->interval / 6 * 5;
+
+	return most < DOCKER_PATIENCE_MAX_MS ? most : DOCKER_PATIENCE_MAX_MS;
+}
+
 void docker_init(struct docker *d, struct loop *loop, struct call_workspace *workspace,
-    const struct settings *settings, const struct docker_handler *handler, void *owner)
+    const struct settings *settings, const struct target *target,
+    const struct docker_handler *handler, void *owner)
 {
 	d->loop = loop;
 	d->workspace = workspace;
@@ -637,6 +653,16 @@ void docker_init(struct docker *d, struct loop *loop, struct call_workspace *wor
 	d->handler = handler;
 	d->owner = owner;
 	d->state = DOCKER_DOWN;
+	d->target = *target;
+	d->name = d->target.name;
+	if (target->local)
+		text_print(d->host, sizeof(d->host), "docker");
+	else
+		span_copy(span_of(strstr(d->target.url, "://") + 3), d->host, sizeof(d->host));
+	d->place.host = d->host;
+	d->place.name = d->target.place;
+	d->place.tls = target->tls ? &d->tls : NULL;
+	d->place.patience_ms = target->local ? 0 : patience(d);
 }
 
 void docker_start(struct docker *d)
@@ -648,4 +674,5 @@ void docker_close(struct docker *d)
 {
 	end_calls(d);
 	loop_cancel(d->loop, &d->timer);
+	tls_unload(&d->tls);
 }

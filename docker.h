@@ -13,6 +13,8 @@
 #include "loop.h"
 #include "net.h"
 #include "resolve.h"
+#include "target.h"
+#include "tls.h"
 
 #define DOCKER_API_NEWEST \
 	1055 /* 1.55, the newest this program was built for (major * 1000 + minor) */
@@ -21,23 +23,13 @@
 #define DOCKER_HEAD_WAIT_MS \
 	1000 /* an engine before 20.10 sends the stream's head with its first event only */
 #define DOCKER_STEADY_MS 1000 /* a stream that stood this long is worth an immediate reconnect */
+#define DOCKER_PROOF_MS 5000  /* for the stream to bring a change that an audit has shown */
 #define DOCKER_LAG_MS 2000    /* an event older than this when read is no live proof */
-#define DOCKER_URL_MAX 256
-#define DOCKER_ERROR_MAX 320
-
-/* Where an engine listens. */
-struct docker_target {
-	bool local;                 /* a unix socket */
-	char place[DOCKER_URL_MAX]; /* its path, or a host name or address */
-	uint16_t port;
-	char url[DOCKER_URL_MAX]; /* as shown to people */
-};
-
-/* Reads unix://PATH, a bare path, tcp://HOST:PORT or http://HOST:PORT. 0, or -1 with a sentence in error. */
-int docker_read_target(struct docker_target *target, const char *url, char *error, size_t error_size);
-/* The target that the settings name, or the first default socket that exists. 0, or -1 with a sentence. */
-int docker_find_target(struct docker_target *target, const struct settings *settings,
-    const char *runtime_dir, char *error, size_t error_size);
+#define DOCKER_ERROR_MAX 512
+#define DOCKER_PATIENCE_MAX_MS 25000 /* for a peer that vanished without a word */
+#define DOCKER_SPARE_AGAIN_MS 100    /* a new spare is made when what took the old one has left */
+#define DOCKER_SPARE_STEADY_MS \
+	60000 /* one that stood so long is replaced at once; one closed earlier at the next audit */
 
 enum docker_state {
 	DOCKER_DOWN,      /* waiting to try again */
@@ -72,10 +64,15 @@ struct docker {
 	const struct docker_handler *handler;
 	void *owner;
 	unsigned index;
-	const char *name; /* AUTOHEAL_HOST_NAME */
-	struct docker_target target;
-	struct net_address address; /* the one in use */
+	const char *name; /* target.name */
+	struct target target;
+	char host[TARGET_URL_MAX]; /* the header Host */
+	struct call_place place;   /* with the address in use */
+	struct tls_client tls;     /* its certificates, read anew before each connect */
+	struct call_spare spare;   /* with TLS, for the next action */
+	struct loop_timer spare_timer;
 	struct resolve resolve;
+	unsigned address_at; /* which of its addresses is tried */
 	char confirm[65]; /* a hostname that may be our own container's; "" when there is nothing to ask */
 	enum docker_state state;
 	bool connected;              /* `connected` was told, and `lost` not since */
@@ -93,6 +90,9 @@ struct docker {
 	int64_t clock_offset; /* our clock minus the engine's, ms, at least; valid with clock_known */
 	bool clock_known;
 	uint64_t skipped_told;
+	unsigned doubt;       /* events that an audit showed to be missing, as bits; 0 none */
+	uint8_t doubt_id[32]; /* of this container */
+	struct loop_timer doubt_timer;
 	/* counters and marks for status and health */
 	uint64_t events, reconnects, audit_repairs;
 	uint64_t containers;                  /* in the last whole list, watched or not */
@@ -103,8 +103,10 @@ struct docker {
 	char request_error[DOCKER_ERROR_MAX]; /* of the last docker_request that could not be begun */
 };
 
+/* d is zeroed memory. */
 void docker_init(struct docker *d, struct loop *loop, struct call_workspace *workspace,
-    const struct settings *settings, const struct docker_handler *handler, void *owner);
+    const struct settings *settings, const struct target *target,
+    const struct docker_handler *handler, void *owner);
 /* Begins to connect; from here on it keeps itself connected. */
 void docker_start(struct docker *d);
 void docker_close(struct docker *d);
@@ -114,7 +116,15 @@ void docker_close(struct docker *d);
 struct call *docker_request(struct docker *d, const char *method, enum json_split_mode mode,
     uint64_t timeout_ms, const struct call_handler *handler, void *owner, const char **error,
     const char *format, ...) __attribute__((format(printf, 8, 9)));
-/* A sentence for a failed connection to d: what, why, and what to do (the gid that is needed, ...). */
-void docker_explain(const struct docker *d, int error, char *out, size_t cap);
+/* A sentence for a failed connection to d: what, why, and what to do (the gid that is needed, ...). words: of the
+ * connection, NULL where there are none. */
+void docker_explain(const struct docker *d, int error, const char *words, char *out, size_t cap);
+/* Whether the answer refuses our API version, as an engine does that was exchanged underneath us. Nothing was done
+ * then. d is marked down, and agrees on a version anew. */
+bool docker_refused_version(struct docker *d, const struct call *call);
+/* The list that is being handed out shows a change of the container that no event has told: events has the bits
+ * (1 << enum engine_action) of those that would. A stream that does not bring one of them within DOCKER_PROOF_MS is dead, whatever its connection says: it is opened anew, and counted as an audit
+ * repair. Without effect in the first list of a stream, which is there to show changes. */
+void docker_doubt(struct docker *d, const uint8_t id[32], unsigned events);
 
 #endif

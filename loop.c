@@ -130,6 +130,14 @@ static void fire_timers(struct loop *loop)
 
 /* ---- the turn ------------------------------------------------------------------------------- */
 
+bool loop_may_compute(struct loop *loop)
+{
+	bool may = !loop->computed;
+
+	loop->computed = true;
+	return may;
+}
+
 void loop_suspect(struct loop *loop)
 {
 	loop->boot = 0;
@@ -188,6 +196,7 @@ void loop_turn(struct loop *loop)
 	ready = select(top + 1, &r, &w, NULL, planned < UINT64_MAX ? &left : NULL);
 	loop_clock(loop);
 	look_for_stall(loop, slept_from, awake_from, planned);
+	loop->computed = false;
 	fire_timers(loop);
 	if (ready <= 0)
 		return;

@@ -83,7 +83,7 @@ static void tell_identity(
 	struct audit_event e = plain_event(m, AUDIT_SELECTION, status, message);
 
 	e.name = e.stable_id = span_of(identity->name);
-	e.host = span_of(m->engines[0].name);
+	e.host = span_of(m->engines[identity->engine].name);
 	e.restart_count = identity->restarts;
 	audit_add(&m->audit, &e);
 	log_line(LOG_INFO, "monitor", "'%s' %s: %s", identity->name, status, message);
@@ -155,6 +155,9 @@ static void request_done(struct call *call)
 	struct policy_event event = {.kind = EVENT_ANSWER, .answer = &answer};
 
 	drop_request(m, call);
+	/* refused before anything was done: to be sent again in words that the engine knows */
+	if (docker_refused_version(d, call))
+		answer.kind = ANSWER_UNSENT;
 	if (!c)
 		return;
 	give(m, c, &event);
@@ -211,6 +214,19 @@ static void abandon(struct monitor *m, const struct container *c)
 	}
 }
 
+static void queue_look(struct monitor *m, struct container *c)
+{
+	struct monitor_looks *looks = &m->looks[c->engine];
+	unsigned at = (looks->first + looks->waiting) % MONITOR_LOOKS_QUEUE;
+
+	if (looks->waiting == MONITOR_LOOKS_QUEUE) {
+		look_failed(m, c);
+		return;
+	}
+	memcpy(m->look_ids[c->engine][at], c->id, 32);
+	looks->waiting++;
+}
+
 static void carry_out(struct monitor *m, struct actions *actions)
 {
 	/* Requests first: what is told can wait the microseconds. */
@@ -227,20 +243,9 @@ static void carry_out(struct monitor *m, struct actions *actions)
 		else if (a->kind == ACTION_ABANDON)
 			abandon(m, a->container);
 	}
-	for (size_t i = 0; i < actions->count; i++) {
-		const struct container *c = actions->list[i].container;
-		size_t at = (m->looks_first + m->looks_waiting) % MONITOR_LOOKS_QUEUE;
-
-		if (actions->list[i].kind != ACTION_INSPECT)
-			continue;
-		if (m->looks_waiting == MONITOR_LOOKS_QUEUE) {
-			look_failed(m, actions->list[i].container);
-			continue;
-		}
-		memcpy(m->looks[at].id, c->id, 32);
-		m->looks[at].engine = c->engine;
-		m->looks_waiting++;
-	}
+	for (size_t i = 0; i < actions->count; i++)
+		if (actions->list[i].kind == ACTION_INSPECT)
+			queue_look(m, actions->list[i].container);
 }
 
 /* ---- looking: an inspect, at the policy's wish ------------------------------------------- */
@@ -289,7 +294,8 @@ static void look_done(struct call *call)
 	struct monitor *m = d->owner;
 	struct container *c = containers_find(&m->policy.containers, d->index, call->id);
 
-	m->looks_running--;
+	m->looks[d->index].running--;
+	docker_refused_version(d, call);
 	if (c && c->looking && !call->told) {
 		if (call->end == CALL_ANSWERED && call->status == 404) {
 			c->looking = false;
@@ -303,35 +309,38 @@ static void look_done(struct call *call)
 
 static const struct call_handler look_handler = {.value = look_value, .done = look_done};
 
-static void begin_look(struct monitor *m, const struct monitor_look *look)
+static void begin_look(struct monitor *m, struct docker *d, const uint8_t id_bytes[32])
 {
-	struct docker *d = &m->engines[look->engine];
-	struct container *c = containers_find(&m->policy.containers, look->engine, look->id);
+	struct container *c = containers_find(&m->policy.containers, d->index, id_bytes);
 	const char *error;
 	struct call *call;
 	char id[65];
 
 	if (!c || !c->looking)
 		return;
-	text_hex(look->id, 32, id);
+	text_hex(c->id, 32, id);
 	call = docker_request(d, "GET", JSON_STREAM, m->settings->curl_timeout, &look_handler, d,
 	    &error, "/containers/%s/json", id);
 	if (!call) {
 		look_failed(m, c);
 		return;
 	}
-	memcpy(call->id, look->id, 32);
-	m->looks_running++;
+	memcpy(call->id, c->id, 32);
+	m->looks[d->index].running++;
 }
 
 static void begin_looks(struct monitor *m)
 {
-	while (m->looks_waiting && m->looks_running < MONITOR_LOOKS_MAX) {
-		struct monitor_look look = m->looks[m->looks_first];
+	for (size_t i = 0; i < m->engines_count; i++) {
+		struct monitor_looks *looks = &m->looks[i];
 
-		m->looks_first = (m->looks_first + 1) % MONITOR_LOOKS_QUEUE;
-		m->looks_waiting--;
-		begin_look(m, &look);
+		while (looks->waiting && looks->running < m->looks_most) {
+			const uint8_t *id = m->look_ids[i][looks->first];
+
+			looks->first = (uint16_t)((looks->first + 1u) % MONITOR_LOOKS_QUEUE);
+			looks->waiting--;
+			begin_look(m, &m->engines[i], id);
+		}
 	}
 }
 
@@ -366,7 +375,10 @@ static void policy_due(void *owner)
 
 static bool is_self(const struct monitor *m, const uint8_t id[32])
 {
-	return m->self_known && !memcmp(m->self, id, 32);
+	for (size_t i = 0; i < m->self_count; i++)
+		if (!memcmp(m->self[i], id, 32))
+			return true;
+	return false;
 }
 
 static enum watch_reason decide(struct monitor *m, const uint8_t id[32], struct span name,
@@ -709,10 +721,9 @@ static struct container *consider(
 	return c;
 }
 
-static void on_listed(
-    void *owner, struct docker *d, const struct json *j, const struct container_facts *facts)
+static void take_listed(
+    struct monitor *m, struct docker *d, const struct json *j, const struct container_facts *facts)
 {
-	struct monitor *m = owner;
 	struct container *c = consider(m, d, j, facts);
 	struct policy_event event = {.kind = EVENT_FACTS, .facts = &facts->now};
 
@@ -722,7 +733,21 @@ static void on_listed(
 	give(m, c, &event);
 }
 
-static void forget_missing(struct monitor *m, const struct docker *d)
+static void on_listed(
+    void *owner, struct docker *d, const struct json *j, const struct container_facts *facts)
+{
+	struct monitor *m = owner;
+	const struct container *known = containers_find(&m->policy.containers, d->index, facts->id);
+	unsigned untold = known ? facts_untold(known, &facts->now, d->podman) : 0;
+
+	take_listed(m, d, j, facts);
+	if (!known && containers_find(&m->policy.containers, d->index, facts->id))
+		untold = 1u << ENGINE_START;
+	if (untold)
+		docker_doubt(d, facts->id, untold);
+}
+
+static void forget_missing(struct monitor *m, struct docker *d)
 {
 	struct container *c;
 	size_t at = 0;
@@ -732,6 +757,8 @@ static void forget_missing(struct monitor *m, const struct docker *d)
 			continue;
 		if (c->state == STATE_RESTARTING || c->looking)
 			continue; /* its own answer will tell */
+		if (!d->podman)
+			docker_doubt(d, c->id, 1u << ENGINE_DESTROY);
 		forget(m, c, true);
 		at--;
 	}
@@ -860,30 +887,31 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	m->sweep = (struct loop_timer){.fire = end_selections, .owner = m};
 	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);
 	audit_init(&m->audit, (uint32_t)settings->events, 1);
+	m->looks_most = MONITOR_LOOKS_MAX;
 }
 
-struct docker *monitor_add_engine(
-    struct monitor *m, const struct docker_target *target, const char *name)
+struct docker *monitor_add_engine(struct monitor *m, const struct target *target)
 {
 	struct docker *d;
 
 	if (m->engines_count == MONITOR_ENGINES_MAX)
 		return NULL;
 	d = &m->engines[m->engines_count];
-	docker_init(d, m->loop, m->workspace, m->settings, &handler, m);
+	docker_init(d, m->loop, m->workspace, m->settings, target, &handler, m);
 	d->index = (unsigned)m->engines_count++;
-	d->target = *target;
-	d->name = name;
 	return d;
 }
 
 void monitor_set_self(struct monitor *m, struct span id)
 {
+	uint8_t self[32];
 	struct container *c;
 
-	m->self_known = text_unhex(id, m->self, 32);
-	for (unsigned i = 0; m->self_known && i < m->engines_count; i++) {
-		c = containers_find(&m->policy.containers, i, m->self);
+	if (!text_unhex(id, self, 32) || is_self(m, self) || m->self_count == MONITOR_ENGINES_MAX)
+		return;
+	memcpy(m->self[m->self_count++], self, 32);
+	for (unsigned i = 0; i < m->engines_count; i++) {
+		c = containers_find(&m->policy.containers, i, self);
 		if (c)
 			forget(m, c, false);
 	}
@@ -978,7 +1006,7 @@ bool monitor_choose(struct monitor *m, struct docker *d, const struct json *j,
 	e.restart_count = identity->restarts;
 	audit_add(&m->audit, &e);
 	log_line(LOG_INFO, "monitor", "Container '%s': %s", facts->name, choice_message(selected));
-	on_listed(m, d, j, facts);
+	take_listed(m, d, j, facts);
 	settle(m);
 	return true;
 }

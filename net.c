@@ -146,6 +146,7 @@ static const struct net_transport plain = {
     plain_pending,
     plain_words,
     net_close_socket,
+    false,
 };
 
 static int new_socket(const struct net_address *a)
@@ -185,6 +186,22 @@ int net_open(struct net_stream *s, const struct net_address *a)
 	error = errno == EAGAIN ? ECONNREFUSED : errno;
 	close(fd);
 	return -error;
+}
+
+void net_keep_alive(const struct net_stream *s, uint64_t patience_ms)
+{
+	uint64_t patience = patience_ms < NET_PATIENCE_MIN_MS ? NET_PATIENCE_MIN_MS : patience_ms;
+	/* two parts of five asleep, then three questions, a fifth each */
+	int every = (int)(patience / 5000 > 0 ? patience / 5000 : 1);
+	int idle = (int)(patience / 1000) - 3 * every;
+	int questions = 3, on = 1;
+	unsigned unanswered = (unsigned)patience;
+
+	setsockopt(s->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
+	setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPCNT, &questions, sizeof(questions));
+	setsockopt(s->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered, sizeof(unanswered));
 }
 
 int net_connect(struct net_stream *s)

@@ -13,6 +13,8 @@
 
 #include "text.h"
 
+#define NET_PATIENCE_MIN_MS 4000 /* what whole seconds of keep-alive allow for */
+
 /* One address to connect to or to listen on. */
 struct net_address {
 	socklen_t length;
@@ -42,6 +44,8 @@ struct net_transport {
 	/* The sentence for the last failure, if the transport knows more than errno; else NULL. */
 	const char *(*words)(const struct net_stream *s);
 	void (*close)(struct net_stream *s);
+	/* Whether connecting computes for milliseconds: the owner lets one such stream move on a turn. */
+	bool heavy;
 };
 
 struct net_stream {
@@ -61,6 +65,9 @@ bool net_split_host(struct span s, struct span *host, uint16_t *port);
 /* Begins to connect a plain stream. 0 when it stands, -EAGAIN while connecting (wait for
  * LOOP_WRITE, then net_connect), or -errno. The stream is closed on error. */
 int net_open(struct net_stream *s, const struct net_address *a);
+/* Lets the kernel notice a TCP peer that vanished without a word, within patience_ms (at least NET_PATIENCE_MIN_MS):
+ * by keep-alive while nothing is said, by the user timeout while something is (RFC 1122 4.2.3.6, RFC 5482). */
+void net_keep_alive(const struct net_stream *s, uint64_t patience_ms);
 int net_connect(struct net_stream *s);
 ssize_t net_read(struct net_stream *s, void *p, size_t n);
 ssize_t net_write(struct net_stream *s, const void *p, size_t n);

@@ -140,16 +140,17 @@ static void note(struct policy *p, struct container *c, const struct policy_even
 	case EVENT_DIE:
 	case EVENT_STOP:
 		c->running = false;
+		c->flipped = true;
 		return;
 	case EVENT_PAUSE:
 	case EVENT_UNPAUSE:
 		c->paused = e->kind == EVENT_PAUSE;
+		c->flipped = true;
 		return;
 	case EVENT_HEALTHY:
-		c->health = HEALTH_GOOD;
-		return;
 	case EVENT_UNHEALTHY:
-		c->health = HEALTH_BAD;
+		c->health = e->kind == EVENT_HEALTHY ? HEALTH_GOOD : HEALTH_BAD;
+		c->flipped = false;
 		return;
 	case EVENT_FACTS:
 		policy_learn(p, c, e->facts);
@@ -169,9 +170,7 @@ static void note(struct policy *p, struct container *c, const struct policy_even
 
 #define STALE_MAX_MS (10 * 60 * 1000u) /* no list or inspect is under way so long */
 
-/* Whether the engine was asked before the container's last event: then the answer may speak of the time
- * before it (a list amid a restart shows an exited container). */
-static bool is_stale(const struct container *c, const struct policy_facts *f)
+bool policy_is_stale(const struct container *c, const struct policy_facts *f)
 {
 	uint32_t behind = c->changed - (uint32_t)f->asked;
 
@@ -182,7 +181,7 @@ void policy_on_event(struct policy *p, struct container *c, const struct policy_
     uint64_t now, struct actions *out)
 {
 	p->now = now;
-	if (event->kind == EVENT_FACTS && is_stale(c, event->facts)) {
+	if (event->kind == EVENT_FACTS && policy_is_stale(c, event->facts)) {
 		if (!event->facts->whole)
 			return; /* the next list will tell */
 		c->looking = false;

@@ -147,6 +147,9 @@ void policy_free(struct policy *p);
  * ask or close; requests that change something come from policy_run alone. */
 void policy_on_event(struct policy *p, struct container *c, const struct policy_event *event,
     uint64_t now, struct actions *out);
+/* Whether the engine was asked before the container's last event: then the answer may speak of the time before it (a
+ * list amid a restart shows an exited container). */
+bool policy_is_stale(const struct container *c, const struct policy_facts *f);
 /* Decides what is due. Returns true when out became full and there is more. */
 bool policy_run(struct policy *p, uint64_t now, struct actions *out);
 /* When policy_run has something to do next; UINT64_MAX = never. */

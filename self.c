@@ -135,10 +135,14 @@ static bool is_plain(const char *name)
 	return *name != 0;
 }
 
-void self_find(struct monitor *monitor, struct docker *engine)
+void self_find(struct monitor *monitor)
 {
+	char name[sizeof(monitor->engines[0].confirm)] = "";
+
 	if (is_from_mounts(monitor))
 		return;
-	if (gethostname(engine->confirm, sizeof(engine->confirm) - 1) || !is_plain(engine->confirm))
-		engine->confirm[0] = 0;
+	if (gethostname(name, sizeof(name) - 1) || !is_plain(name))
+		return;
+	for (size_t i = 0; i < monitor->engines_count; i++)
+		span_copy(span_of(name), monitor->engines[i].confirm, sizeof(name));
 }

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "docker.h"
 #include "loop.h"
 #include "monitor.h"
 #include "text.h"
@@ -16,7 +15,7 @@
  * is none. PURE. */
 struct span self_find_id(struct span mountinfo);
 
-/* Looks in /proc; where that says nothing, the engine is to be asked for a container of our hostname. */
-void self_find(struct monitor *monitor, struct docker *engine);
+/* Looks in /proc; where that says nothing, the engines are to be asked for a container of our hostname. */
+void self_find(struct monitor *monitor);
 
 #endif

@@ -594,6 +594,7 @@ static const struct net_transport tls = {
     tls_pending,
     tls_words,
     tls_close,
+    true,
 };
 
 int tls_open(struct net_stream *s, const struct net_address *a, const struct tls_client *client,
