@@ -35,7 +35,7 @@ bool budget_make(struct budget *b, unsigned limit, unsigned engines)
 	/* where the last piece is contested, restarts come first */
 	struct share shares[] = {
 	    {&b->restarts, engines, BUDGET_RESTARTS_MAX, 1},
-	    {&b->looks, BUDGET_LOOKS_MIN, BUDGET_LOOKS_MAX, 1},
+	    {&b->looks, BUDGET_LOOKS_MIN, BUDGET_LOOKS_MAX, engines},
 	    {&b->clients, BUDGET_CLIENTS_MIN, BUDGET_CLIENTS_MAX, BUDGET_CLIENT},
 	};
 	const size_t n = sizeof(shares) / sizeof(shares[0]);

@@ -18,7 +18,7 @@
 #define BUDGET_CLIENT 2 /* its own connection, and the one to the engine that its answer may need */
 #define BUDGET_CLIENTS_MIN 4 /* a page, a health check, a person with curl, and one more */
 #define BUDGET_CLIENTS_MAX 64
-#define BUDGET_LOOKS_MIN 2 /* one that takes its time must not hold up all others */
+#define BUDGET_LOOKS_MIN 2 /* of each engine: one that takes its time must not hold up all others */
 #define BUDGET_LOOKS_MAX 16
 #define BUDGET_RESTARTS_MAX 256 /* at least one for every engine */
 #define BUDGET_ENGINES_MAX 64
@@ -27,7 +27,7 @@ struct budget {
 	unsigned limit;    /* descriptors there are */
 	unsigned needed;   /* for the minima of all */
 	unsigned clients;  /* of the API, at once */
-	unsigned looks;    /* inspects under way, over all engines */
+	unsigned looks;    /* inspects under way, of each engine */
 	unsigned restarts; /* restarts under way, over all engines */
 };
 

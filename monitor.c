@@ -887,7 +887,6 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	m->sweep = (struct loop_timer){.fire = end_selections, .owner = m};
 	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);
 	audit_init(&m->audit, (uint32_t)settings->events, 1);
-	m->looks_most = MONITOR_LOOKS_MAX;
 }
 
 struct docker *monitor_add_engine(struct monitor *m, const struct target *target)
@@ -915,6 +914,13 @@ void monitor_set_self(struct monitor *m, struct span id)
 		if (c)
 			forget(m, c, false);
 	}
+}
+
+void monitor_set_budget(struct monitor *m, const struct budget *b)
+{
+	m->looks_most = b->looks;
+	m->policy.slots = b->restarts;
+	m->policy.engines_count = (uint32_t)m->engines_count;
 }
 
 void monitor_start(struct monitor *m)

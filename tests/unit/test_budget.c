@@ -13,13 +13,11 @@
 
 #include "budget.h"
 
-#define EACH_ENGINES(e) for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++)
-
 /* What is open when every part is at its limit. */
 static unsigned spent(const struct budget *b, unsigned engines)
 {
-	return BUDGET_FIXED + engines * BUDGET_ENGINE + b->clients * BUDGET_CLIENT + b->looks +
-	    b->restarts;
+	return BUDGET_FIXED + engines * BUDGET_ENGINE + b->clients * BUDGET_CLIENT +
+	    b->looks * engines + b->restarts;
 }
 
 static void test_what_is_shared_out_is_there(void **state)
@@ -27,8 +25,7 @@ static void test_what_is_shared_out_is_there(void **state)
 	struct budget b;
 
 	(void)state;
-	EACH_ENGINES(e)
-	{
+	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
 		for (unsigned limit = 0; limit <= 2000; limit++) {
 			bool fits = budget_make(&b, limit, e);
 
@@ -44,37 +41,40 @@ static void test_what_is_shared_out_is_there(void **state)
 	}
 }
 
-/* Nothing is left over while somebody could have more of it. */
+/* Nothing is left over that somebody could have more of. */
 static void test_nothing_is_kept_back(void **state)
 {
 	struct budget b;
 
 	(void)state;
-	EACH_ENGINES(e)
-	{
+	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
 		for (unsigned limit = 0; limit <= 1024; limit++) {
-			if (!budget_make(&b, limit, e) || spent(&b, e) == limit)
+			unsigned left;
+
+			if (!budget_make(&b, limit, e))
 				continue;
-			assert_true(b.restarts == 256 && b.looks == 16);
-			assert_true(b.clients == 64 || spent(&b, e) == limit - 1);
+			left = limit - spent(&b, e);
+			assert_true(!left || b.restarts == 256);
+			assert_true(left < e || b.looks == 16);
+			assert_true(left < 2 || b.clients == 64);
 		}
 	}
 }
 
-static void test_more_descriptors_never_mean_less_for_anybody(void **state)
+/* One more may complete a piece for somebody else: then what was left over for others goes there. */
+static void test_one_more_takes_at_most_a_piece_from_anybody(void **state)
 {
 	struct budget b, more;
 
 	(void)state;
-	EACH_ENGINES(e)
-	{
+	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
 		for (unsigned limit = 0; limit < 1024; limit++) {
 			if (!budget_make(&b, limit, e))
 				continue;
 			assert_true(budget_make(&more, limit + 1, e));
-			assert_true(more.restarts + 1 >= b.restarts);
+			assert_true(more.restarts + e >= b.restarts);
 			assert_true(more.looks + 1 >= b.looks);
-			assert_true(more.clients + 1 >= b.clients);
+			assert_true(more.clients + (e + 1) / 2 >= b.clients);
 		}
 	}
 }
@@ -85,13 +85,11 @@ static void test_the_usual_limit_is_enough_for_all(void **state)
 	struct budget b;
 
 	(void)state;
-	EACH_ENGINES(e)
-	{
+	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
 		assert_true(budget_make(&b, 1024, e));
-		assert_int_equal(b.restarts, 256);
-		assert_int_equal(b.looks, 16);
-		assert_int_equal(b.clients, 64);
+		assert_true(e > 30 || (b.restarts == 256 && b.looks == 16 && b.clients == 64));
 	}
+	assert_true(b.restarts >= 128 && b.looks >= 6 && b.clients >= 24);
 	assert_true(budget_make(&b, 64, 1));
 	assert_int_equal(b.restarts + b.looks + 2 * b.clients, 64 - 13);
 	assert_true(b.restarts >= 24 && b.looks >= 3 && b.clients >= 8);
@@ -113,7 +111,7 @@ static void test_too_few_are_explained(void **state)
 	    "`ulimit -n`, `docker run --ulimit nofile=1024` or LimitNOFILE= of systemd");
 	assert_false(budget_make(&b, 300, 64));
 	budget_explain(&b, 64, words, sizeof words);
-	assert_non_null(strstr(words, "allows 300 open files, and 64 engines need at least 339:"));
+	assert_non_null(strstr(words, "allows 300 open files, and 64 engines need at least 465:"));
 }
 
 /* In a process of its own: the limits before, and what came of them. Exit 0 when it is right. */
@@ -156,7 +154,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_what_is_shared_out_is_there),
 	    cmocka_unit_test(test_nothing_is_kept_back),
-	    cmocka_unit_test(test_more_descriptors_never_mean_less_for_anybody),
+	    cmocka_unit_test(test_one_more_takes_at_most_a_piece_from_anybody),
 	    cmocka_unit_test(test_the_usual_limit_is_enough_for_all),
 	    cmocka_unit_test(test_too_few_are_explained),
 	    cmocka_unit_test(test_the_soft_limit_is_raised_as_far_as_it_is_of_use),

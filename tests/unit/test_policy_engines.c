@@ -241,17 +241,16 @@ static void test_engines_in_turn_and_first_come_first_served_in_each(void **stat
 	fall_ill(1);
 	fall_ill(2);
 	sent_are("0-0 0-1 1-0 1-1 2-0");
-	assert_true(
-	    answer_next()); /* engine 0 has its own slot free, engine 2 too: the turn is 1, 2, 0 */
+	assert_true(answer_next()); /* of engine 0; after it comes 1, which has its two */
 	sent_are("0-1 1-0 1-1 2-0 2-1");
 	assert_true(answer_next());
 	sent_are("1-0 1-1 2-0 2-1 0-2");
+	assert_true(answer_next()); /* of engine 1, whose turn it is */
+	sent_are("1-1 2-0 2-1 0-2 1-2");
+	assert_true(answer_next()); /* of engine 1 again: after it comes 2, which has its two */
+	sent_are("2-0 2-1 0-2 1-2 0-3");
 	assert_true(answer_next());
-	sent_are("1-1 2-0 2-1 0-2 0-3"); /* engine 1 had its turn when 0 and 2 had not */
-	assert_true(answer_next());
-	sent_are("2-0 2-1 0-2 0-3 1-2");
-	assert_true(answer_next());
-	sent_are("2-1 0-2 0-3 1-2 1-3");
+	sent_are("2-1 0-2 1-2 0-3 1-3");
 	while (answer_next())
 		;
 	nobody_waits_or_has_a_slot();
