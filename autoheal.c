@@ -207,6 +207,8 @@ static void run(struct autoheal *a)
 		log_flush();
 		loop_wants(&a->loop, STDERR_FILENO, log_pending() ? LOOP_WRITE : 0);
 		loop_turn(&a->loop);
+		if (a->monitor.blind)
+			begin_stop(a);
 	}
 }
 
@@ -239,7 +241,7 @@ static int serve(struct autoheal *a)
 	server_close(&a->server);
 	log_line(LOG_INFO, "autoheal", "Stopped");
 	log_finish(1000);
-	return 0;
+	return a->monitor.blind ? WATCHDOG_EXIT_BLIND : 0;
 }
 
 int main(int argc, char **argv)

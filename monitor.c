@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "watchdog.h"
 
 #define ACTIONS_AT_ONCE (POLICY_ACTIONS_MAX + 2) /* handed over by the policy in one piece */
 
@@ -863,6 +864,19 @@ static void on_confirmed(
 	    facts->name, id);
 }
 
+static void on_blind(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+
+	if (!m->blind)
+		log_line(LOG_ERROR, "engine",
+		    "Engine '%s' has been refusing for %llu min at %.200s. The socket may have been made "
+		    "anew under the bind mount, which shows the old one: ending with exit code %d, so "
+		    "that a restart policy mounts it anew",
+		    d->name, WATCHDOG_BLIND_MS / 60000, d->target.url, WATCHDOG_EXIT_BLIND);
+	m->blind = true;
+}
+
 static const struct docker_handler handler = {
     .confirmed = on_confirmed,
     .connected = on_connected,
@@ -872,6 +886,7 @@ static const struct docker_handler handler = {
     .list_begins = list_begins,
     .listed = on_listed,
     .list_ended = list_ended,
+    .blind = on_blind,
 };
 
 /* ---- beginning and end ------------------------------------------------------------------- */

@@ -45,6 +45,7 @@ struct monitor {
 	uint64_t last_cut[MONITOR_ENGINES_MAX]; /* when a stream was last cut, loop's clock */
 	bool cut_untold[MONITOR_ENGINES_MAX]; /* `engine_lost` waits for whether it comes back at once */
 	bool listening_told;
+	bool blind; /* an engine's socket is dead until our container is started anew */
 	uint8_t self[MONITOR_ENGINES_MAX][32]; /* autoheal's own container; each engine may show one that is */
 	size_t self_count;
 	uint64_t started;
