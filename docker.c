@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "watchdog.h"
 
 #define NANO 1000000000ll
 
@@ -370,12 +371,16 @@ static const struct call_handler version_handler = {.value = version_value, .don
 
 static void ask_version(struct docker *d)
 {
-	int error;
+	int error = 0;
+	bool refused;
 	char why[DOCKER_ERROR_MAX];
 
 	d->state = DOCKER_ASKING;
 	d->audit = begin(d, "GET", "/version", JSON_STREAM, d->settings->curl_timeout,
 	    &version_handler, d, &error);
+	refused = d->target.local && !d->audit && error == -ECONNREFUSED;
+	if (watchdog_blind(&d->refused_since, refused, d->loop->now, getpid() == 1))
+		d->handler->blind(d->owner, d);
 	if (d->audit)
 		return;
 	docker_explain(d, -error, NULL, why, sizeof(why));

@@ -55,6 +55,8 @@ struct docker_handler {
 	void (*listed)(void *owner, struct docker *d, const struct json *j,
 	    const struct container_facts *facts);
 	void (*list_ended)(void *owner, struct docker *d); /* only after a whole list */
+	/* Its socket is dead, and will be until our container is started anew (watchdog_blind). */
+	void (*blind)(void *owner, struct docker *d);
 };
 
 struct docker {
@@ -79,6 +81,7 @@ struct docker {
 	struct call *stream, *audit; /* audit: version, our own container, list */
 	struct loop_timer timer; /* the next try, the end of the wait for the head, or the next audit */
 	unsigned tries;          /* failed in a row */
+	uint64_t refused_since; /* of watchdog_blind */
 	uint64_t stream_since;
 	char api[8]; /* "1.43" */
 	char version[32];

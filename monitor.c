@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "watchdog.h"
 
 #define ACTIONS_AT_ONCE (POLICY_ACTIONS_MAX + 2) /* handed over by the policy in one piece */
 
@@ -894,6 +895,19 @@ static void on_confirmed(
 	    facts->name, id);
 }
 
+static void on_blind(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+
+	if (!m->blind)
+		log_line(LOG_ERROR, "engine",
+		    "Engine '%s' has been refusing for %llu min at %.200s. The socket may have been made "
+		    "anew under the bind mount, which shows the old one: ending with exit code %d, so "
+		    "that a restart policy mounts it anew",
+		    d->name, WATCHDOG_BLIND_MS / 60000, d->target.url, WATCHDOG_EXIT_BLIND);
+	m->blind = true;
+}
+
 static const struct docker_handler handler = {
     .confirmed = on_confirmed,
     .connected = on_connected,
@@ -903,6 +917,7 @@ static const struct docker_handler handler = {
     .list_begins = list_begins,
     .listed = on_listed,
     .list_ended = list_ended,
+    .blind = on_blind,
 };
 
 /* ---- beginning and end ------------------------------------------------------------------- */
@@ -918,7 +933,6 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	m->sweep = (struct loop_timer){.fire = end_selections, .owner = m};
 	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);
 	audit_init(&m->audit, (uint32_t)settings->events, 1);
-	m->looks_most = MONITOR_LOOKS_MAX;
 }
 
 struct docker *monitor_add_engine(struct monitor *m, const struct target *target)
@@ -946,6 +960,13 @@ void monitor_set_self(struct monitor *m, struct span id)
 		if (c)
 			forget(m, c, false);
 	}
+}
+
+void monitor_set_budget(struct monitor *m, const struct budget *b)
+{
+	m->looks_most = b->looks;
+	m->policy.slots = b->restarts;
+	m->policy.engines_count = (uint32_t)m->engines_count;
 }
 
 void monitor_start(struct monitor *m)

@@ -271,6 +271,7 @@ void policy_init(struct policy *p, const struct settings *settings, uint64_t now
 	p->settings = settings;
 	p->now = p->started = now;
 	p->incidents = first_incident;
+	p->slots = UINT32_MAX;
 	containers_init(&p->containers, seed, now);
 }
 
