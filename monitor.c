@@ -173,6 +173,20 @@ static void unsent(struct monitor *m, struct container *c, const char *why)
 	give(m, c, &event);
 }
 
+/* Whether one more request to the engine may be under way. Those that do not answer must leave room for the
+ * others: beyond its share an engine gets none of the last quarter. */
+static bool has_room(const struct monitor *m, const struct docker *d)
+{
+	size_t own = 0;
+
+	if (m->restarts_count == MONITOR_RESTARTS_MAX)
+		return false;
+	for (size_t i = 0; i < m->restarts_count; i++)
+		own += m->restarts[i]->owner == d;
+	return own < MONITOR_RESTARTS_MAX / m->engines_count ||
+	    m->restarts_count < MONITOR_RESTARTS_MAX / 4 * 3;
+}
+
 static void send_request(struct monitor *m, const struct action *a)
 {
 	struct container *c = a->container;
@@ -186,7 +200,7 @@ static void send_request(struct monitor *m, const struct action *a)
 		text_print(query, sizeof(query), "?t=-1");
 	else if (a->kind == ACTION_RESTART && a->stop_timeout != WATCH_UNSET)
 		text_print(query, sizeof(query), "?t=%u", a->stop_timeout);
-	if (m->restarts_count < MONITOR_RESTARTS_MAX)
+	if (has_room(m, d))
 		call = docker_request(d, "POST", JSON_STREAM, 0, &request_handler, d, &error,
 		    "/containers/%s/%s%s", id, a->kind == ACTION_START ? "start" : "restart", query);
 	if (!call) {
@@ -655,6 +669,8 @@ static void on_event(
 		on_start(m, d, j, e, c);
 		return;
 	}
+	if (!c && e->action == ENGINE_RENAME)
+		m->renamed[d->index] = 2;
 	if (!c || e->action == ENGINE_CREATE)
 		return;
 	if (e->action == ENGINE_DESTROY) {
@@ -733,6 +749,18 @@ static void take_listed(
 	give(m, c, &event);
 }
 
+/* The events of which one should have brought a container under watch that the list brings now. None where a person
+ * has just chosen it, or another name may have made it one of the watched. */
+static unsigned start_untold(
+    const struct monitor *m, const struct docker *d, const struct container_facts *facts)
+{
+	const struct container *c = containers_find(&m->policy.containers, d->index, facts->id);
+
+	if (!c || c->reason == REASON_PERSON || m->renamed[d->index])
+		return 0;
+	return 1u << ENGINE_START | 1u << ENGINE_RENAME;
+}
+
 static void on_listed(
     void *owner, struct docker *d, const struct json *j, const struct container_facts *facts)
 {
@@ -741,8 +769,8 @@ static void on_listed(
 	unsigned untold = known ? facts_untold(known, &facts->now, d->podman) : 0;
 
 	take_listed(m, d, j, facts);
-	if (!known && containers_find(&m->policy.containers, d->index, facts->id))
-		untold = 1u << ENGINE_START;
+	if (!known)
+		untold = start_untold(m, d, facts);
 	if (untold)
 		docker_doubt(d, facts->id, untold);
 }
@@ -789,6 +817,8 @@ static void list_ended(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
 
+	if (m->renamed[d->index])
+		m->renamed[d->index]--;
 	forget_missing(m, d);
 	settle(m);
 }
@@ -819,17 +849,23 @@ static void on_lost(void *owner, struct docker *d)
 		tell_lost(m, d);
 }
 
+/* It did not come back at once: the loss is told after all, while it lasts. */
+static void on_away(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+
+	if (!m->cut_untold[d->index])
+		return;
+	m->cut_untold[d->index] = false;
+	tell_lost(m, d);
+}
+
 static void on_connected(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
 	bool quiet = m->cut_untold[d->index];
 	char message[POLICY_MESSAGE_MAX], label[136];
 
-	if (quiet && d->tries > 1) {
-		/* it did not come back at once: this one is told after all */
-		tell_lost(m, d);
-		quiet = false;
-	}
 	m->cut_untold[d->index] = false;
 	if (quiet) {
 		log_line(LOG_DEBUG, "engine",
@@ -867,6 +903,7 @@ static const struct docker_handler handler = {
     .confirmed = on_confirmed,
     .connected = on_connected,
     .lost = on_lost,
+    .away = on_away,
     .event = on_event,
     .batch = on_batch,
     .list_begins = list_begins,
@@ -899,6 +936,8 @@ struct docker *monitor_add_engine(struct monitor *m, const struct target *target
 	d = &m->engines[m->engines_count];
 	docker_init(d, m->loop, m->workspace, m->settings, target, &handler, m);
 	d->index = (unsigned)m->engines_count++;
+	if (m->looks_most > MONITOR_LOOKS_ALL_MAX / m->engines_count)
+		m->looks_most = MONITOR_LOOKS_ALL_MAX / (unsigned)m->engines_count;
 	return d;
 }
 

@@ -17,6 +17,8 @@
 #define MONITOR_RESTARTS_MAX \
 	256 /* requests under way over all engines: part of select()'s 1,024 descriptors */
 #define MONITOR_LOOKS_MAX 16 /* inspects under way at once of one engine */
+#define MONITOR_LOOKS_ALL_MAX \
+	384 /* and of all: with three connections an engine, two an API client and the restarts it stays below 1,024 */
 #define MONITOR_LOOKS_QUEUE \
 	1024 /* that wait, of one engine; the next is told to the policy as failed, which asks again later */
 #define MONITOR_CUT_QUIET_MS \
@@ -43,6 +45,7 @@ struct monitor {
 	unsigned looks_most; /* under way at once of one engine */
 	uint8_t look_ids[MONITOR_ENGINES_MAX][MONITOR_LOOKS_QUEUE][32]; /* rings; touched where used */
 	uint8_t generation[MONITOR_ENGINES_MAX];                        /* of each engine's list */
+	uint8_t renamed[MONITOR_ENGINES_MAX]; /* lists of it for which a rename seen lately may count */
 	uint64_t last_cut[MONITOR_ENGINES_MAX]; /* when a stream was last cut, loop's clock */
 	bool cut_untold[MONITOR_ENGINES_MAX]; /* `engine_lost` waits for whether it comes back at once */
 	bool listening_told;
