@@ -671,6 +671,8 @@ static void on_event(
 		on_start(m, d, j, e, c);
 		return;
 	}
+	if (!c && e->action == ENGINE_RENAME)
+		m->renamed[d->index] = 2;
 	if (!c || e->action == ENGINE_CREATE)
 		return;
 	if (e->action == ENGINE_DESTROY) {
@@ -749,6 +751,18 @@ static void take_listed(
 	give(m, c, &event);
 }
 
+/* The events of which one should have brought a container under watch that the list brings now. None where a person
+ * has just chosen it, or another name may have made it one of the watched. */
+static unsigned start_untold(
+    const struct monitor *m, const struct docker *d, const struct container_facts *facts)
+{
+	const struct container *c = containers_find(&m->policy.containers, d->index, facts->id);
+
+	if (!c || c->reason == REASON_PERSON || m->renamed[d->index])
+		return 0;
+	return 1u << ENGINE_START | 1u << ENGINE_RENAME;
+}
+
 static void on_listed(
     void *owner, struct docker *d, const struct json *j, const struct container_facts *facts)
 {
@@ -757,8 +771,8 @@ static void on_listed(
 	unsigned untold = known ? facts_untold(known, &facts->now, d->podman) : 0;
 
 	take_listed(m, d, j, facts);
-	if (!known && containers_find(&m->policy.containers, d->index, facts->id))
-		untold = 1u << ENGINE_START;
+	if (!known)
+		untold = start_untold(m, d, facts);
 	if (untold)
 		docker_doubt(d, facts->id, untold);
 }
@@ -820,6 +834,8 @@ static void list_ended(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
 
+	if (m->renamed[d->index])
+		m->renamed[d->index]--;
 	forget_missing(m, d);
 	look_where_silent(m, d);
 	settle(m);
@@ -851,17 +867,23 @@ static void on_lost(void *owner, struct docker *d)
 		tell_lost(m, d);
 }
 
+/* It did not come back at once: the loss is told after all, while it lasts. */
+static void on_away(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+
+	if (!m->cut_untold[d->index])
+		return;
+	m->cut_untold[d->index] = false;
+	tell_lost(m, d);
+}
+
 static void on_connected(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
 	bool quiet = m->cut_untold[d->index];
 	char message[POLICY_MESSAGE_MAX], label[136];
 
-	if (quiet && d->tries > 1) {
-		/* it did not come back at once: this one is told after all */
-		tell_lost(m, d);
-		quiet = false;
-	}
 	m->cut_untold[d->index] = false;
 	if (quiet) {
 		log_line(LOG_DEBUG, "engine",
@@ -912,6 +934,7 @@ static const struct docker_handler handler = {
     .confirmed = on_confirmed,
     .connected = on_connected,
     .lost = on_lost,
+    .away = on_away,
     .event = on_event,
     .batch = on_batch,
     .list_begins = list_begins,
