@@ -573,9 +573,9 @@ static void not_watched(struct monitor *m, const uint8_t id[32], const struct ca
 /* ---- events ------------------------------------------------------------------------------ */
 
 static void on_start(struct monitor *m, struct docker *d, const struct json *j,
-    const struct engine_event *e, struct container *c)
+    const struct engine_event *e, struct container *c, uint64_t at)
 {
-	static const struct policy_event start = {.kind = EVENT_START};
+	struct policy_event start = {.kind = EVENT_START, .happened = at};
 	struct candidate who;
 	char name[WATCH_NAME_MAX], hex[13];
 
@@ -646,15 +646,26 @@ static enum policy_event_kind kind_of(enum engine_action action)
 	return kinds[action];
 }
 
+/* When an event that is told late happened, by the loop's clock and at the latest; 0 where that is not known. */
+static uint64_t happened(const struct docker *d, const struct engine_event *e)
+{
+	/* the offset is that of a header in whole seconds: it may be a second more */
+	int64_t age = d->loop->wall - d->clock_offset - 1000 - e->time_nano / 1000000;
+
+	if (!d->clock_known || age <= 0 || (uint64_t)age >= d->loop->now)
+		return 0;
+	return d->loop->now - (uint64_t)age;
+}
+
 static void on_event(
     void *owner, struct docker *d, const struct json *j, const struct engine_event *e, bool live)
 {
 	struct monitor *m = owner;
 	struct container *c = containers_find(&m->policy.containers, d->index, e->id);
-	struct policy_event event = {.live = live};
+	struct policy_event event = {.live = live, .happened = live ? 0 : happened(d, e)};
 
 	if (e->action == ENGINE_START) {
-		on_start(m, d, j, e, c);
+		on_start(m, d, j, e, c, event.happened);
 		return;
 	}
 	if (!c || e->action == ENGINE_CREATE)
