@@ -605,18 +605,25 @@ static void on_start(struct monitor *m, struct docker *d, const struct json *j,
 		.list = &(struct action){.kind = ACTION_INSPECT, .container = c}, .count = 1});
 }
 
-static void on_rename(
-    struct monitor *m, const struct json *j, const struct engine_event *e, struct container *c)
+static void rename_to(struct container *c, const char *name)
 {
-	char name[WATCH_NAME_MAX], old[WATCH_NAME_MAX];
+	char old[WATCH_NAME_MAX];
 
-	(void)m;
-	json_text(j, json_member(j, e->attributes, span_of("name")), name, sizeof(name));
-	if (!name[0])
+	if (!name[0] || !strcmp(name, c->name))
 		return;
 	span_copy(span_of(c->name), old, sizeof(old));
 	if (containers_rename(c, span_of(name)))
 		log_line(LOG_INFO, "monitor", "Container '%s' is called '%s' now", old, c->name);
+}
+
+static void on_rename(
+    struct monitor *m, const struct json *j, const struct engine_event *e, struct container *c)
+{
+	char name[WATCH_NAME_MAX];
+
+	json_text(j, json_member(j, e->attributes, span_of("name")), name, sizeof(name));
+	c->changed = (uint32_t)m->loop->now; /* a list from before it has the old name */
+	rename_to(c, name);
 }
 
 static int32_t exit_code_of(const struct json *j, const struct engine_event *e)
@@ -743,6 +750,8 @@ static void take_listed(
 	if (!c)
 		return;
 	c->generation = m->generation[d->index];
+	if (!policy_is_stale(c, &facts->now))
+		rename_to(c, facts->name); /* the event may have been lost in a gap */
 	give(m, c, &event);
 }
 
