@@ -587,9 +587,9 @@ static void not_watched(struct monitor *m, const uint8_t id[32], const struct ca
 /* ---- events ------------------------------------------------------------------------------ */
 
 static void on_start(struct monitor *m, struct docker *d, const struct json *j,
-    const struct engine_event *e, struct container *c)
+    const struct engine_event *e, struct container *c, uint64_t at)
 {
-	static const struct policy_event start = {.kind = EVENT_START};
+	struct policy_event start = {.kind = EVENT_START, .happened = at};
 	struct candidate who;
 	char name[WATCH_NAME_MAX], hex[13];
 
@@ -619,18 +619,25 @@ static void on_start(struct monitor *m, struct docker *d, const struct json *j,
 		.list = &(struct action){.kind = ACTION_INSPECT, .container = c}, .count = 1});
 }
 
-static void on_rename(
-    struct monitor *m, const struct json *j, const struct engine_event *e, struct container *c)
+static void rename_to(struct container *c, const char *name)
 {
-	char name[WATCH_NAME_MAX], old[WATCH_NAME_MAX];
+	char old[WATCH_NAME_MAX];
 
-	(void)m;
-	json_text(j, json_member(j, e->attributes, span_of("name")), name, sizeof(name));
-	if (!name[0])
+	if (!name[0] || !strcmp(name, c->name))
 		return;
 	span_copy(span_of(c->name), old, sizeof(old));
 	if (containers_rename(c, span_of(name)))
 		log_line(LOG_INFO, "monitor", "Container '%s' is called '%s' now", old, c->name);
+}
+
+static void on_rename(
+    struct monitor *m, const struct json *j, const struct engine_event *e, struct container *c)
+{
+	char name[WATCH_NAME_MAX];
+
+	json_text(j, json_member(j, e->attributes, span_of("name")), name, sizeof(name));
+	c->changed = (uint32_t)m->loop->now; /* a list from before it has the old name */
+	rename_to(c, name);
 }
 
 static int32_t exit_code_of(const struct json *j, const struct engine_event *e)
@@ -660,15 +667,26 @@ static enum policy_event_kind kind_of(enum engine_action action)
 	return kinds[action];
 }
 
+/* When an event that is told late happened, by the loop's clock and at the latest; 0 where that is not known. */
+static uint64_t happened(const struct docker *d, const struct engine_event *e)
+{
+	/* the offset is that of a header in whole seconds: it may be a second more */
+	int64_t age = d->loop->wall - d->clock_offset - 1000 - e->time_nano / 1000000;
+
+	if (!d->clock_known || age <= 0 || (uint64_t)age >= d->loop->now)
+		return 0;
+	return d->loop->now - (uint64_t)age;
+}
+
 static void on_event(
     void *owner, struct docker *d, const struct json *j, const struct engine_event *e, bool live)
 {
 	struct monitor *m = owner;
 	struct container *c = containers_find(&m->policy.containers, d->index, e->id);
-	struct policy_event event = {.live = live};
+	struct policy_event event = {.live = live, .happened = live ? 0 : happened(d, e)};
 
 	if (e->action == ENGINE_START) {
-		on_start(m, d, j, e, c);
+		on_start(m, d, j, e, c, event.happened);
 		return;
 	}
 	if (!c && e->action == ENGINE_RENAME)
@@ -748,6 +766,8 @@ static void take_listed(
 	if (!c)
 		return;
 	c->generation = m->generation[d->index];
+	if (!policy_is_stale(c, &facts->now))
+		rename_to(c, facts->name); /* the event may have been lost in a gap */
 	give(m, c, &event);
 }
 

@@ -81,6 +81,7 @@ struct policy_answer {
 struct policy_event {
 	enum policy_event_kind kind;
 	bool live; /* EVENT_UNHEALTHY: itself the proof */
+	uint64_t happened; /* by the loop's clock, at the latest: of an event that is told later; 0: just now */
 	bool has_exit_code;
 	int32_t exit_code;                  /* EVENT_DIE */
 	const struct policy_facts *facts;   /* EVENT_FACTS */
