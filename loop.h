@@ -37,6 +37,8 @@ struct loop {
 	uint64_t boot; /* ms, CLOCK_BOOTTIME at the end of the last turn */
 	bool stalled;  /* this turn began after a stall: what it reads may be old */
 	bool computed; /* in this turn somebody has taken the time of loop_may_compute */
+	/* called before each wait with how long it may last, UINT64_MAX for ever; or NULL */
+	void (*waits)(uint64_t now, uint64_t sleep_ms);
 	size_t timers;
 	struct loop_timer *heap[LOOP_TIMERS_MAX + 1];
 };

@@ -216,6 +216,36 @@ static void test_the_sleep_lasts_until_the_nearest(void **state)
 	assert_string_equal(fired, "ab");
 }
 
+static uint64_t told_now, told_sleep;
+static unsigned told_waits;
+
+static void told(uint64_t now, uint64_t sleep_ms)
+{
+	told_now = now;
+	told_sleep = sleep_ms;
+	told_waits++;
+	assert_int_equal(world.waits, told_waits - 1); /* before the wait */
+}
+
+static void test_who_watches_is_told_how_long_it_will_sleep(void **state)
+{
+	struct probe a = probe('a');
+	uint64_t from = loop.now;
+
+	(void)state;
+	told_waits = 0;
+	loop.waits = told;
+	arm(&a, 70000);
+	turns(1);
+	assert_true(told_now == from && told_sleep == 70000);
+	arm(&a, 0);
+	turns(1);
+	assert_true(told_now == from + 70000 && told_sleep == 0);
+	turns(1);
+	assert_true(told_sleep == UINT64_MAX);
+	assert_int_equal(told_waits, 3);
+}
+
 static void test_nothing_due_is_asleep_for_good(void **state)
 {
 	(void)state;
@@ -1009,6 +1039,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_timers_fire_in_the_order_of_their_time),
 	    TEST(test_the_sleep_lasts_until_the_nearest),
+	    TEST(test_who_watches_is_told_how_long_it_will_sleep),
 	    TEST(test_nothing_due_is_asleep_for_good),
 	    TEST(test_what_is_due_in_one_turn_fires_in_it),
 	    TEST(test_no_timer_fires_before_its_time),
