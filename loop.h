@@ -37,6 +37,8 @@ struct loop {
 	uint64_t boot; /* ms, CLOCK_BOOTTIME at the end of the last turn */
 	bool stalled;  /* this turn began after a stall: what it reads may be old */
 	bool computed; /* in this turn somebody has taken the time of loop_may_compute */
+	bool urgent_refused,
+	    urgent_waits; /* somebody urgent came too late in this turn, in the last one */
 	size_t timers;
 	struct loop_timer *heap[LOOP_TIMERS_MAX + 1];
 };
@@ -56,8 +58,9 @@ void loop_cancel(struct loop *loop, struct loop_timer *timer);
 /* Reads the clocks anew. */
 void loop_clock(struct loop *loop);
 /* Whether the caller may compute for some ms in this turn: the first who asks in a turn may; the others leave
- * their descriptors watched and ask again in the next, which comes at once. */
-bool loop_may_compute(struct loop *loop);
+ * their descriptors watched and ask again in the next, which comes at once. When somebody urgent was among them,
+ * the next turn is kept for those who are. */
+bool loop_may_compute(struct loop *loop, bool urgent);
 /* The process was stopped and goes on (SIGCONT): the next turn counts as stalled. */
 void loop_suspect(struct loop *loop);
 /* Waits for the nearest timer or a descriptor, then calls what is due: timers, then descriptors. */
