@@ -488,6 +488,24 @@ static void test_a_lost_answer_is_settled_by_its_age(void **state)
 	assert_int_equal(web->identity->restarts, 1);
 }
 
+/* Podman calls it `stopping`, and neither running nor exited: its start is yet to come. */
+static void test_a_lost_answer_is_not_settled_while_it_is_stopping(void **state)
+{
+	struct policy_facts f = exited();
+
+	(void)state;
+	request_is_lost();
+	f.stopping = true;
+	for (int i = 0; i < 5; i++) {
+		facts(web, f);
+		expect("");
+		wait_for(POLICY_LOOK_AGAIN_MS);
+		expect("INSPECT");
+	}
+	restarts(web);
+	expect("restart:success");
+}
+
 static void test_a_lost_answer_is_settled_by_an_exit_that_lasts(void **state)
 {
 	(void)state;
@@ -920,6 +938,7 @@ int main(void)
 	    STORY(a_lost_answer_is_settled_by_a_start_seen_before),
 	    STORY(a_lost_answer_is_settled_by_a_start_seen_later),
 	    STORY(a_lost_answer_is_settled_by_its_age),
+	    STORY(a_lost_answer_is_not_settled_while_it_is_stopping),
 	    STORY(a_lost_answer_is_settled_by_an_exit_that_lasts),
 	    STORY(a_lost_answer_is_settled_when_nothing_began),
 	    STORY(a_lost_answer_is_awaited_when_it_began),
