@@ -431,7 +431,8 @@ static void clear_events(
 	if (!server_may_write(c))
 		return;
 	deleted = audit_clear(&api->monitor->audit);
-	monitor_tell(api->monitor, AUDIT_CONFIG, "events_cleared", api->monitor->engines[0].name,
+	monitor_tell(api->monitor, AUDIT_CONFIG, "events_cleared",
+	    api->monitor->engines_count == 1 ? api->monitor->engines[0].name : "",
 	    "The audit events were cleared by a person");
 	log_line(LOG_INFO, "api", "%u audit events were cleared by a person", deleted);
 	buf_init(&body, ANSWER_MAX);

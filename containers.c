@@ -131,6 +131,7 @@ struct container *containers_add(struct containers *t, unsigned engine, const ui
 	place(t, c);
 	t->count++;
 	identity->holder = c;
+	identity->engine = (uint8_t)engine;
 	identity->forget_at = 0;
 	return c;
 }
@@ -153,6 +154,7 @@ bool containers_move(struct container *c, struct identity *to, uint64_t now)
 		from->forget_at = now + CONTAINERS_SELECTION_MS;
 	}
 	to->holder = c;
+	to->engine = c->engine;
 	to->forget_at = 0;
 	return true;
 }

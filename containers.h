@@ -106,6 +106,7 @@ struct identity {
 	uint32_t created;   /* of its holder: seconds since 1970, by the engine; 0 unknown */
 	uint32_t restarts;  /* of autoheal, ever */
 	uint8_t choice;     /* enum watch_choice */
+	uint8_t engine;     /* of its last holder */
 	bool announced;     /* auto_monitor was told and its selection has not ended */
 	char name[];
 };
@@ -129,6 +130,7 @@ struct container {
 	uint8_t health;     /* enum container_health */
 	uint8_t reason;     /* enum watch_reason */
 	bool running : 1, paused : 1, restarting : 1;
+	bool flipped : 1; /* stopped or paused since its last health event: its health may change without one */
 	bool looking : 1; /* an inspect is under way or wanted */
 	bool queued : 1;  /* stands in its engine's queue for a slot */
 	bool has_slot : 1;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "watchdog.h"
 
 #define NANO 1000000000ll
 
@@ -28,6 +29,8 @@ void docker_explain(const struct docker *d, int error, const char *words, char *
 		    "%s does not exist: is the engine running, and is its socket mounted here "
 		    "(-v /var/run/docker.sock:/var/run/docker.sock)?",
 		    d->target.place);
+	} else if (error == ENOKEY) {
+		text_print(out, cap, "no certificates for %s: %s", d->target.url, d->error);
 	} else if (error == ECONNREFUSED) {
 		text_print(out, cap, "nobody answers at %s: is the engine running?", d->target.url);
 	} else {
@@ -48,6 +51,8 @@ static void end_calls(struct docker *d)
 	d->stream = d->audit = NULL;
 	call_spare_close(&d->spare);
 	loop_cancel(d->loop, &d->spare_timer);
+	loop_cancel(d->loop, &d->doubt_timer);
+	d->doubt = 0;
 	resolve_cancel(&d->resolve);
 }
 
@@ -67,6 +72,8 @@ static void down(struct docker *d, const char *why)
 
 	if (steady)
 		d->tries = 0;
+	if (d->state < DOCKER_LISTING)
+		d->address_at++; /* of several addresses the next one may be better */
 	span_copy(span_of(why), d->error, sizeof(d->error));
 	end_calls(d);
 	d->state = DOCKER_DOWN;
@@ -76,12 +83,15 @@ static void down(struct docker *d, const char *why)
 	if (d->connected) {
 		d->connected = false;
 		d->handler->lost(d->owner, d);
-	} else if (strcmp(d->error, d->error_told)) {
+		return;
+	}
+	if (strcmp(d->error, d->error_told)) {
 		span_copy(span_of(d->error), d->error_told, sizeof(d->error_told));
 		log_line(LOG_ERROR, "engine",
 		    "Engine '%s' cannot be reached (tried again until it answers): %s", d->name,
 		    d->error);
 	}
+	d->handler->away(d->owner, d);
 }
 
 /* What a person can do about a version that the engine refuses. */
@@ -97,15 +107,24 @@ static bool is_about_version(const struct call *call)
 	return call->status == 400 && span_starts(span_of(call->words), "client version ");
 }
 
+/* The setting of a socket proxy that lets this path through. */
+static const char *right_for(const char *what)
+{
+	struct span path = span_of(what);
+
+	if (span_starts(path, "/version"))
+		return "VERSION=1";
+	return span_starts(path, "/events") ? "EVENTS=1" : "CONTAINERS=1";
+}
+
 /* Why a call that d needs did not succeed, as a sentence. */
 static void why_failed(
     const struct docker *d, const struct call *call, const char *what, char *out, size_t cap)
 {
 	if (call->end == CALL_ANSWERED && call->status == 403)
 		text_print(out, cap,
-		    "a proxy before it forbids GET %s (403); it must allow /version, /events and /containers "
-		    "(EVENTS=1, CONTAINERS=1, VERSION=1)",
-		    what);
+		    "a proxy before the engine forbids GET %s (403, %s): give the proxy %s", what,
+		    call->words, right_for(what));
 	else if (call->end == CALL_ANSWERED)
 		text_print(out, cap, "GET %s was answered with %d: %s%s", what, call->status,
 		    call->words, is_about_version(call) ? remedy_of_version(d) : "");
@@ -129,8 +148,8 @@ static void spare_again(void *owner);
 
 static void spare_later(struct docker *d, uint64_t ms)
 {
-	d->spare_timer = (struct loop_timer){
-	    .fire = spare_again, .owner = d, .place = d->spare_timer.place};
+	d->spare_timer.fire = spare_again;
+	d->spare_timer.owner = d;
 	loop_after(d->loop, &d->spare_timer, ms);
 }
 
@@ -159,13 +178,35 @@ static struct call *begin(struct docker *d, const char *method, const char *path
     int *error)
 {
 	/* what changes something is what cannot wait for a handshake */
-	bool urgent = !strcmp(method, "POST") && call_spare_is_open(&d->spare);
-	struct call *call = call_start(d->loop, d->workspace, &d->place, urgent ? &d->spare : NULL,
+	bool urgent = d->target.tls && !strcmp(method, "POST");
+	bool ready = urgent && call_spare_is_open(&d->spare);
+	struct call *call = call_start(d->loop, d->workspace, &d->place, ready ? &d->spare : NULL,
 	    method, path, mode, timeout_ms, handler, owner, error);
 
+	/* also where there was none, because the server had closed it: trouble seldom comes alone */
 	if (urgent)
 		spare_later(d, DOCKER_SPARE_AGAIN_MS);
 	return call;
+}
+
+/* Reads the certificates anew; false when they are no good, and why was told. */
+static bool load_certificates(struct docker *d)
+{
+	char folder[TARGET_URL_MAX], why[DOCKER_ERROR_MAX];
+
+	if (!d->target.tls)
+		return true;
+	target_certificates(&d->target, d->settings->cert_path, folder, sizeof(folder));
+	if (!tls_load(&d->tls, folder, d->target.willfarrell_names, d->loop->wall, why, sizeof(why)))
+		return true;
+	down(d, why);
+	return false;
+}
+
+void docker_renew_certificates(struct docker *d, const struct call *call)
+{
+	if (call->end == CALL_UNSENT && call->error == EPROTO && d->state >= DOCKER_LISTING)
+		load_certificates(d);
 }
 
 bool docker_refused_version(struct docker *d, const struct call *call)
@@ -184,12 +225,6 @@ bool docker_refused_version(struct docker *d, const struct call *call)
 	    d->api, call->words, remedy_of_version(d));
 	down(d, why);
 	return true;
-}
-
-void docker_stream_is_dead(struct docker *d, const char *why)
-{
-	d->audit_repairs++;
-	down(d, why);
 }
 
 struct call *docker_request(struct docker *d, const char *method, enum json_split_mode mode,
@@ -339,12 +374,16 @@ static const struct call_handler version_handler = {.value = version_value, .don
 
 static void ask_version(struct docker *d)
 {
-	int error;
+	int error = 0;
+	bool refused;
 	char why[DOCKER_ERROR_MAX];
 
 	d->state = DOCKER_ASKING;
 	d->audit = begin(d, "GET", "/version", JSON_STREAM, d->settings->curl_timeout,
 	    &version_handler, d, &error);
+	refused = d->target.local && !d->audit && error == -ECONNREFUSED;
+	if (watchdog_blind(&d->refused_since, refused, d->loop->now, getpid() == 1))
+		d->handler->blind(d->owner, d);
 	if (d->audit)
 		return;
 	docker_explain(d, -error, NULL, why, sizeof(why));
@@ -363,22 +402,8 @@ static void resolved(void *owner)
 		down(d, why);
 		return;
 	}
-	d->place.address = d->resolve.addresses[d->tries % d->resolve.count];
+	d->place.address = d->resolve.addresses[d->address_at % d->resolve.count];
 	ask_version(d);
-}
-
-/* Reads the certificates anew; false when they are no good, and why was told. */
-static bool load_certificates(struct docker *d)
-{
-	char folder[TARGET_URL_MAX], why[DOCKER_ERROR_MAX];
-
-	if (!d->target.tls)
-		return true;
-	target_certificates(&d->target, d->settings->cert_path, folder, sizeof(folder));
-	if (!tls_load(&d->tls, folder, d->target.willfarrell_names, d->loop->wall, why, sizeof(why)))
-		return true;
-	down(d, why);
-	return false;
 }
 
 static void connect_to(struct docker *d)
@@ -429,6 +454,40 @@ static bool is_live(const struct docker *d, const struct engine_event *e)
 	return !d->clock_known || age <= DOCKER_LAG_MS + 1000;
 }
 
+static void stream_is_dead(void *owner)
+{
+	struct docker *d = owner;
+	char id[13], why[DOCKER_ERROR_MAX];
+
+	text_hex(d->doubt_id, 6, id);
+	text_print(why, sizeof(why),
+	    "an audit showed a change of container %s that the event stream did not bring within %d s: "
+	    "the stream is dead",
+	    id, DOCKER_PROOF_MS / 1000);
+	d->audit_repairs++;
+	down(d, why);
+}
+
+void docker_doubt(struct docker *d, const uint8_t id[32], unsigned events)
+{
+	/* what the stream brought and could not be read may have been just that */
+	if (d->state != DOCKER_UP || d->doubt || d->skipped_told != d->skipped_listed)
+		return;
+	d->doubt = events;
+	memcpy(d->doubt_id, id, sizeof(d->doubt_id));
+	d->doubt_timer.fire = stream_is_dead;
+	d->doubt_timer.owner = d;
+	loop_after(d->loop, &d->doubt_timer, DOCKER_PROOF_MS);
+}
+
+static void dispel_doubt(struct docker *d, const struct engine_event *e)
+{
+	if (!(d->doubt & 1u << e->action) || memcmp(d->doubt_id, e->id, sizeof(d->doubt_id)))
+		return;
+	d->doubt = 0;
+	loop_cancel(d->loop, &d->doubt_timer);
+}
+
 static void stream_value(struct call *call, const struct json *j)
 {
 	struct docker *d = call->owner;
@@ -437,6 +496,8 @@ static void stream_value(struct call *call, const struct json *j)
 	d->events++;
 	if (!facts_read_event(j, &event) || seen_before(d, &event))
 		return;
+	if (d->doubt)
+		dispel_doubt(d, &event);
 	if (event.time_nano > d->last_nano)
 		d->last_nano = event.time_nano;
 	if (event.action == ENGINE_CREATE)
@@ -525,7 +586,7 @@ static void open_stream(struct docker *d)
 		text_print(path + n, sizeof(path) - (size_t)n, "&since=%lld.%09lld",
 		    (long long)(d->last_nano / NANO), (long long)(d->last_nano % NANO));
 	d->state = DOCKER_OPENING;
-	d->skipped_told = 0;
+	d->skipped_told = d->skipped_listed = 0;
 	d->stream = begin(d, "GET", path, JSON_STREAM, 0, &stream_handler, d, &error);
 	if (!d->stream) {
 		docker_explain(d, -error, NULL, why, sizeof(why));
@@ -568,14 +629,16 @@ static void list_done(struct call *call)
 		    "watched (too many labels?)",
 		    d->name, (unsigned long long)call->split.skipped, JSON_VALUE_MAX / 1024);
 	learn_clock(d, call);
-	d->state = DOCKER_UP;
 	d->replaying = false;
 	d->tries = d->loop->now - d->stream_since >= DOCKER_STEADY_MS ? 0 : d->tries;
 	d->containers = call->values;
+	d->skipped_listed = d->skipped_told;
 	d->last_audit = d->loop->wall;
 	d->last_audit_now = d->loop->now;
+	d->audit_took = d->loop->now - call->started;
 	set_timer(d, d->settings->interval, next_audit);
 	d->handler->list_ended(d->owner, d);
+	d->state = DOCKER_UP;
 	make_spare(d);
 }
 

@@ -23,6 +23,7 @@
 #define DOCKER_HEAD_WAIT_MS \
 	1000 /* an engine before 20.10 sends the stream's head with its first event only */
 #define DOCKER_STEADY_MS 1000 /* a stream that stood this long is worth an immediate reconnect */
+#define DOCKER_PROOF_MS 5000  /* for the stream to bring a change that an audit has shown */
 #define DOCKER_LAG_MS 2000    /* an event older than this when read is no live proof */
 #define DOCKER_ERROR_MAX 512
 #define DOCKER_PATIENCE_MAX_MS 25000 /* for a peer that vanished without a word */
@@ -47,6 +48,7 @@ struct docker_handler {
 	    const struct container_facts *facts);
 	void (*connected)(void *owner, struct docker *d); /* the stream stands */
 	void (*lost)(void *owner, struct docker *d); /* it does not any more; d->error says why */
+	void (*away)(void *owner, struct docker *d); /* another try to connect failed */
 	void (*event)(void *owner, struct docker *d, const struct json *j,
 	    const struct engine_event *event, bool live);
 	void (*batch)(void *owner, struct docker *d); /* all events of one read were handed out */
@@ -54,6 +56,8 @@ struct docker_handler {
 	void (*listed)(void *owner, struct docker *d, const struct json *j,
 	    const struct container_facts *facts);
 	void (*list_ended)(void *owner, struct docker *d); /* only after a whole list */
+	/* Its socket is dead, and will be until our container is started anew (watchdog_blind). */
+	void (*blind)(void *owner, struct docker *d);
 };
 
 struct docker {
@@ -71,12 +75,14 @@ struct docker {
 	struct call_spare spare;   /* with TLS, for the next action */
 	struct loop_timer spare_timer;
 	struct resolve resolve;
+	unsigned address_at; /* which of its addresses is tried */
 	char confirm[65]; /* a hostname that may be our own container's; "" when there is nothing to ask */
 	enum docker_state state;
 	bool connected;              /* `connected` was told, and `lost` not since */
 	struct call *stream, *audit; /* audit: version, our own container, list */
 	struct loop_timer timer; /* the next try, the end of the wait for the head, or the next audit */
 	unsigned tries;          /* failed in a row */
+	uint64_t refused_since; /* of watchdog_blind */
 	uint64_t stream_since;
 	char api[8]; /* "1.43" */
 	char version[32];
@@ -87,12 +93,17 @@ struct docker {
 	bool replaying;
 	int64_t clock_offset; /* our clock minus the engine's, ms, at least; valid with clock_known */
 	bool clock_known;
-	uint64_t skipped_told;
+	uint64_t skipped_told,
+	    skipped_listed; /* events of this stream that could not be read; those before the last list */
+	unsigned doubt;       /* events that an audit showed to be missing, as bits; 0 none */
+	uint8_t doubt_id[32]; /* of this container */
+	struct loop_timer doubt_timer;
 	/* counters and marks for status and health */
 	uint64_t events, reconnects, audit_repairs;
 	uint64_t containers;                  /* in the last whole list, watched or not */
 	int64_t last_audit;                   /* wall, 0 never */
 	uint64_t last_audit_now;              /* loop's clock */
+	uint64_t audit_took;                  /* ms of the last whole list */
 	char error[DOCKER_ERROR_MAX];         /* why it is not up, "" when it is */
 	char error_told[DOCKER_ERROR_MAX];    /* logged already */
 	char request_error[DOCKER_ERROR_MAX]; /* of the last docker_request that could not be begun */
@@ -114,10 +125,15 @@ struct call *docker_request(struct docker *d, const char *method, enum json_spli
 /* A sentence for a failed connection to d: what, why, and what to do (the gid that is needed, ...). words: of the
  * connection, NULL where there are none. */
 void docker_explain(const struct docker *d, int error, const char *words, char *out, size_t cap);
+/* Reads the certificates anew if the call was refused its connection for TLS's sake: renewed ones may lie there since,
+ * and the stream may have stood for longer than the old ones are valid. It goes on; only bad files mark d down. */
+void docker_renew_certificates(struct docker *d, const struct call *call);
 /* Whether the answer refuses our API version, as an engine does that was exchanged underneath us. Nothing was done
  * then. d is marked down, and agrees on a version anew. */
 bool docker_refused_version(struct docker *d, const struct call *call);
-/* The stream is not alive, whatever its connection says: it is closed and opened anew. why is a sentence. */
-void docker_stream_is_dead(struct docker *d, const char *why);
+/* The list that is being handed out shows a change of the container that no event has told: events has the bits
+ * (1 << enum engine_action) of those that would. A stream that does not bring one of them within DOCKER_PROOF_MS is dead, whatever its connection says: it is opened anew, and counted as an audit
+ * repair. Without effect in the first list of a stream, which is there to show changes. */
+void docker_doubt(struct docker *d, const uint8_t id[32], unsigned events);
 
 #endif

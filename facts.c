@@ -257,3 +257,22 @@ const char *facts_status(const struct policy_facts *f)
 		return "restarting";
 	return f->running ? "running" : "exited";
 }
+
+unsigned facts_untold(const struct container *c, const struct policy_facts *f, bool podman)
+{
+	bool known = c->health == HEALTH_GOOD || c->health == HEALTH_BAD ||
+	    c->health == HEALTH_STARTING;
+
+	if (policy_is_stale(c, f) || f->restarting || c->restarting)
+		return 0;
+	if (f->running != c->running)
+		return f->running ? 1u << ENGINE_START : 1u << ENGINE_DIE | 1u << ENGINE_STOP;
+	if (f->paused != c->paused)
+		return f->paused ? 1u << ENGINE_PAUSE : 1u << ENGINE_UNPAUSE;
+	/* a pause and an exit turn the health without a word, and no event tells of `starting` */
+	if (podman || !known || c->flipped || !is_just_running(f) || f->health == c->health)
+		return 0;
+	if (f->health == HEALTH_BAD)
+		return 1u << ENGINE_UNHEALTHY;
+	return f->health == HEALTH_GOOD ? 1u << ENGINE_HEALTHY : 0;
+}

@@ -51,6 +51,9 @@ struct container_facts {
 bool facts_read_listed(const struct json *j, bool podman, struct container_facts *out);
 /* The answer to GET /containers/ID/json. date: the engine's clock (ms), 0 unknown. */
 bool facts_read_inspected(const struct json *j, int64_t date, struct container_facts *out);
+/* The events, as bits 1 << enum engine_action, of which one should have told what f shows of c by now; 0 where nothing
+ * is owed. podman: its health is not looked at, as events of it may be switched off. */
+unsigned facts_untold(const struct container *c, const struct policy_facts *f, bool podman);
 /* The engine's name of a state: running, exited, paused, restarting, created, dead. */
 const char *facts_status(const struct policy_facts *f);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "watchdog.h"
 
 #define ACTIONS_AT_ONCE (POLICY_ACTIONS_MAX + 2) /* handed over by the policy in one piece */
 
@@ -83,7 +84,7 @@ static void tell_identity(
 	struct audit_event e = plain_event(m, AUDIT_SELECTION, status, message);
 
 	e.name = e.stable_id = span_of(identity->name);
-	e.host = span_of(m->engines[0].name);
+	e.host = span_of(m->engines[identity->engine].name);
 	e.restart_count = identity->restarts;
 	audit_add(&m->audit, &e);
 	log_line(LOG_INFO, "monitor", "'%s' %s: %s", identity->name, status, message);
@@ -155,6 +156,7 @@ static void request_done(struct call *call)
 	struct policy_event event = {.kind = EVENT_ANSWER, .answer = &answer};
 
 	drop_request(m, call);
+	docker_renew_certificates(d, call);
 	/* refused before anything was done: to be sent again in words that the engine knows */
 	if (docker_refused_version(d, call))
 		answer.kind = ANSWER_UNSENT;
@@ -227,6 +229,19 @@ static void abandon(struct monitor *m, const struct container *c)
 	}
 }
 
+static void queue_look(struct monitor *m, struct container *c)
+{
+	struct monitor_looks *looks = &m->looks[c->engine];
+	unsigned at = (looks->first + looks->waiting) % MONITOR_LOOKS_QUEUE;
+
+	if (looks->waiting == MONITOR_LOOKS_QUEUE) {
+		look_failed(m, c);
+		return;
+	}
+	memcpy(m->look_ids[c->engine][at], c->id, 32);
+	looks->waiting++;
+}
+
 static void carry_out(struct monitor *m, struct actions *actions)
 {
 	/* Requests first: what is told can wait the microseconds. */
@@ -243,20 +258,9 @@ static void carry_out(struct monitor *m, struct actions *actions)
 		else if (a->kind == ACTION_ABANDON)
 			abandon(m, a->container);
 	}
-	for (size_t i = 0; i < actions->count; i++) {
-		const struct container *c = actions->list[i].container;
-		size_t at = (m->looks_first + m->looks_waiting) % MONITOR_LOOKS_QUEUE;
-
-		if (actions->list[i].kind != ACTION_INSPECT)
-			continue;
-		if (m->looks_waiting == MONITOR_LOOKS_QUEUE) {
-			look_failed(m, actions->list[i].container);
-			continue;
-		}
-		memcpy(m->looks[at].id, c->id, 32);
-		m->looks[at].engine = c->engine;
-		m->looks_waiting++;
-	}
+	for (size_t i = 0; i < actions->count; i++)
+		if (actions->list[i].kind == ACTION_INSPECT)
+			queue_look(m, actions->list[i].container);
 }
 
 /* ---- looking: an inspect, at the policy's wish ------------------------------------------- */
@@ -305,7 +309,8 @@ static void look_done(struct call *call)
 	struct monitor *m = d->owner;
 	struct container *c = containers_find(&m->policy.containers, d->index, call->id);
 
-	m->looks_running--;
+	m->looks[d->index].running--;
+	docker_renew_certificates(d, call);
 	docker_refused_version(d, call);
 	if (c && c->looking && !call->told) {
 		if (call->end == CALL_ANSWERED && call->status == 404) {
@@ -320,35 +325,38 @@ static void look_done(struct call *call)
 
 static const struct call_handler look_handler = {.value = look_value, .done = look_done};
 
-static void begin_look(struct monitor *m, const struct monitor_look *look)
+static void begin_look(struct monitor *m, struct docker *d, const uint8_t id_bytes[32])
 {
-	struct docker *d = &m->engines[look->engine];
-	struct container *c = containers_find(&m->policy.containers, look->engine, look->id);
+	struct container *c = containers_find(&m->policy.containers, d->index, id_bytes);
 	const char *error;
 	struct call *call;
 	char id[65];
 
 	if (!c || !c->looking)
 		return;
-	text_hex(look->id, 32, id);
+	text_hex(c->id, 32, id);
 	call = docker_request(d, "GET", JSON_STREAM, m->settings->curl_timeout, &look_handler, d,
 	    &error, "/containers/%s/json", id);
 	if (!call) {
 		look_failed(m, c);
 		return;
 	}
-	memcpy(call->id, look->id, 32);
-	m->looks_running++;
+	memcpy(call->id, c->id, 32);
+	m->looks[d->index].running++;
 }
 
 static void begin_looks(struct monitor *m)
 {
-	while (m->looks_waiting && m->looks_running < MONITOR_LOOKS_MAX) {
-		struct monitor_look look = m->looks[m->looks_first];
+	for (size_t i = 0; i < m->engines_count; i++) {
+		struct monitor_looks *looks = &m->looks[i];
 
-		m->looks_first = (m->looks_first + 1) % MONITOR_LOOKS_QUEUE;
-		m->looks_waiting--;
-		begin_look(m, &look);
+		while (looks->waiting && looks->running < m->looks_most) {
+			const uint8_t *id = m->look_ids[i][looks->first];
+
+			looks->first = (uint16_t)((looks->first + 1u) % MONITOR_LOOKS_QUEUE);
+			looks->waiting--;
+			begin_look(m, &m->engines[i], id);
+		}
 	}
 }
 
@@ -383,7 +391,10 @@ static void policy_due(void *owner)
 
 static bool is_self(const struct monitor *m, const uint8_t id[32])
 {
-	return m->self_known && !memcmp(m->self, id, 32);
+	for (size_t i = 0; i < m->self_count; i++)
+		if (!memcmp(m->self[i], id, 32))
+			return true;
+	return false;
 }
 
 static enum watch_reason decide(struct monitor *m, const uint8_t id[32], struct span name,
@@ -576,9 +587,9 @@ static void not_watched(struct monitor *m, const uint8_t id[32], const struct ca
 /* ---- events ------------------------------------------------------------------------------ */
 
 static void on_start(struct monitor *m, struct docker *d, const struct json *j,
-    const struct engine_event *e, struct container *c)
+    const struct engine_event *e, struct container *c, uint64_t at)
 {
-	static const struct policy_event start = {.kind = EVENT_START};
+	struct policy_event start = {.kind = EVENT_START, .happened = at};
 	struct candidate who;
 	char name[WATCH_NAME_MAX], hex[13];
 
@@ -608,18 +619,25 @@ static void on_start(struct monitor *m, struct docker *d, const struct json *j,
 		.list = &(struct action){.kind = ACTION_INSPECT, .container = c}, .count = 1});
 }
 
-static void on_rename(
-    struct monitor *m, const struct json *j, const struct engine_event *e, struct container *c)
+static void rename_to(struct container *c, const char *name)
 {
-	char name[WATCH_NAME_MAX], old[WATCH_NAME_MAX];
+	char old[WATCH_NAME_MAX];
 
-	(void)m;
-	json_text(j, json_member(j, e->attributes, span_of("name")), name, sizeof(name));
-	if (!name[0])
+	if (!name[0] || !strcmp(name, c->name))
 		return;
 	span_copy(span_of(c->name), old, sizeof(old));
 	if (containers_rename(c, span_of(name)))
 		log_line(LOG_INFO, "monitor", "Container '%s' is called '%s' now", old, c->name);
+}
+
+static void on_rename(
+    struct monitor *m, const struct json *j, const struct engine_event *e, struct container *c)
+{
+	char name[WATCH_NAME_MAX];
+
+	json_text(j, json_member(j, e->attributes, span_of("name")), name, sizeof(name));
+	c->changed = (uint32_t)m->loop->now; /* a list from before it has the old name */
+	rename_to(c, name);
 }
 
 static int32_t exit_code_of(const struct json *j, const struct engine_event *e)
@@ -649,17 +667,30 @@ static enum policy_event_kind kind_of(enum engine_action action)
 	return kinds[action];
 }
 
+/* When an event that is told late happened, by the loop's clock and at the latest; 0 where that is not known. */
+static uint64_t happened(const struct docker *d, const struct engine_event *e)
+{
+	/* the offset is that of a header in whole seconds: it may be a second more */
+	int64_t age = d->loop->wall - d->clock_offset - 1000 - e->time_nano / 1000000;
+
+	if (!d->clock_known || age <= 0 || (uint64_t)age >= d->loop->now)
+		return 0;
+	return d->loop->now - (uint64_t)age;
+}
+
 static void on_event(
     void *owner, struct docker *d, const struct json *j, const struct engine_event *e, bool live)
 {
 	struct monitor *m = owner;
 	struct container *c = containers_find(&m->policy.containers, d->index, e->id);
-	struct policy_event event = {.live = live};
+	struct policy_event event = {.live = live, .happened = live ? 0 : happened(d, e)};
 
 	if (e->action == ENGINE_START) {
-		on_start(m, d, j, e, c);
+		on_start(m, d, j, e, c, event.happened);
 		return;
 	}
+	if (!c && e->action == ENGINE_RENAME)
+		m->renamed[d->index] = 2;
 	if (!c || e->action == ENGINE_CREATE)
 		return;
 	if (e->action == ENGINE_DESTROY) {
@@ -726,20 +757,47 @@ static struct container *consider(
 	return c;
 }
 
-static void on_listed(
-    void *owner, struct docker *d, const struct json *j, const struct container_facts *facts)
+static void take_listed(
+    struct monitor *m, struct docker *d, const struct json *j, const struct container_facts *facts)
 {
-	struct monitor *m = owner;
 	struct container *c = consider(m, d, j, facts);
 	struct policy_event event = {.kind = EVENT_FACTS, .facts = &facts->now};
 
 	if (!c)
 		return;
 	c->generation = m->generation[d->index];
+	if (!policy_is_stale(c, &facts->now))
+		rename_to(c, facts->name); /* the event may have been lost in a gap */
 	give(m, c, &event);
 }
 
-static void forget_missing(struct monitor *m, const struct docker *d)
+/* The events of which one should have brought a container under watch that the list brings now. None where a person
+ * has just chosen it, or another name may have made it one of the watched. */
+static unsigned start_untold(
+    const struct monitor *m, const struct docker *d, const struct container_facts *facts)
+{
+	const struct container *c = containers_find(&m->policy.containers, d->index, facts->id);
+
+	if (!c || c->reason == REASON_PERSON || m->renamed[d->index])
+		return 0;
+	return 1u << ENGINE_START | 1u << ENGINE_RENAME;
+}
+
+static void on_listed(
+    void *owner, struct docker *d, const struct json *j, const struct container_facts *facts)
+{
+	struct monitor *m = owner;
+	const struct container *known = containers_find(&m->policy.containers, d->index, facts->id);
+	unsigned untold = known ? facts_untold(known, &facts->now, d->podman) : 0;
+
+	take_listed(m, d, j, facts);
+	if (!known)
+		untold = start_untold(m, d, facts);
+	if (untold)
+		docker_doubt(d, facts->id, untold);
+}
+
+static void forget_missing(struct monitor *m, struct docker *d)
 {
 	struct container *c;
 	size_t at = 0;
@@ -749,6 +807,8 @@ static void forget_missing(struct monitor *m, const struct docker *d)
 			continue;
 		if (c->state == STATE_RESTARTING || c->looking)
 			continue; /* its own answer will tell */
+		if (!d->podman)
+			docker_doubt(d, c->id, 1u << ENGINE_DESTROY);
 		forget(m, c, true);
 		at--;
 	}
@@ -794,6 +854,8 @@ static void list_ended(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
 
+	if (m->renamed[d->index])
+		m->renamed[d->index]--;
 	forget_missing(m, d);
 	look_where_silent(m, d);
 	settle(m);
@@ -825,17 +887,23 @@ static void on_lost(void *owner, struct docker *d)
 		tell_lost(m, d);
 }
 
+/* It did not come back at once: the loss is told after all, while it lasts. */
+static void on_away(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+
+	if (!m->cut_untold[d->index])
+		return;
+	m->cut_untold[d->index] = false;
+	tell_lost(m, d);
+}
+
 static void on_connected(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
 	bool quiet = m->cut_untold[d->index];
 	char message[POLICY_MESSAGE_MAX], label[136];
 
-	if (quiet && d->tries > 1) {
-		/* it did not come back at once: this one is told after all */
-		tell_lost(m, d);
-		quiet = false;
-	}
 	m->cut_untold[d->index] = false;
 	if (quiet) {
 		log_line(LOG_DEBUG, "engine",
@@ -869,15 +937,30 @@ static void on_confirmed(
 	    facts->name, id);
 }
 
+static void on_blind(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+
+	if (!m->blind)
+		log_line(LOG_ERROR, "engine",
+		    "Engine '%s' has been refusing for %llu min at %.200s. The socket may have been made "
+		    "anew under the bind mount, which shows the old one: ending with exit code %d, so "
+		    "that a restart policy mounts it anew",
+		    d->name, WATCHDOG_BLIND_MS / 60000, d->target.url, WATCHDOG_EXIT_BLIND);
+	m->blind = true;
+}
+
 static const struct docker_handler handler = {
     .confirmed = on_confirmed,
     .connected = on_connected,
     .lost = on_lost,
+    .away = on_away,
     .event = on_event,
     .batch = on_batch,
     .list_begins = list_begins,
     .listed = on_listed,
     .list_ended = list_ended,
+    .blind = on_blind,
 };
 
 /* ---- beginning and end ------------------------------------------------------------------- */
@@ -909,14 +992,24 @@ struct docker *monitor_add_engine(struct monitor *m, const struct target *target
 
 void monitor_set_self(struct monitor *m, struct span id)
 {
+	uint8_t self[32];
 	struct container *c;
 
-	m->self_known = text_unhex(id, m->self, 32);
-	for (unsigned i = 0; m->self_known && i < m->engines_count; i++) {
-		c = containers_find(&m->policy.containers, i, m->self);
+	if (!text_unhex(id, self, 32) || is_self(m, self) || m->self_count == MONITOR_ENGINES_MAX)
+		return;
+	memcpy(m->self[m->self_count++], self, 32);
+	for (unsigned i = 0; i < m->engines_count; i++) {
+		c = containers_find(&m->policy.containers, i, self);
 		if (c)
 			forget(m, c, false);
 	}
+}
+
+void monitor_set_budget(struct monitor *m, const struct budget *b)
+{
+	m->looks_most = b->looks;
+	m->policy.slots = b->restarts;
+	m->policy.engines_count = (uint32_t)m->engines_count;
 }
 
 void monitor_start(struct monitor *m)
@@ -1008,7 +1101,7 @@ bool monitor_choose(struct monitor *m, struct docker *d, const struct json *j,
 	e.restart_count = identity->restarts;
 	audit_add(&m->audit, &e);
 	log_line(LOG_INFO, "monitor", "Container '%s': %s", facts->name, choice_message(selected));
-	on_listed(m, d, j, facts);
+	take_listed(m, d, j, facts);
 	settle(m);
 	return true;
 }

@@ -8,23 +8,22 @@
 #include <stdint.h>
 
 #include "audit.h"
+#include "budget.h"
 #include "config.h"
 #include "docker.h"
 #include "loop.h"
 #include "policy.h"
 
 #define MONITOR_ENGINES_MAX CONTAINERS_ENGINES_MAX
-#define MONITOR_RESTARTS_MAX \
-	256 /* requests under way over all engines: part of select()'s 1,024 descriptors */
-#define MONITOR_LOOKS_MAX 16 /* inspects under way at once */
+#define MONITOR_RESTARTS_MAX BUDGET_RESTARTS_MAX /* requests under way over all engines */
 #define MONITOR_LOOKS_QUEUE \
-	1024 /* inspects that wait; the next is told to the policy as failed, which asks again later */
+	1024 /* that wait, of one engine; the next is told to the policy as failed, which asks again later */
 #define MONITOR_CUT_QUIET_MS \
 	(15 * 60 * 1000ull) /* cuts of the stream that heal at once are told once in a row of such */
 
-struct monitor_look {
-	uint8_t id[32];
-	uint8_t engine;
+/* The inspects of one engine: its own, so that an engine that does not answer holds up no other. */
+struct monitor_looks {
+	uint16_t first, waiting, running;
 };
 
 struct monitor {
@@ -39,14 +38,17 @@ struct monitor {
 	struct loop_timer sweep; /* of selections that end */
 	struct call *restarts[MONITOR_RESTARTS_MAX];
 	size_t restarts_count;
-	struct monitor_look looks[MONITOR_LOOKS_QUEUE]; /* a ring */
-	size_t looks_first, looks_waiting, looks_running;
-	uint8_t generation[MONITOR_ENGINES_MAX]; /* of each engine's list */
-	uint64_t last_cut[MONITOR_ENGINES_MAX];  /* when a stream was last cut, loop's clock */
+	struct monitor_looks looks[MONITOR_ENGINES_MAX];
+	unsigned looks_most; /* under way at once of one engine */
+	uint8_t look_ids[MONITOR_ENGINES_MAX][MONITOR_LOOKS_QUEUE][32]; /* rings; touched where used */
+	uint8_t generation[MONITOR_ENGINES_MAX];                        /* of each engine's list */
+	uint8_t renamed[MONITOR_ENGINES_MAX]; /* lists of it for which a rename seen lately may count */
+	uint64_t last_cut[MONITOR_ENGINES_MAX]; /* when a stream was last cut, loop's clock */
 	bool cut_untold[MONITOR_ENGINES_MAX]; /* `engine_lost` waits for whether it comes back at once */
 	bool listening_told;
-	uint8_t self[32]; /* autoheal's own container */
-	bool self_known;
+	bool blind; /* an engine's socket is dead until our container is started anew */
+	uint8_t self[MONITOR_ENGINES_MAX][32]; /* autoheal's own container; each engine may show one that is */
+	size_t self_count;
 	uint64_t started;
 };
 
@@ -57,6 +59,8 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 struct docker *monitor_add_engine(struct monitor *m, const struct target *target);
 /* Tells which container is autoheal's own (64 hex digits). */
 void monitor_set_self(struct monitor *m, struct span id);
+/* How many restarts and looks may be under way at once; after all engines were added. */
+void monitor_set_budget(struct monitor *m, const struct budget *b);
 void monitor_start(struct monitor *m);
 /* No new action from here on. */
 void monitor_stop(struct monitor *m);

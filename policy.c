@@ -140,16 +140,17 @@ static void note(struct policy *p, struct container *c, const struct policy_even
 	case EVENT_DIE:
 	case EVENT_STOP:
 		c->running = false;
+		c->flipped = true;
 		return;
 	case EVENT_PAUSE:
 	case EVENT_UNPAUSE:
 		c->paused = e->kind == EVENT_PAUSE;
+		c->flipped = true;
 		return;
 	case EVENT_HEALTHY:
-		c->health = HEALTH_GOOD;
-		return;
 	case EVENT_UNHEALTHY:
-		c->health = HEALTH_BAD;
+		c->health = e->kind == EVENT_HEALTHY ? HEALTH_GOOD : HEALTH_BAD;
+		c->flipped = false;
 		return;
 	case EVENT_FACTS:
 		policy_learn(p, c, e->facts);
@@ -169,28 +170,35 @@ static void note(struct policy *p, struct container *c, const struct policy_even
 
 #define STALE_MAX_MS (10 * 60 * 1000u) /* no list or inspect is under way so long */
 
-/* Whether the engine was asked before the container's last event: then the answer may speak of the time
- * before it (a list amid a restart shows an exited container). */
-static bool is_stale(const struct container *c, const struct policy_facts *f)
+bool policy_is_stale(const struct container *c, const struct policy_facts *f)
 {
 	uint32_t behind = c->changed - (uint32_t)f->asked;
 
 	return f->asked && behind && behind < STALE_MAX_MS;
 }
 
+/* What was told again after a cut, and was over before we asked for the restart that is under way or on trial. */
+static bool is_old_news(const struct container *c, const struct policy_event *e)
+{
+	return e->happened && (c->state == STATE_RESTARTING || c->state == STATE_VERIFYING) &&
+	    e->happened < c->identity->heal->requested;
+}
+
 void policy_on_event(struct policy *p, struct container *c, const struct policy_event *event,
     uint64_t now, struct actions *out)
 {
 	p->now = now;
-	if (event->kind == EVENT_FACTS && is_stale(c, event->facts)) {
+	if (event->kind == EVENT_FACTS && policy_is_stale(c, event->facts)) {
 		if (!event->facts->whole)
 			return; /* the next list will tell */
 		c->looking = false;
 		policy_ask(c, out);
 		return;
 	}
+	if (is_old_news(c, event))
+		return;
 	if (event->kind != EVENT_FACTS && event->kind != EVENT_DUE && event->kind != EVENT_LOOK_FAILED)
-		c->changed = (uint32_t)now;
+		c->changed = (uint32_t)(event->happened ? event->happened : now);
 	note(p, c, event);
 	table[c->state][event->kind](p, c, event, out);
 }
@@ -272,6 +280,7 @@ void policy_init(struct policy *p, const struct settings *settings, uint64_t now
 	p->settings = settings;
 	p->now = p->started = now;
 	p->incidents = first_incident;
+	p->slots = UINT32_MAX;
 	containers_init(&p->containers, seed, now);
 }
 

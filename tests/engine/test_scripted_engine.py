@@ -1,7 +1,9 @@
 """The scripted engine itself: what the other tests rest on."""
 import json
+import os
 import shutil
 import socket
+import ssl
 import subprocess
 import urllib.parse
 
@@ -169,6 +171,40 @@ def test_faults(engine):
     assert ask(engine, "GET", "/version").status == 200
 
 
+def test_it_speaks_tls(make_engine, pki):
+    """Who comes without the right certificate asks nothing; of the others the handshake is on record."""
+    ca = pki.authority()
+    engine = make_engine(tcp=True, tls=pki.context(pki.server("DNS:localhost", by=ca), clients=ca))
+    client = pki.client(by=ca)
+
+    def connect(**kw):
+        context = ssl.create_default_context(cafile=ca.pem)
+        if kw:
+            context.load_cert_chain(**kw)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+        return context.wrap_socket(socket.create_connection(("127.0.0.1", engine.port), 5), server_hostname="localhost",
+                                   suppress_ragged_eofs=False)
+    with pytest.raises(OSError):
+        connect()
+    refused = engine.wait_link(lambda link: link.error)
+    assert "certificate" in refused.error and not refused.shaken
+    with connect(certfile=client.pem, keyfile=client.key) as first:
+        spare = engine.wait_spare()
+        assert (spare.client, spare.sni) == ("client", "localhost") and spare.suite.startswith("TLSv1.2 ECDHE-ECDSA-")
+        first.sendall(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert engine.link_of(engine.wait_request("GET", "/version")) is spare and not spare.idle
+        assert first.recv(4096).startswith(b"HTTP/1.1 200")
+        engine.dismiss(spare)
+        assert first.recv(4096) == b""          # close_notify
+    with connect(certfile=client.pem, keyfile=client.key) as second:
+        engine.close_notify = False
+        engine.dismiss(engine.wait_spare())
+        with pytest.raises(ssl.SSLError):
+            second.recv(4096)
+    assert len(engine.log) == 1
+
+
 def test_pause_and_stop_fake_an_unhealthy(engine):
     web, db = engine.add("web"), engine.add("db")
     engine.pause(web)
@@ -194,3 +230,14 @@ def test_the_docker_command_gets_along_with_it(engine):
     out = docker("events", "--since", since, "--until", "2000000000", "--filter", "event=die", "--format", "{{.Action}}")
     assert out.stdout == "die\n"
     assert docker("inspect", "-f", "{{.State.Health.Status}}", "web").stdout.strip() in ("starting", "healthy")
+
+
+@pytest.mark.skipif(not shutil.which("docker"), reason="no docker command")
+def test_the_docker_command_gets_along_with_its_tls(make_engine, pki):
+    ca = pki.authority()
+    engine = make_engine(tcp=True, tls=pki.context(pki.server("IP:127.0.0.1", by=ca), clients=ca))
+    engine.add("web", labels={"autoheal": "true"})
+    folder = pki.folder("client", ca, pki.client(by=ca))
+    env = {**os.environ, "DOCKER_HOST": engine.url, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(folder)}
+    done = subprocess.run(["docker", "ps"], env=env, capture_output=True, text=True, check=True, timeout=20)
+    assert "Up 5 minutes (healthy)" in done.stdout
