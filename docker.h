@@ -48,6 +48,7 @@ struct docker_handler {
 	    const struct container_facts *facts);
 	void (*connected)(void *owner, struct docker *d); /* the stream stands */
 	void (*lost)(void *owner, struct docker *d); /* it does not any more; d->error says why */
+	void (*away)(void *owner, struct docker *d); /* another try to connect failed */
 	void (*event)(void *owner, struct docker *d, const struct json *j,
 	    const struct engine_event *event, bool live);
 	void (*batch)(void *owner, struct docker *d); /* all events of one read were handed out */
@@ -92,7 +93,8 @@ struct docker {
 	bool replaying;
 	int64_t clock_offset; /* our clock minus the engine's, ms, at least; valid with clock_known */
 	bool clock_known;
-	uint64_t skipped_told;
+	uint64_t skipped_told,
+	    skipped_listed; /* events of this stream that could not be read; those before the last list */
 	unsigned doubt;       /* events that an audit showed to be missing, as bits; 0 none */
 	uint8_t doubt_id[32]; /* of this container */
 	struct loop_timer doubt_timer;
@@ -101,6 +103,7 @@ struct docker {
 	uint64_t containers;                  /* in the last whole list, watched or not */
 	int64_t last_audit;                   /* wall, 0 never */
 	uint64_t last_audit_now;              /* loop's clock */
+	uint64_t audit_took;                  /* ms of the last whole list */
 	char error[DOCKER_ERROR_MAX];         /* why it is not up, "" when it is */
 	char error_told[DOCKER_ERROR_MAX];    /* logged already */
 	char request_error[DOCKER_ERROR_MAX]; /* of the last docker_request that could not be begun */
@@ -122,6 +125,9 @@ struct call *docker_request(struct docker *d, const char *method, enum json_spli
 /* A sentence for a failed connection to d: what, why, and what to do (the gid that is needed, ...). words: of the
  * connection, NULL where there are none. */
 void docker_explain(const struct docker *d, int error, const char *words, char *out, size_t cap);
+/* Reads the certificates anew if the call was refused its connection for TLS's sake: renewed ones may lie there since,
+ * and the stream may have stood for longer than the old ones are valid. It goes on; only bad files mark d down. */
+void docker_renew_certificates(struct docker *d, const struct call *call);
 /* Whether the answer refuses our API version, as an engine does that was exchanged underneath us. Nothing was done
  * then. d is marked down, and agrees on a version anew. */
 bool docker_refused_version(struct docker *d, const struct call *call);

@@ -130,11 +130,12 @@ static void fire_timers(struct loop *loop)
 
 /* ---- the turn ------------------------------------------------------------------------------- */
 
-bool loop_may_compute(struct loop *loop)
+bool loop_may_compute(struct loop *loop, bool urgent)
 {
-	bool may = !loop->computed;
+	bool may = !loop->computed && (urgent || !loop->urgent_waits);
 
-	loop->computed = true;
+	loop->computed |= may;
+	loop->urgent_refused |= urgent && !may;
 	return may;
 }
 
@@ -197,6 +198,8 @@ void loop_turn(struct loop *loop)
 	loop_clock(loop);
 	look_for_stall(loop, slept_from, awake_from, planned);
 	loop->computed = false;
+	loop->urgent_waits = loop->urgent_refused;
+	loop->urgent_refused = false;
 	fire_timers(loop);
 	if (ready <= 0)
 		return;

@@ -156,6 +156,7 @@ static void request_done(struct call *call)
 	struct policy_event event = {.kind = EVENT_ANSWER, .answer = &answer};
 
 	drop_request(m, call);
+	docker_renew_certificates(d, call);
 	/* refused before anything was done: to be sent again in words that the engine knows */
 	if (docker_refused_version(d, call))
 		answer.kind = ANSWER_UNSENT;
@@ -174,6 +175,21 @@ static void unsent(struct monitor *m, struct container *c, const char *why)
 	give(m, c, &event);
 }
 
+/* The query of a restart. Podman kills at once where there is no t (podman#29276), and knows no negative
+ * one: it is given the container's own stop timeout, which was asked for before the request. */
+static void stop_timeout_query(
+    const struct docker *d, const struct container *c, uint32_t seconds, char *out, size_t cap)
+{
+	if (seconds == WATCH_UNSET && d->podman)
+		seconds = c->stop_timeout;
+	if (seconds == WATCH_UNSET)
+		return;
+	if (seconds == WATCH_FOREVER && !d->podman)
+		text_print(out, cap, "?t=-1");
+	else
+		text_print(out, cap, "?t=%u", seconds < INT32_MAX ? seconds : INT32_MAX);
+}
+
 static void send_request(struct monitor *m, const struct action *a)
 {
 	struct container *c = a->container;
@@ -183,10 +199,8 @@ static void send_request(struct monitor *m, const struct action *a)
 	char id[65], query[24] = "";
 
 	text_hex(c->id, 32, id);
-	if (a->kind == ACTION_RESTART && a->stop_timeout == WATCH_FOREVER)
-		text_print(query, sizeof(query), "?t=-1");
-	else if (a->kind == ACTION_RESTART && a->stop_timeout != WATCH_UNSET)
-		text_print(query, sizeof(query), "?t=%u", a->stop_timeout);
+	if (a->kind == ACTION_RESTART)
+		stop_timeout_query(d, c, a->stop_timeout, query, sizeof(query));
 	if (m->restarts_count < MONITOR_RESTARTS_MAX)
 		call = docker_request(d, "POST", JSON_STREAM, 0, &request_handler, d, &error,
 		    "/containers/%s/%s%s", id, a->kind == ACTION_START ? "start" : "restart", query);
@@ -296,6 +310,7 @@ static void look_done(struct call *call)
 	struct container *c = containers_find(&m->policy.containers, d->index, call->id);
 
 	m->looks[d->index].running--;
+	docker_renew_certificates(d, call);
 	docker_refused_version(d, call);
 	if (c && c->looking && !call->told) {
 		if (call->end == CALL_ANSWERED && call->status == 404) {
@@ -572,9 +587,9 @@ static void not_watched(struct monitor *m, const uint8_t id[32], const struct ca
 /* ---- events ------------------------------------------------------------------------------ */
 
 static void on_start(struct monitor *m, struct docker *d, const struct json *j,
-    const struct engine_event *e, struct container *c)
+    const struct engine_event *e, struct container *c, uint64_t at)
 {
-	static const struct policy_event start = {.kind = EVENT_START};
+	struct policy_event start = {.kind = EVENT_START, .happened = at};
 	struct candidate who;
 	char name[WATCH_NAME_MAX], hex[13];
 
@@ -604,18 +619,25 @@ static void on_start(struct monitor *m, struct docker *d, const struct json *j,
 		.list = &(struct action){.kind = ACTION_INSPECT, .container = c}, .count = 1});
 }
 
-static void on_rename(
-    struct monitor *m, const struct json *j, const struct engine_event *e, struct container *c)
+static void rename_to(struct container *c, const char *name)
 {
-	char name[WATCH_NAME_MAX], old[WATCH_NAME_MAX];
+	char old[WATCH_NAME_MAX];
 
-	(void)m;
-	json_text(j, json_member(j, e->attributes, span_of("name")), name, sizeof(name));
-	if (!name[0])
+	if (!name[0] || !strcmp(name, c->name))
 		return;
 	span_copy(span_of(c->name), old, sizeof(old));
 	if (containers_rename(c, span_of(name)))
 		log_line(LOG_INFO, "monitor", "Container '%s' is called '%s' now", old, c->name);
+}
+
+static void on_rename(
+    struct monitor *m, const struct json *j, const struct engine_event *e, struct container *c)
+{
+	char name[WATCH_NAME_MAX];
+
+	json_text(j, json_member(j, e->attributes, span_of("name")), name, sizeof(name));
+	c->changed = (uint32_t)m->loop->now; /* a list from before it has the old name */
+	rename_to(c, name);
 }
 
 static int32_t exit_code_of(const struct json *j, const struct engine_event *e)
@@ -645,17 +667,30 @@ static enum policy_event_kind kind_of(enum engine_action action)
 	return kinds[action];
 }
 
+/* When an event that is told late happened, by the loop's clock and at the latest; 0 where that is not known. */
+static uint64_t happened(const struct docker *d, const struct engine_event *e)
+{
+	/* the offset is that of a header in whole seconds: it may be a second more */
+	int64_t age = d->loop->wall - d->clock_offset - 1000 - e->time_nano / 1000000;
+
+	if (!d->clock_known || age <= 0 || (uint64_t)age >= d->loop->now)
+		return 0;
+	return d->loop->now - (uint64_t)age;
+}
+
 static void on_event(
     void *owner, struct docker *d, const struct json *j, const struct engine_event *e, bool live)
 {
 	struct monitor *m = owner;
 	struct container *c = containers_find(&m->policy.containers, d->index, e->id);
-	struct policy_event event = {.live = live};
+	struct policy_event event = {.live = live, .happened = live ? 0 : happened(d, e)};
 
 	if (e->action == ENGINE_START) {
-		on_start(m, d, j, e, c);
+		on_start(m, d, j, e, c, event.happened);
 		return;
 	}
+	if (!c && e->action == ENGINE_RENAME)
+		m->renamed[d->index] = 2;
 	if (!c || e->action == ENGINE_CREATE)
 		return;
 	if (e->action == ENGINE_DESTROY) {
@@ -731,7 +766,21 @@ static void take_listed(
 	if (!c)
 		return;
 	c->generation = m->generation[d->index];
+	if (!policy_is_stale(c, &facts->now))
+		rename_to(c, facts->name); /* the event may have been lost in a gap */
 	give(m, c, &event);
+}
+
+/* The events of which one should have brought a container under watch that the list brings now. None where a person
+ * has just chosen it, or another name may have made it one of the watched. */
+static unsigned start_untold(
+    const struct monitor *m, const struct docker *d, const struct container_facts *facts)
+{
+	const struct container *c = containers_find(&m->policy.containers, d->index, facts->id);
+
+	if (!c || c->reason == REASON_PERSON || m->renamed[d->index])
+		return 0;
+	return 1u << ENGINE_START | 1u << ENGINE_RENAME;
 }
 
 static void on_listed(
@@ -742,8 +791,8 @@ static void on_listed(
 	unsigned untold = known ? facts_untold(known, &facts->now, d->podman) : 0;
 
 	take_listed(m, d, j, facts);
-	if (!known && containers_find(&m->policy.containers, d->index, facts->id))
-		untold = 1u << ENGINE_START;
+	if (!known)
+		untold = start_untold(m, d, facts);
 	if (untold)
 		docker_doubt(d, facts->id, untold);
 }
@@ -786,11 +835,29 @@ static void end_selections(void *owner)
 		loop_after(m->loop, &m->sweep, 5000);
 }
 
+/* Where the list has no word on health (Podman's), inspects stand in for it. */
+static void look_where_silent(struct monitor *m, const struct docker *d)
+{
+	struct action list[ACTIONS_AT_ONCE];
+	struct actions out = {.list = list, .room = ACTIONS_AT_ONCE};
+	struct policy_round round = {.in_turn = POLICY_LOOKS_IN_TURN};
+	bool more;
+
+	do {
+		out.count = 0;
+		more = policy_list_ended(&m->policy, d->index, &round, m->loop->now, &out);
+		carry_out(m, &out);
+	} while (more);
+}
+
 static void list_ended(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
 
+	if (m->renamed[d->index])
+		m->renamed[d->index]--;
 	forget_missing(m, d);
+	look_where_silent(m, d);
 	settle(m);
 }
 
@@ -820,17 +887,23 @@ static void on_lost(void *owner, struct docker *d)
 		tell_lost(m, d);
 }
 
+/* It did not come back at once: the loss is told after all, while it lasts. */
+static void on_away(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+
+	if (!m->cut_untold[d->index])
+		return;
+	m->cut_untold[d->index] = false;
+	tell_lost(m, d);
+}
+
 static void on_connected(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
 	bool quiet = m->cut_untold[d->index];
 	char message[POLICY_MESSAGE_MAX], label[136];
 
-	if (quiet && d->tries > 1) {
-		/* it did not come back at once: this one is told after all */
-		tell_lost(m, d);
-		quiet = false;
-	}
 	m->cut_untold[d->index] = false;
 	if (quiet) {
 		log_line(LOG_DEBUG, "engine",
@@ -881,6 +954,7 @@ static const struct docker_handler handler = {
     .confirmed = on_confirmed,
     .connected = on_connected,
     .lost = on_lost,
+    .away = on_away,
     .event = on_event,
     .batch = on_batch,
     .list_begins = list_begins,

@@ -42,6 +42,7 @@ struct monitor {
 	unsigned looks_most; /* under way at once of one engine */
 	uint8_t look_ids[MONITOR_ENGINES_MAX][MONITOR_LOOKS_QUEUE][32]; /* rings; touched where used */
 	uint8_t generation[MONITOR_ENGINES_MAX];                        /* of each engine's list */
+	uint8_t renamed[MONITOR_ENGINES_MAX]; /* lists of it for which a rename seen lately may count */
 	uint64_t last_cut[MONITOR_ENGINES_MAX]; /* when a stream was last cut, loop's clock */
 	bool cut_untold[MONITOR_ENGINES_MAX]; /* `engine_lost` waits for whether it comes back at once */
 	bool listening_told;
