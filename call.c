@@ -398,10 +398,21 @@ bool call_spare_open(struct call_spare *spare, struct loop *loop, const struct c
 	return true;
 }
 
+/* A look before use: the end may have come in this very turn, and a request sent after it would be lost, without
+ * anybody knowing whether the engine acted on it. */
+static bool spare_stands(struct call_spare *spare)
+{
+	char byte;
+
+	return spare->stream.connecting || net_read(&spare->stream, &byte, 1) == -EAGAIN;
+}
+
 /* The call's connection: the spare's, be it still in its handshake, or a new one. */
 static int take_connection(
     struct call *call, struct call_spare *spare, const struct call_place *place)
 {
+	if (spare && call_spare_is_open(spare) && !spare_stands(spare))
+		call_spare_close(spare);
 	if (!spare || !call_spare_is_open(spare))
 		return open_stream(&call->stream, place, call->loop->wall);
 	loop_cancel(spare->loop, &spare->deadline);

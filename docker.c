@@ -174,13 +174,35 @@ static struct call *begin(struct docker *d, const char *method, const char *path
     int *error)
 {
 	/* what changes something is what cannot wait for a handshake */
-	bool urgent = !strcmp(method, "POST") && call_spare_is_open(&d->spare);
-	struct call *call = call_start(d->loop, d->workspace, &d->place, urgent ? &d->spare : NULL,
+	bool urgent = d->target.tls && !strcmp(method, "POST");
+	bool ready = urgent && call_spare_is_open(&d->spare);
+	struct call *call = call_start(d->loop, d->workspace, &d->place, ready ? &d->spare : NULL,
 	    method, path, mode, timeout_ms, handler, owner, error);
 
+	/* also where there was none, because the server had closed it: trouble seldom comes alone */
 	if (urgent)
 		spare_later(d, DOCKER_SPARE_AGAIN_MS);
 	return call;
+}
+
+/* Reads the certificates anew; false when they are no good, and why was told. */
+static bool load_certificates(struct docker *d)
+{
+	char folder[TARGET_URL_MAX], why[DOCKER_ERROR_MAX];
+
+	if (!d->target.tls)
+		return true;
+	target_certificates(&d->target, d->settings->cert_path, folder, sizeof(folder));
+	if (!tls_load(&d->tls, folder, d->target.willfarrell_names, d->loop->wall, why, sizeof(why)))
+		return true;
+	down(d, why);
+	return false;
+}
+
+void docker_renew_certificates(struct docker *d, const struct call *call)
+{
+	if (call->end == CALL_UNSENT && call->error == EPROTO && d->state >= DOCKER_LISTING)
+		load_certificates(d);
 }
 
 bool docker_refused_version(struct docker *d, const struct call *call)
@@ -376,20 +398,6 @@ static void resolved(void *owner)
 	ask_version(d);
 }
 
-/* Reads the certificates anew; false when they are no good, and why was told. */
-static bool load_certificates(struct docker *d)
-{
-	char folder[TARGET_URL_MAX], why[DOCKER_ERROR_MAX];
-
-	if (!d->target.tls)
-		return true;
-	target_certificates(&d->target, d->settings->cert_path, folder, sizeof(folder));
-	if (!tls_load(&d->tls, folder, d->target.willfarrell_names, d->loop->wall, why, sizeof(why)))
-		return true;
-	down(d, why);
-	return false;
-}
-
 static void connect_to(struct docker *d)
 {
 	struct span place = span_of(d->target.place);
@@ -552,11 +560,11 @@ static const struct call_handler stream_handler = {
 
 /* {"type":["container"],"event":["start",…,"health_status"]}, percent-encoded: the engine filters
  * what is not asked for (each probe alone makes three exec events), and matches health_status by
- * prefix. */
+ * prefix. Podman filters by its own words (died, remove), whatever it calls the event on the wire. */
 #define FILTERS \
 	"%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22create%22%2C%22start%22%2C" \
-	"%22die%22%2C%22stop%22%2C%22kill%22%2C%22pause%22%2C%22unpause%22%2C%22restart%22%2C" \
-	"%22destroy%22%2C%22rename%22%2C%22health_status%22%5D%7D"
+	"%22die%22%2C%22died%22%2C%22stop%22%2C%22kill%22%2C%22pause%22%2C%22unpause%22%2C" \
+	"%22restart%22%2C%22destroy%22%2C%22remove%22%2C%22rename%22%2C%22health_status%22%5D%7D"
 
 static void open_stream(struct docker *d)
 {

@@ -155,6 +155,7 @@ static void request_done(struct call *call)
 	struct policy_event event = {.kind = EVENT_ANSWER, .answer = &answer};
 
 	drop_request(m, call);
+	docker_renew_certificates(d, call);
 	/* refused before anything was done: to be sent again in words that the engine knows */
 	if (docker_refused_version(d, call))
 		answer.kind = ANSWER_UNSENT;
@@ -173,6 +174,21 @@ static void unsent(struct monitor *m, struct container *c, const char *why)
 	give(m, c, &event);
 }
 
+/* The query of a restart. Podman kills at once where there is no t (podman#29276), and knows no negative
+ * one: it is given the container's own stop timeout, which was asked for before the request. */
+static void stop_timeout_query(
+    const struct docker *d, const struct container *c, uint32_t seconds, char *out, size_t cap)
+{
+	if (seconds == WATCH_UNSET && d->podman)
+		seconds = c->stop_timeout;
+	if (seconds == WATCH_UNSET)
+		return;
+	if (seconds == WATCH_FOREVER && !d->podman)
+		text_print(out, cap, "?t=-1");
+	else
+		text_print(out, cap, "?t=%u", seconds < INT32_MAX ? seconds : INT32_MAX);
+}
+
 static void send_request(struct monitor *m, const struct action *a)
 {
 	struct container *c = a->container;
@@ -182,10 +198,8 @@ static void send_request(struct monitor *m, const struct action *a)
 	char id[65], query[24] = "";
 
 	text_hex(c->id, 32, id);
-	if (a->kind == ACTION_RESTART && a->stop_timeout == WATCH_FOREVER)
-		text_print(query, sizeof(query), "?t=-1");
-	else if (a->kind == ACTION_RESTART && a->stop_timeout != WATCH_UNSET)
-		text_print(query, sizeof(query), "?t=%u", a->stop_timeout);
+	if (a->kind == ACTION_RESTART)
+		stop_timeout_query(d, c, a->stop_timeout, query, sizeof(query));
 	if (m->restarts_count < MONITOR_RESTARTS_MAX)
 		call = docker_request(d, "POST", JSON_STREAM, 0, &request_handler, d, &error,
 		    "/containers/%s/%s%s", id, a->kind == ACTION_START ? "start" : "restart", query);
@@ -295,6 +309,7 @@ static void look_done(struct call *call)
 	struct container *c = containers_find(&m->policy.containers, d->index, call->id);
 
 	m->looks[d->index].running--;
+	docker_renew_certificates(d, call);
 	docker_refused_version(d, call);
 	if (c && c->looking && !call->told) {
 		if (call->end == CALL_ANSWERED && call->status == 404) {
@@ -785,11 +800,27 @@ static void end_selections(void *owner)
 		loop_after(m->loop, &m->sweep, 5000);
 }
 
+/* Where the list has no word on health (Podman's), inspects stand in for it. */
+static void look_where_silent(struct monitor *m, const struct docker *d)
+{
+	struct action list[ACTIONS_AT_ONCE];
+	struct actions out = {.list = list, .room = ACTIONS_AT_ONCE};
+	struct policy_round round = {.in_turn = POLICY_LOOKS_IN_TURN};
+	bool more;
+
+	do {
+		out.count = 0;
+		more = policy_list_ended(&m->policy, d->index, &round, m->loop->now, &out);
+		carry_out(m, &out);
+	} while (more);
+}
+
 static void list_ended(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
 
 	forget_missing(m, d);
+	look_where_silent(m, d);
 	settle(m);
 }
 

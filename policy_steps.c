@@ -44,8 +44,10 @@ void policy_learn(struct policy *p, struct container *c, const struct policy_fac
 	c->restarting = f->restarting;
 	if (f->health != HEALTH_UNKNOWN)
 		c->health = (uint8_t)f->health;
-	if (!f->whole)
+	if (!f->whole) {
+		c->silent = f->running && !f->paused && !f->restarting && f->health == HEALTH_UNKNOWN;
 		return;
+	}
 	c->looking = false;
 	c->check_time = f->check_time;
 	c->stop_timeout = f->stop_timeout;
