@@ -128,7 +128,10 @@ static struct policy_answer answer_of(const struct call *call)
 {
 	struct policy_answer answer = {.status = call->status, .message = span_of(call->words)};
 
-	if (call->end == CALL_ANSWERED)
+	/* No engine says 502 or 504: a proxy does, which did not wait for the answer or lost it. */
+	if (call->end == CALL_ANSWERED && (call->status == 502 || call->status == 504))
+		answer.kind = ANSWER_LOST;
+	else if (call->end == CALL_ANSWERED)
 		answer.kind = call_succeeded(call) ? ANSWER_DONE : ANSWER_REFUSED;
 	else
 		answer.kind = call->end == CALL_UNSENT ? ANSWER_UNSENT : ANSWER_LOST;
