@@ -84,6 +84,7 @@ static void down(struct docker *d, const char *why)
 		d->handler->lost(d->owner, d);
 	} else if (strcmp(d->error, d->error_told)) {
 		span_copy(span_of(d->error), d->error_told, sizeof(d->error_told));
+		d->handler->unreachable(d->owner, d);
 		log_line(LOG_ERROR, "engine",
 		    "Engine '%s' cannot be reached (tried again until it answers): %s", d->name,
 		    d->error);

@@ -48,6 +48,8 @@ struct docker_handler {
 	    const struct container_facts *facts);
 	void (*connected)(void *owner, struct docker *d); /* the stream stands */
 	void (*lost)(void *owner, struct docker *d); /* it does not any more; d->error says why */
+	void (*unreachable)(
+	    void *owner, struct docker *d); /* nor can it be had again, for a new reason */
 	void (*event)(void *owner, struct docker *d, const struct json *j,
 	    const struct engine_event *event, bool live);
 	void (*batch)(void *owner, struct docker *d); /* all events of one read were handed out */
