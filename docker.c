@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "watchdog.h"
 
 #define NANO 1000000000ll
 
@@ -82,13 +83,15 @@ static void down(struct docker *d, const char *why)
 	if (d->connected) {
 		d->connected = false;
 		d->handler->lost(d->owner, d);
-	} else if (strcmp(d->error, d->error_told)) {
+		return;
+	}
+	if (strcmp(d->error, d->error_told)) {
 		span_copy(span_of(d->error), d->error_told, sizeof(d->error_told));
-		d->handler->unreachable(d->owner, d);
 		log_line(LOG_ERROR, "engine",
 		    "Engine '%s' cannot be reached (tried again until it answers): %s", d->name,
 		    d->error);
 	}
+	d->handler->away(d->owner, d);
 }
 
 /* What a person can do about a version that the engine refuses. */
@@ -371,12 +374,16 @@ static const struct call_handler version_handler = {.value = version_value, .don
 
 static void ask_version(struct docker *d)
 {
-	int error;
+	int error = 0;
+	bool refused;
 	char why[DOCKER_ERROR_MAX];
 
 	d->state = DOCKER_ASKING;
 	d->audit = begin(d, "GET", "/version", JSON_STREAM, d->settings->curl_timeout,
 	    &version_handler, d, &error);
+	refused = d->target.local && !d->audit && error == -ECONNREFUSED;
+	if (watchdog_blind(&d->refused_since, refused, d->loop->now, getpid() == 1))
+		d->handler->blind(d->owner, d);
 	if (d->audit)
 		return;
 	docker_explain(d, -error, NULL, why, sizeof(why));
@@ -463,7 +470,8 @@ static void stream_is_dead(void *owner)
 
 void docker_doubt(struct docker *d, const uint8_t id[32], unsigned events)
 {
-	if (d->state != DOCKER_UP || d->doubt)
+	/* what the stream brought and could not be read may have been just that */
+	if (d->state != DOCKER_UP || d->doubt || d->skipped_told != d->skipped_listed)
 		return;
 	d->doubt = events;
 	memcpy(d->doubt_id, id, sizeof(d->doubt_id));
@@ -578,7 +586,7 @@ static void open_stream(struct docker *d)
 		text_print(path + n, sizeof(path) - (size_t)n, "&since=%lld.%09lld",
 		    (long long)(d->last_nano / NANO), (long long)(d->last_nano % NANO));
 	d->state = DOCKER_OPENING;
-	d->skipped_told = 0;
+	d->skipped_told = d->skipped_listed = 0;
 	d->stream = begin(d, "GET", path, JSON_STREAM, 0, &stream_handler, d, &error);
 	if (!d->stream) {
 		docker_explain(d, -error, NULL, why, sizeof(why));
@@ -624,8 +632,10 @@ static void list_done(struct call *call)
 	d->replaying = false;
 	d->tries = d->loop->now - d->stream_since >= DOCKER_STEADY_MS ? 0 : d->tries;
 	d->containers = call->values;
+	d->skipped_listed = d->skipped_told;
 	d->last_audit = d->loop->wall;
 	d->last_audit_now = d->loop->now;
+	d->audit_took = d->loop->now - call->started;
 	set_timer(d, d->settings->interval, next_audit);
 	d->handler->list_ended(d->owner, d);
 	d->state = DOCKER_UP;

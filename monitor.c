@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "watchdog.h"
 
 #define ACTIONS_AT_ONCE (POLICY_ACTIONS_MAX + 2) /* handed over by the policy in one piece */
 
@@ -589,9 +590,9 @@ static void not_watched(struct monitor *m, const uint8_t id[32], const struct ca
 /* ---- events ------------------------------------------------------------------------------ */
 
 static void on_start(struct monitor *m, struct docker *d, const struct json *j,
-    const struct engine_event *e, struct container *c)
+    const struct engine_event *e, struct container *c, uint64_t at)
 {
-	static const struct policy_event start = {.kind = EVENT_START};
+	struct policy_event start = {.kind = EVENT_START, .happened = at};
 	struct candidate who;
 	char name[WATCH_NAME_MAX], hex[13];
 
@@ -621,18 +622,25 @@ static void on_start(struct monitor *m, struct docker *d, const struct json *j,
 		.list = &(struct action){.kind = ACTION_INSPECT, .container = c}, .count = 1});
 }
 
-static void on_rename(
-    struct monitor *m, const struct json *j, const struct engine_event *e, struct container *c)
+static void rename_to(struct container *c, const char *name)
 {
-	char name[WATCH_NAME_MAX], old[WATCH_NAME_MAX];
+	char old[WATCH_NAME_MAX];
 
-	(void)m;
-	json_text(j, json_member(j, e->attributes, span_of("name")), name, sizeof(name));
-	if (!name[0])
+	if (!name[0] || !strcmp(name, c->name))
 		return;
 	span_copy(span_of(c->name), old, sizeof(old));
 	if (containers_rename(c, span_of(name)))
 		log_line(LOG_INFO, "monitor", "Container '%s' is called '%s' now", old, c->name);
+}
+
+static void on_rename(
+    struct monitor *m, const struct json *j, const struct engine_event *e, struct container *c)
+{
+	char name[WATCH_NAME_MAX];
+
+	json_text(j, json_member(j, e->attributes, span_of("name")), name, sizeof(name));
+	c->changed = (uint32_t)m->loop->now; /* a list from before it has the old name */
+	rename_to(c, name);
 }
 
 static int32_t exit_code_of(const struct json *j, const struct engine_event *e)
@@ -662,17 +670,30 @@ static enum policy_event_kind kind_of(enum engine_action action)
 	return kinds[action];
 }
 
+/* When an event that is told late happened, by the loop's clock and at the latest; 0 where that is not known. */
+static uint64_t happened(const struct docker *d, const struct engine_event *e)
+{
+	/* the offset is that of a header in whole seconds: it may be a second more */
+	int64_t age = d->loop->wall - d->clock_offset - 1000 - e->time_nano / 1000000;
+
+	if (!d->clock_known || age <= 0 || (uint64_t)age >= d->loop->now)
+		return 0;
+	return d->loop->now - (uint64_t)age;
+}
+
 static void on_event(
     void *owner, struct docker *d, const struct json *j, const struct engine_event *e, bool live)
 {
 	struct monitor *m = owner;
 	struct container *c = containers_find(&m->policy.containers, d->index, e->id);
-	struct policy_event event = {.live = live};
+	struct policy_event event = {.live = live, .happened = live ? 0 : happened(d, e)};
 
 	if (e->action == ENGINE_START) {
-		on_start(m, d, j, e, c);
+		on_start(m, d, j, e, c, event.happened);
 		return;
 	}
+	if (!c && e->action == ENGINE_RENAME)
+		m->renamed[d->index] = 2;
 	if (!c || e->action == ENGINE_CREATE)
 		return;
 	if (e->action == ENGINE_DESTROY) {
@@ -748,7 +769,21 @@ static void take_listed(
 	if (!c)
 		return;
 	c->generation = m->generation[d->index];
+	if (!policy_is_stale(c, &facts->now))
+		rename_to(c, facts->name); /* the event may have been lost in a gap */
 	give(m, c, &event);
+}
+
+/* The events of which one should have brought a container under watch that the list brings now. None where a person
+ * has just chosen it, or another name may have made it one of the watched. */
+static unsigned start_untold(
+    const struct monitor *m, const struct docker *d, const struct container_facts *facts)
+{
+	const struct container *c = containers_find(&m->policy.containers, d->index, facts->id);
+
+	if (!c || c->reason == REASON_PERSON || m->renamed[d->index])
+		return 0;
+	return 1u << ENGINE_START | 1u << ENGINE_RENAME;
 }
 
 static void on_listed(
@@ -759,8 +794,8 @@ static void on_listed(
 	unsigned untold = known ? facts_untold(known, &facts->now, d->podman) : 0;
 
 	take_listed(m, d, j, facts);
-	if (!known && containers_find(&m->policy.containers, d->index, facts->id))
-		untold = 1u << ENGINE_START;
+	if (!known)
+		untold = start_untold(m, d, facts);
 	if (untold)
 		docker_doubt(d, facts->id, untold);
 }
@@ -859,8 +894,8 @@ static void on_lost(void *owner, struct docker *d)
 		tell_lost(m, d);
 }
 
-/* The cut did not heal at once: it is told after all. */
-static void on_unreachable(void *owner, struct docker *d)
+/* It did not come back at once: the loss is told after all, while it lasts. */
+static void on_away(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
 	struct monitor_cuts *cuts = &m->cuts[d->index];
@@ -901,6 +936,8 @@ static void list_ended(void *owner, struct docker *d)
 	if (cuts->listless)
 		tell_connected(m, d);
 	cuts->listless = false;
+	if (m->renamed[d->index])
+		m->renamed[d->index]--;
 	forget_missing(m, d);
 	look_where_silent(m, d);
 	settle(m);
@@ -919,16 +956,30 @@ static void on_confirmed(
 	    facts->name, id);
 }
 
+static void on_blind(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+
+	if (!m->blind)
+		log_line(LOG_ERROR, "engine",
+		    "Engine '%s' has been refusing for %llu min at %.200s. The socket may have been made "
+		    "anew under the bind mount, which shows the old one: ending with exit code %d, so "
+		    "that a restart policy mounts it anew",
+		    d->name, WATCHDOG_BLIND_MS / 60000, d->target.url, WATCHDOG_EXIT_BLIND);
+	m->blind = true;
+}
+
 static const struct docker_handler handler = {
     .confirmed = on_confirmed,
     .connected = on_connected,
     .lost = on_lost,
-    .unreachable = on_unreachable,
+    .away = on_away,
     .event = on_event,
     .batch = on_batch,
     .list_begins = list_begins,
     .listed = on_listed,
     .list_ended = list_ended,
+    .blind = on_blind,
 };
 
 /* ---- beginning and end ------------------------------------------------------------------- */
@@ -944,7 +995,6 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	m->sweep = (struct loop_timer){.fire = end_selections, .owner = m};
 	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);
 	audit_init(&m->audit, (uint32_t)settings->events, 1);
-	m->looks_most = MONITOR_LOOKS_MAX;
 }
 
 struct docker *monitor_add_engine(struct monitor *m, const struct target *target)
@@ -972,6 +1022,13 @@ void monitor_set_self(struct monitor *m, struct span id)
 		if (c)
 			forget(m, c, false);
 	}
+}
+
+void monitor_set_budget(struct monitor *m, const struct budget *b)
+{
+	m->looks_most = b->looks;
+	m->policy.slots = b->restarts;
+	m->policy.engines_count = (uint32_t)m->engines_count;
 }
 
 void monitor_start(struct monitor *m)

@@ -177,6 +177,13 @@ bool policy_is_stale(const struct container *c, const struct policy_facts *f)
 	return f->asked && behind && behind < STALE_MAX_MS;
 }
 
+/* What was told again after a cut, and was over before we asked for the restart that is under way or on trial. */
+static bool is_old_news(const struct container *c, const struct policy_event *e)
+{
+	return e->happened && (c->state == STATE_RESTARTING || c->state == STATE_VERIFYING) &&
+	    e->happened < c->identity->heal->requested;
+}
+
 void policy_on_event(struct policy *p, struct container *c, const struct policy_event *event,
     uint64_t now, struct actions *out)
 {
@@ -188,8 +195,10 @@ void policy_on_event(struct policy *p, struct container *c, const struct policy_
 		policy_ask(c, out);
 		return;
 	}
+	if (is_old_news(c, event))
+		return;
 	if (event->kind != EVENT_FACTS && event->kind != EVENT_DUE && event->kind != EVENT_LOOK_FAILED)
-		c->changed = (uint32_t)now;
+		c->changed = (uint32_t)(event->happened ? event->happened : now);
 	note(p, c, event);
 	table[c->state][event->kind](p, c, event, out);
 }
@@ -271,6 +280,7 @@ void policy_init(struct policy *p, const struct settings *settings, uint64_t now
 	p->settings = settings;
 	p->now = p->started = now;
 	p->incidents = first_incident;
+	p->slots = UINT32_MAX;
 	containers_init(&p->containers, seed, now);
 }
 

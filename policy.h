@@ -81,6 +81,7 @@ struct policy_answer {
 struct policy_event {
 	enum policy_event_kind kind;
 	bool live; /* EVENT_UNHEALTHY: itself the proof */
+	uint64_t happened; /* by the loop's clock, at the latest: of an event that is told later; 0: just now */
 	bool has_exit_code;
 	int32_t exit_code;                  /* EVENT_DIE */
 	const struct policy_facts *facts;   /* EVENT_FACTS */
@@ -123,7 +124,7 @@ struct actions {
 struct policy_engine {
 	bool asks_first;                /* its events are no proof (Podman) */
 	size_t turn;                    /* where the looks in turn go on */
-	uint32_t busy;                  /* slots taken */
+	uint32_t busy;                  /* slots taken, at most AUTOHEAL_MAX_PARALLEL */
 	struct container *first, *last; /* who waits for a slot, in order */
 };
 
@@ -131,6 +132,11 @@ struct policy {
 	const struct settings *settings;
 	struct containers containers;
 	struct policy_engine engines[CONTAINERS_ENGINES_MAX];
+	uint32_t engines_count; /* slots are kept back for so many */
+	uint32_t slots;         /* over all engines */
+	uint32_t busy;          /* taken of them */
+	uint32_t engines_busy;  /* engines that have one */
+	uint32_t turn;          /* the engine that was served last */
 	uint64_t now, started;
 	uint64_t incidents; /* the number of the last one */
 	bool stopping;      /* no new action */
@@ -142,7 +148,8 @@ struct policy_round {
 	unsigned in_turn; /* how many may still be asked of those that seem well */
 };
 
-/* Zeroed memory. first_incident makes numbers of incidents differ over restarts of autheal (wall clock). */
+/* Zeroed memory. first_incident makes numbers of incidents differ over restarts of autoheal (wall clock).
+ * Slots are without a bound over all engines until the caller sets slots and engines_count. */
 void policy_init(struct policy *p, const struct settings *settings, uint64_t now, uint64_t seed,
     uint64_t first_incident);
 void policy_free(struct policy *p);

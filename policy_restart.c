@@ -279,7 +279,7 @@ void step_verifying_healthy(
 
 	(void)e;
 	/* the answer may be ahead of the stream: before its start it speaks of the time before our request */
-	if (policy_is_echo(p, c) && !h->late && !h->started)
+	if (policy_is_echo(p, c, e) && !h->late && !h->started)
 		return;
 	policy_recovered(p, c, out, "healthy");
 }
@@ -287,7 +287,7 @@ void step_verifying_healthy(
 void step_verifying_die(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
-	if (policy_is_echo(p, c))
+	if (policy_is_echo(p, c, e))
 		return;
 	if (policy_killed_until(c) >= p->now) {
 		policy_hands_off(p, c, out, false);
@@ -337,7 +337,7 @@ void step_verifying_facts(
 	enum verdict verdict = policy_judge(e->facts);
 	bool over = !c->heap_place; /* its time is over, and this is what the engine says now */
 
-	if (policy_is_echo(p, c) && verdict != VERDICT_GOOD) {
+	if (policy_is_echo(p, c, e) && verdict != VERDICT_GOOD) {
 		if (over)
 			containers_due(&p->containers, c, c->identity->heal->own_until);
 		return;

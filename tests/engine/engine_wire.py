@@ -157,17 +157,17 @@ class Server:
     """Listens, records, answers; a subclass says what: _route() and _replay().
 
     tls, an ssl.SSLContext, is what new TCP connections speak; it may be set anew at any time (None: plain).
-    inside, a context manager, surrounds the opening of the TCP port: far_host.FarHost opens it elsewhere.
+    address and port are those of the TCP port; inside, a context manager, is where it is opened (far_host.py).
     """
 
     def __init__(self, socket_path=None, tcp=False, version="28.5.2", api="1.51", min_api="1.24", flavour="docker",
-                 tls=None, host="127.0.0.1", port=None, strange=False, inside=None):
+                 tls=None, address="127.0.0.1", port=None, inside=None, strange=False):
         assert flavour in ("docker", "podman")
         self.strange = strange                  # members that nobody knows, in everything it says
         self.socket_path = str(socket_path) if socket_path else None
         self.tcp = tcp
         self.tls = tls
-        self.host = host                        # the address to listen on
+        self.address = address
         self.port = port
         self.inside = inside or contextlib.nullcontext()
         self.version, self.api, self.min_api, self.flavour = version, api, min_api, flavour
@@ -199,9 +199,9 @@ class Server:
                 self._listen(listener)
             if self.tcp:
                 with self.inside:
-                    listener = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+                    listener = socket.socket(socket.AF_INET6 if ":" in self.address else socket.AF_INET)
                     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    listener.bind((self.host, self.port or 0))
+                    listener.bind((self.address, self.port or 0))
                 self.port = listener.getsockname()[1]
                 self._listen(listener)
         return self
@@ -225,8 +225,9 @@ class Server:
 
     @property
     def url(self):
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"unix://{self.socket_path}" if self.socket_path else f"tcp://{host}:{self.port}"
+        if self.socket_path:
+            return f"unix://{self.socket_path}"
+        return f"tcp://[{self.address}]:{self.port}" if ":" in self.address else f"tcp://{self.address}:{self.port}"
 
     def _listen(self, listener):
         listener.listen(1024)

@@ -28,7 +28,7 @@ def test_a_host_that_vanishes(far, make_engine, autoheal, cut, mend):
     """The cable is pulled, or a firewall drops every packet: the open stream says nothing of it. It is noticed and told
     within one audit interval, told once, and the API goes on; when the host is back, what fell sick meanwhile is healed,
     though no event ever told of it."""
-    engine = make_engine(tcp=True, host=far.address, inside=far)
+    engine = make_engine(tcp=True, address=far.address, inside=far)
     web, db = engine.add("web", labels=LABEL), engine.add("db", labels=LABEL)
     ah = autoheal(engine, AUTOHEAL_INTERVAL=INTERVAL, AUTOHEAL_RECOVERY_TIMEOUT="30", **QUICK)
     sick_and_healed(engine, ah, web)
@@ -53,7 +53,7 @@ def test_a_host_that_vanishes(far, make_engine, autoheal, cut, mend):
 @pytest.mark.first
 def test_a_host_that_vanishes_during_a_restart(far, make_engine, autoheal):
     """The request had left when the host vanished, and the engine did as it was told: one restart, not two."""
-    engine = make_engine(tcp=True, host=far.address, inside=far)
+    engine = make_engine(tcp=True, address=far.address, inside=far)
     web = engine.add("web", labels=LABEL, stop_seconds=1)
     ah = autoheal(engine, AUTOHEAL_INTERVAL=INTERVAL, **QUICK)
     engine.sicken(web)

@@ -22,7 +22,7 @@ def names():
 @pytest.fixture
 def remote(make_engine):
     """An engine on TCP with a container in it."""
-    engine = make_engine(tcp=True, host="127.0.0.1")
+    engine = make_engine(tcp=True, address="127.0.0.1")
     engine.web = engine.add("web", labels=LABEL)
     return engine
 
@@ -47,7 +47,7 @@ def test_a_name_is_looked_up(names, remote, autoheal, tmp_path):
 def test_an_address_of_the_sixth_kind(names, make_engine, autoheal, tmp_path):
     """Only an AAAA record."""
     try:
-        engine = make_engine(tcp=True, host="::1")
+        engine = make_engine(tcp=True, address="::1")
     except OSError as e:
         pytest.skip(f"no IPv6 on this machine: {e}")
     web = engine.add("web", labels=LABEL)
@@ -76,10 +76,10 @@ def test_a_dead_address_is_passed_over(names, remote, autoheal, tmp_path, addres
 
 def test_a_name_that_moves(names, make_engine, autoheal, tmp_path):
     """The engine's host gets another address (DHCP, a container recreated): each reconnect asks anew."""
-    old = make_engine(tcp=True, host="127.0.0.1")
+    old = make_engine(tcp=True, address="127.0.0.1")
     names.zone[NAME] = ["127.0.0.1"]
     ah = autoheal(by_name(old), wrapper=names.wrapper(tmp_path))
-    new = make_engine(tcp=True, host="127.0.0.2")
+    new = make_engine(tcp=True, address="127.0.0.2")
     new.stop()
     new.port = old.port
     web = new.add("web", labels=LABEL)

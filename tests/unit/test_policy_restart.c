@@ -416,6 +416,27 @@ static void test_an_engine_that_is_away_cannot_be_asked_either(void **state)
 	expect("RESTART");
 }
 
+/* The question beside the request, after the stop timeout, ended with it: it puts nothing off. */
+static void test_a_question_beside_an_unsent_request_puts_nothing_off(void **state)
+{
+	struct container *c;
+
+	(void)state;
+	begin(NULL);
+	policy_forget(&s.policy, web, true, s.now);
+	c = sim_add(&s, 0, "db");
+	sick(c);
+	expect("RESTART, INSPECT");
+	unsent(c);
+	look_failed(c);
+	wait_for(1 * SECOND - 1);
+	expect("");
+	wait_for(1);
+	expect("INSPECT");
+	still_sick(c);
+	expect("RESTART");
+}
+
 static void test_unsent_and_then_stopped_by_a_person(void **state)
 {
 	(void)state;
@@ -926,6 +947,7 @@ int main(void)
 	    STORY(a_refused_one_that_recovers_is_left_alone),
 	    STORY(a_request_that_never_left_is_no_restart),
 	    STORY(an_engine_that_is_away_cannot_be_asked_either),
+	    STORY(a_question_beside_an_unsent_request_puts_nothing_off),
 	    STORY(unsent_and_then_stopped_by_a_person),
 	    STORY(a_lost_answer_is_settled_by_a_start_seen_before),
 	    STORY(a_lost_answer_is_settled_by_a_start_seen_later),
