@@ -199,8 +199,8 @@ static void settle_lost(
 	struct heal *h = c->identity->heal;
 	uint64_t since = p->now - h->requested;
 
-	/* Its age is by the engine's own clock, whose header shows whole seconds. */
-	if (f->running && !f->paused && f->age_ms >= 0 && (uint64_t)f->age_ms <= since + 1000) {
+	/* Its age is by the engine's own clock, whose header cuts to whole seconds: it never looks older than it is. */
+	if (f->running && !f->paused && f->age_ms >= 0 && (uint64_t)f->age_ms <= since) {
 		policy_restarted(c, out, true,
 		    "Restarted because it was unhealthy; the answer was lost, the engine says that "
 		    "it was started since");

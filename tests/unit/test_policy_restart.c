@@ -549,6 +549,22 @@ static void test_a_lost_answer_is_not_settled_while_it_is_stopping(void **state)
 	expect("restart:success");
 }
 
+/* It was started shortly before the request, and the engine is still at its stop. */
+static void test_a_lost_answer_is_not_settled_by_an_earlier_start(void **state)
+{
+	struct policy_facts f = inspected(HEALTH_BAD);
+
+	(void)state;
+	request_is_lost();
+	f.age_ms = 3 * SECOND + 1;
+	facts(web, f);
+	expect("");
+	state_is(web, STATE_RESTARTING);
+	restarts(web);
+	expect("restart:success");
+	state_is(web, STATE_VERIFYING);
+}
+
 static void test_a_lost_answer_is_settled_by_an_exit_that_lasts(void **state)
 {
 	(void)state;
@@ -984,6 +1000,7 @@ int main(void)
 	    STORY(a_lost_answer_is_settled_by_a_start_seen_later),
 	    STORY(a_lost_answer_is_settled_by_its_age),
 	    STORY(a_lost_answer_is_not_settled_while_it_is_stopping),
+	    STORY(a_lost_answer_is_not_settled_by_an_earlier_start),
 	    STORY(a_lost_answer_is_settled_by_an_exit_that_lasts),
 	    STORY(a_lost_answer_is_settled_when_nothing_began),
 	    STORY(a_lost_answer_is_awaited_when_it_began),
