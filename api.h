@@ -10,11 +10,18 @@
 
 #define API_CHOICES_MAX 64   /* containers in one call of select */
 #define API_CANDIDATES_MAX 8 /* named in an ambiguous answer */
+#define API_PATIENCE_MS \
+	3000 /* for one of several engines to bring (more of) its list; the others must not wait longer for it */
+#define API_PATIENCE_LEAST_MS 500  /* and for each of the next, once so long was waited in vain */
+#define API_PATIENCE_SLOW_MS 10000 /* at most for one whose lists are known to take long */
+#define API_SILENT_MS \
+	30000 /* one that brought none is not asked again so long, or until an audit of it succeeds */
 
 struct api {
 	struct monitor *monitor;
 	const struct settings *settings;
 	struct server *server;
+	uint64_t silent_at[MONITOR_ENGINES_MAX]; /* when its list was waited for in vain, loop's clock; 0 never */
 };
 
 void api_init(struct api *api, struct monitor *monitor, const struct settings *settings,

@@ -10,6 +10,7 @@
 
 #define PIECE_MAX (512 * 1024) /* bytes of one container in an answer */
 #define NAME_MAX_BYTES 300     /* of a container's name, prefix or identity in a request */
+#define CANDIDATE_MAX 144      /* of one of several that a name fits */
 
 enum job_kind { JOB_LIST, JOB_SHOW, JOB_SELECT };
 
@@ -20,7 +21,7 @@ struct wish {
 	size_t matches;
 	uint8_t id[32]; /* of the last match */
 	size_t engine;
-	char candidates[API_CANDIDATES_MAX][80];
+	char candidates[API_CANDIDATES_MAX][CANDIDATE_MAX];
 };
 
 /* One answer under way: the lists of the engines one after another, then perhaps an inspect. */
@@ -29,8 +30,11 @@ struct job {
 	struct api *api;
 	struct server_client *client;
 	struct call *call;
-	size_t engine; /* the one being asked */
-	char host[64]; /* only this one; "" = all */
+	struct loop_timer patience; /* with the engine being asked, where there are several */
+	uint64_t vain;              /* ms waited for engines that brought nothing */
+	size_t left_out; /* engines that could not be asked, or did not bring their list */
+	size_t engine;   /* the one being asked */
+	char host[64];   /* only this one; "" = all */
 	bool sees_all;
 	bool stopped_too;        /* JOB_LIST */
 	bool any;                /* something was written */
@@ -41,6 +45,7 @@ struct job {
 };
 
 static void ask_next(struct job *job);
+static void engine_is_silent(void *owner);
 
 /* ---- printing one container -------------------------------------------------------------- */
 
@@ -253,6 +258,7 @@ static void print_container(struct buf *out, struct job *job, const struct docke
 
 static void free_job(struct job *job)
 {
+	loop_cancel(job->api->monitor->loop, &job->patience);
 	free(job->wishes);
 	buf_free(&job->chosen);
 	free(job);
@@ -268,13 +274,36 @@ static void client_gone(struct server_client *c)
 	free_job(job);
 }
 
+/* How long the engine may leave us waiting; one whose list takes its time has shown so in its last audit. */
+static uint64_t patience_with(const struct job *job, const struct docker *d)
+{
+	uint64_t usual = 2 * d->audit_took, most = API_PATIENCE_LEAST_MS;
+
+	if (job->vain + API_PATIENCE_LEAST_MS < API_PATIENCE_MS)
+		most = API_PATIENCE_MS - job->vain;
+	if (usual > API_PATIENCE_SLOW_MS)
+		usual = API_PATIENCE_SLOW_MS;
+	return usual > most ? usual : most;
+}
+
+/* It was asked, or brought something: from here on it has its time anew. Alone it has that of the call. */
+static void begin_patience(struct job *job)
+{
+	struct monitor *m = job->api->monitor;
+
+	if (m->engines_count > 1)
+		loop_after(m->loop, &job->patience, patience_with(job, &m->engines[job->engine]));
+}
+
 /* There is room again: the engine's list goes on. */
 static bool go_on(struct server_client *c)
 {
 	struct job *job = c->job;
 
-	if (job->call && job->call->paused)
+	if (job->call && job->call->paused) {
 		call_pause(job->call, false);
+		begin_patience(job);
+	}
 	return false;
 }
 
@@ -295,8 +324,14 @@ static struct job *new_job(
 	job->client = c;
 	job->sees_all = r->sees_all;
 	buf_init(&job->chosen, SERVER_BODY_MAX);
+	job->patience = (struct loop_timer){.fire = engine_is_silent, .owner = job};
 	n = host.p ? http_decode(host, job->host, sizeof(job->host) - 1) : 0;
-	job->host[n > 0 ? n : 0] = 0;
+	if (n < 0) {
+		free_job(job);
+		server_error(c, 400, "host must be the percent-encoded name of an engine");
+		return NULL;
+	}
+	job->host[n] = 0;
 	c->job = job;
 	c->gone = client_gone;
 	return job;
@@ -352,6 +387,8 @@ static enum match matches(
 static void note_match(
     struct job *job, struct wish *wish, const struct container_facts *facts, enum match match)
 {
+	const struct monitor *m = job->api->monitor;
+	bool several = m->engines_count > 1;
 	char id[13];
 
 	if (match == MATCH_PREFIX && wish->exact)
@@ -365,7 +402,8 @@ static void note_match(
 	if (wish->matches < API_CANDIDATES_MAX) {
 		text_hex(facts->id, 6, id);
 		text_print(wish->candidates[wish->matches], sizeof(wish->candidates[0]),
-		    "%.60s (%s)", facts->name, id);
+		    "%s%s%.60s (%s)", several ? m->engines[job->engine].name : "",
+		    several ? "/" : "", facts->name, id);
 	}
 	wish->matches++;
 }
@@ -437,15 +475,49 @@ static void list_done(struct call *call)
 	const struct docker *d = &job->api->monitor->engines[job->engine];
 
 	job->call = NULL;
-	if (call->end != CALL_ANSWERED || call->status != 200)
+	loop_cancel(call->loop, &job->patience);
+	if (call->end != CALL_ANSWERED || call->status != 200) {
 		log_line(LOG_WARNING, "api",
 		    "Engine '%s' did not bring its list for an answer of the API: %s", d->name,
 		    call->words);
+		job->left_out++;
+	}
 	job->engine++;
 	ask_next(job);
 }
 
-static const struct call_handler list_handler = {.value = list_value, .done = list_done};
+/* One read was dealt with. While the client must take it first, the engine is not to blame. */
+static void list_batch(struct call *call)
+{
+	struct job *job = call->owner;
+
+	if (call->paused)
+		loop_cancel(call->loop, &job->patience);
+	else
+		begin_patience(job);
+}
+
+static const struct call_handler list_handler = {
+    .value = list_value, .batch = list_batch, .done = list_done};
+
+/* The engine being asked leaves us waiting: the answer goes on without it. */
+static void engine_is_silent(void *owner)
+{
+	struct job *job = owner;
+	struct monitor *m = job->api->monitor;
+	const struct docker *d = &m->engines[job->engine];
+
+	job->vain += patience_with(job, d);
+	job->left_out++;
+	job->api->silent_at[job->engine] = m->loop->now;
+	log_line(LOG_WARNING, "api",
+	    "Engine '%s' does not bring its list: answers of the API are without its containers until it has been audited again",
+	    d->name);
+	call_close(job->call);
+	job->call = NULL;
+	job->engine++;
+	ask_next(job);
+}
 
 /* ---- the ends ---------------------------------------------------------------------------- */
 
@@ -493,7 +565,7 @@ static const struct call_handler show_handler = {.value = show_value, .done = sh
 /* Answers 409 with the candidates where a name fits several containers. */
 static bool is_ambiguous(struct job *job, const struct wish *wish)
 {
-	char sentence[1024];
+	char sentence[API_CANDIDATES_MAX * (CANDIDATE_MAX + 2) + 128];
 	size_t n;
 
 	if (wish->matches < 2)
@@ -510,11 +582,12 @@ static void end_show(struct job *job)
 {
 	const struct wish *wish = &job->wishes[0];
 	struct docker *d = &job->api->monitor->engines[wish->engine];
-	char id[65], sentence[NAME_MAX_BYTES + 64];
+	char id[65], sentence[NAME_MAX_BYTES + 96];
 	const char *error;
 
 	if (!wish->matches) {
-		text_print(sentence, sizeof(sentence), "There is no container '%s'", wish->name);
+		text_print(sentence, sizeof(sentence), "There is no container '%s'%s", wish->name,
+		    job->left_out ? " on the engines that answer; not all of them do" : "");
 		fail(job, 404, sentence);
 		return;
 	}
@@ -591,6 +664,28 @@ static void end_select(struct job *job)
 	free_job(job);
 }
 
+/* Whether the engine's list is needed at all: a choice is carried out only where a name was found. */
+static bool is_concerned(const struct job *job, const struct docker *d)
+{
+	if (job->host[0] && strcmp(job->host, d->name))
+		return false;
+	for (size_t i = 0; job->choosing && i < job->wishes_count; i++)
+		if (job->wishes[i].matches && job->wishes[i].engine == d->index)
+			return true;
+	return !job->choosing;
+}
+
+/* Whether the engine is known to be away, or silent since its last audit: it must not hold up the answer of the others. */
+static bool is_away(const struct job *job, const struct docker *d)
+{
+	uint64_t silent_at = job->api->silent_at[d->index];
+
+	if (job->api->monitor->engines_count == 1)
+		return false;
+	return !d->connected ||
+	    (silent_at && d->last_audit_now <= silent_at && d->loop->now - silent_at < API_SILENT_MS);
+}
+
 /* Asks the next engine for its list; after the last one the answer ends. */
 static void ask_next(struct job *job)
 {
@@ -600,15 +695,19 @@ static void ask_next(struct job *job)
 	for (; job->engine < m->engines_count; job->engine++) {
 		struct docker *d = &m->engines[job->engine];
 
-		if (job->host[0] && strcmp(job->host, d->name))
+		if (!is_concerned(job, d))
 			continue;
-		/* one that is away must not hold up the answer of the others */
-		if (m->engines_count > 1 && !d->connected)
+		if (is_away(job, d)) {
+			job->left_out++;
 			continue;
+		}
 		job->call = docker_request(d, "GET", JSON_ARRAY, job->api->settings->curl_timeout,
 		    &list_handler, job, &error, "/containers/json?all=1");
-		if (job->call)
+		if (job->call) {
+			begin_patience(job);
 			return;
+		}
+		job->left_out++;
 	}
 	if (error && m->engines_count == 1 && job->kind != JOB_LIST) {
 		fail(job, 503, error);

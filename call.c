@@ -289,9 +289,9 @@ static void read_in(struct call *call)
 }
 
 /* One step of connecting: 0 when the connection stands, -EAGAIN, or an error. */
-static int connect_on(struct loop *loop, struct net_stream *stream)
+static int connect_on(struct loop *loop, struct net_stream *stream, bool urgent)
 {
-	if (stream->transport->heavy && !loop_may_compute(loop))
+	if (stream->transport->heavy && !loop_may_compute(loop, urgent))
 		return -EAGAIN;
 	return net_connect(stream);
 }
@@ -303,7 +303,7 @@ static void ready(void *owner, unsigned what)
 
 	call->busy = true;
 	if (call->stream.connecting) {
-		error = connect_on(call->loop, &call->stream);
+		error = connect_on(call->loop, &call->stream, call->urgent);
 		if (error && error != -EAGAIN)
 			broke(call, -error);
 		else if (!error)
@@ -364,7 +364,7 @@ static void spare_ready(void *owner, unsigned what)
 	struct call_spare *spare = owner;
 	struct net_stream *stream = &spare->stream;
 	char byte;
-	int result = stream->connecting ? connect_on(spare->loop, stream) : 0;
+	int result = stream->connecting ? connect_on(spare->loop, stream, false) : 0;
 
 	if (!result && !stream->connecting) {
 		loop_cancel(spare->loop, &spare->deadline);
@@ -398,48 +398,55 @@ bool call_spare_open(struct call_spare *spare, struct loop *loop, const struct c
 	return true;
 }
 
-/* A look before use: the end may have come in this very turn, and a request sent after it would be lost, without
- * anybody knowing whether the engine acted on it. */
-static bool spare_stands(struct call_spare *spare)
+/* Whether the spare's other side has hung up, although the loop has not come to it in this turn. Nothing was
+ * asked, so all that may be there to read is nothing. */
+static bool has_hung_up(struct net_stream *stream)
 {
 	char byte;
 
-	return spare->stream.connecting || net_read(&spare->stream, &byte, 1) == -EAGAIN;
+	return !stream->connecting && net_read(stream, &byte, 1) != -EAGAIN;
 }
 
-/* The call's connection: the spare's, be it still in its handshake, or a new one. */
-static int take_connection(
-    struct call *call, struct call_spare *spare, const struct call_place *place)
+/* Makes the spare's connection the call's own, be it still in its handshake; false when there is none that lives. */
+static bool take_spare(struct call *call, struct call_spare *spare)
 {
-	if (spare && call_spare_is_open(spare) && !spare_stands(spare))
-		call_spare_close(spare);
 	if (!spare || !call_spare_is_open(spare))
-		return open_stream(&call->stream, place, call->loop->wall);
+		return false;
+	if (has_hung_up(&spare->stream)) {
+		call_spare_close(spare);
+		return false;
+	}
 	loop_cancel(spare->loop, &spare->deadline);
 	call->stream = spare->stream;
 	spare->stream = (struct net_stream){.fd = -1};
-	return call->stream.connecting ? -EAGAIN : 0;
+	return true;
+}
+
+/* Writes at once where the connection stands: 0, -EAGAIN while it is being made, or an error. */
+static int begin_on(struct call *call, int result)
+{
+	return result ? result : write_out(call);
 }
 
 static int begin(struct call *call, struct call_spare *spare, const struct call_place *place)
 {
-	int result;
+	int result = -ECONNRESET;
 
 	if (call->out.failed)
 		return -ENOMEM;
-	result = take_connection(call, spare, place);
-	if (!result)
-		result = write_out(call);
-	if (result && result != -EAGAIN && spare && call->stream.fd >= 0 && !call->sent) {
-		/* the other side had hung up on the spare; nothing has left on it */
-		loop_forget(call->loop, call->stream.fd);
-		net_close(&call->stream);
-		result = take_connection(call, NULL, place);
-	} else if (result == -EAGAIN)
-		result = 0;
-	if (!result && !loop_watch(call->loop, call->stream.fd, LOOP_WRITE, ready, call))
-		result = -EMFILE;
-	return result;
+	if (take_spare(call, spare)) {
+		result = begin_on(call, call->stream.connecting ? -EAGAIN : 0);
+		if (result && result != -EAGAIN && !call->sent) {
+			/* it broke just now, and nothing has left on it */
+			loop_forget(call->loop, call->stream.fd);
+			net_close(&call->stream);
+		}
+	}
+	if (call->stream.fd < 0)
+		result = begin_on(call, open_stream(&call->stream, place, call->loop->wall));
+	if (result && result != -EAGAIN)
+		return result;
+	return loop_watch(call->loop, call->stream.fd, LOOP_WRITE, ready, call) ? 0 : -EMFILE;
 }
 
 struct call *call_start(struct loop *loop, struct call_workspace *workspace,
@@ -461,6 +468,7 @@ struct call *call_start(struct loop *loop, struct call_workspace *workspace,
 	    .started = loop->now,
 	    .read_size = CALL_READ_FIRST,
 	    .head_request = !strcmp(method, "HEAD"),
+	    .urgent = !strcmp(method, "POST"),
 	    .stream = {.fd = -1}};
 	call->deadline = (struct loop_timer){.fire = late, .owner = call};
 	buf_init(&call->out, CALL_REQUEST_MAX);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "watchdog.h"
 
 #define NANO 1000000000ll
 
@@ -83,12 +84,15 @@ static void down(struct docker *d, const char *why)
 		d->connected = false;
 		d->lost_at = d->loop->now;
 		d->handler->lost(d->owner, d);
-	} else if (strcmp(d->error, d->error_told)) {
+		return;
+	}
+	if (strcmp(d->error, d->error_told)) {
 		span_copy(span_of(d->error), d->error_told, sizeof(d->error_told));
 		log_line(LOG_ERROR, "engine",
 		    "Engine '%s' cannot be reached (tried again until it answers): %s", d->name,
 		    d->error);
 	}
+	d->handler->away(d->owner, d);
 }
 
 /* What a person can do about a version that the engine refuses. */
@@ -104,15 +108,24 @@ static bool is_about_version(const struct call *call)
 	return call->status == 400 && span_starts(span_of(call->words), "client version ");
 }
 
+/* The setting of a socket proxy that lets this path through. */
+static const char *right_for(const char *what)
+{
+	struct span path = span_of(what);
+
+	if (span_starts(path, "/version"))
+		return "VERSION=1";
+	return span_starts(path, "/events") ? "EVENTS=1" : "CONTAINERS=1";
+}
+
 /* Why a call that d needs did not succeed, as a sentence. */
 static void why_failed(
     const struct docker *d, const struct call *call, const char *what, char *out, size_t cap)
 {
 	if (call->end == CALL_ANSWERED && call->status == 403)
 		text_print(out, cap,
-		    "a proxy before it forbids GET %s (403); it must allow /version, /events and /containers "
-		    "(EVENTS=1, CONTAINERS=1, VERSION=1)",
-		    what);
+		    "a proxy before the engine forbids GET %s (403, %s): give the proxy %s", what,
+		    call->words, right_for(what));
 	else if (call->end == CALL_ANSWERED)
 		text_print(out, cap, "GET %s was answered with %d: %s%s", what, call->status,
 		    call->words, is_about_version(call) ? remedy_of_version(d) : "");
@@ -362,12 +375,16 @@ static const struct call_handler version_handler = {.value = version_value, .don
 
 static void ask_version(struct docker *d)
 {
-	int error;
+	int error = 0;
+	bool refused;
 	char why[DOCKER_ERROR_MAX];
 
 	d->state = DOCKER_ASKING;
 	d->audit = begin(d, "GET", "/version", JSON_STREAM, d->settings->curl_timeout,
 	    &version_handler, d, &error);
+	refused = d->target.local && !d->audit && error == -ECONNREFUSED;
+	if (watchdog_blind(&d->refused_since, refused, d->loop->now, getpid() == 1))
+		d->handler->blind(d->owner, d);
 	if (d->audit)
 		return;
 	docker_explain(d, -error, NULL, why, sizeof(why));
@@ -418,7 +435,6 @@ static bool seen_before(struct docker *d, const struct engine_event *e)
 {
 	uint64_t hash = text_hash(
 	    (struct span){(const char *)e->id, 32}, (uint64_t)e->time_nano * 31 + e->action);
-
 	bool exact = d->replaying || e->time_nano % NANO;
 
 	for (size_t i = 0; exact && i < DOCKER_SEEN_MAX; i++)
@@ -475,7 +491,8 @@ static void stream_is_dead(void *owner)
 
 void docker_doubt(struct docker *d, const uint8_t id[32], unsigned events)
 {
-	if (d->state != DOCKER_UP || d->doubt)
+	/* what the stream brought and could not be read may have been just that */
+	if (d->state != DOCKER_UP || d->doubt || d->skipped_told != d->skipped_listed)
 		return;
 	d->doubt = events;
 	memcpy(d->doubt_id, id, sizeof(d->doubt_id));
@@ -574,11 +591,11 @@ static const struct call_handler stream_handler = {
 
 /* {"type":["container"],"event":["start",…,"health_status"]}, percent-encoded: the engine filters
  * what is not asked for (each probe alone makes three exec events), and matches health_status by
- * prefix. */
+ * prefix. Podman filters by its own words (died, remove), whatever it calls the event on the wire. */
 #define FILTERS \
 	"%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22create%22%2C%22start%22%2C" \
-	"%22die%22%2C%22stop%22%2C%22kill%22%2C%22pause%22%2C%22unpause%22%2C%22restart%22%2C" \
-	"%22destroy%22%2C%22rename%22%2C%22health_status%22%5D%7D"
+	"%22die%22%2C%22died%22%2C%22stop%22%2C%22kill%22%2C%22pause%22%2C%22unpause%22%2C" \
+	"%22restart%22%2C%22destroy%22%2C%22remove%22%2C%22rename%22%2C%22health_status%22%5D%7D"
 
 /* The newest event seen is from the engine's future: its clock was set back meanwhile. What it tells again is asked
  * for from the loss on; events that were seen before are known all the same. */
@@ -603,7 +620,7 @@ static void open_stream(struct docker *d)
 		text_print(path + n, sizeof(path) - (size_t)n, "&since=%lld.%09lld",
 		    (long long)(d->last_nano / NANO), (long long)(d->last_nano % NANO));
 	d->state = DOCKER_OPENING;
-	d->skipped_told = 0;
+	d->skipped_told = d->skipped_listed = 0;
 	d->stream = begin(d, "GET", path, JSON_STREAM, 0, &stream_handler, d, &error);
 	if (!d->stream) {
 		docker_explain(d, -error, NULL, why, sizeof(why));
@@ -649,8 +666,10 @@ static void list_done(struct call *call)
 	d->replaying = false;
 	d->tries = d->loop->now - d->stream_since >= DOCKER_STEADY_MS ? 0 : d->tries;
 	d->containers = call->values;
+	d->skipped_listed = d->skipped_told;
 	d->last_audit = d->loop->wall;
 	d->last_audit_now = d->loop->now;
+	d->audit_took = d->loop->now - call->started;
 	set_timer(d, d->list_again ? 0 : d->settings->interval, next_audit);
 	d->handler->list_ended(d->owner, d);
 	if (d->list_again) {

@@ -49,6 +49,7 @@ struct docker_handler {
 	    const struct container_facts *facts);
 	void (*connected)(void *owner, struct docker *d); /* the stream stands */
 	void (*lost)(void *owner, struct docker *d); /* it does not any more; d->error says why */
+	void (*away)(void *owner, struct docker *d); /* another try to connect failed */
 	void (*event)(void *owner, struct docker *d, const struct json *j,
 	    const struct engine_event *event, bool live);
 	void (*batch)(void *owner, struct docker *d); /* all events of one read were handed out */
@@ -56,6 +57,8 @@ struct docker_handler {
 	void (*listed)(void *owner, struct docker *d, const struct json *j,
 	    const struct container_facts *facts);
 	void (*list_ended)(void *owner, struct docker *d); /* only after a whole list */
+	/* Its socket is dead, and will be until our container is started anew (watchdog_blind). */
+	void (*blind)(void *owner, struct docker *d);
 };
 
 struct docker {
@@ -80,6 +83,7 @@ struct docker {
 	struct call *stream, *audit; /* audit: version, our own container, list */
 	struct loop_timer timer; /* the next try, the end of the wait for the head, or the next audit */
 	unsigned tries;          /* failed in a row */
+	uint64_t refused_since; /* of watchdog_blind */
 	uint64_t stream_since;
 	char api[8]; /* "1.43" */
 	char version[32];
@@ -93,7 +97,8 @@ struct docker {
 	uint64_t lost_at;              /* loop's clock when the last stream was lost */
 	int64_t clock_offset; /* our clock minus the engine's, ms, at least; valid with clock_known */
 	bool clock_known;
-	uint64_t skipped_told;
+	uint64_t skipped_told,
+	    skipped_listed; /* events of this stream that could not be read; those before the last list */
 	unsigned doubt;       /* events that an audit showed to be missing, as bits; 0 none */
 	uint8_t doubt_id[32]; /* of this container */
 	struct loop_timer doubt_timer;
@@ -102,6 +107,7 @@ struct docker {
 	uint64_t containers;                  /* in the last whole list, watched or not */
 	int64_t last_audit;                   /* wall, 0 never */
 	uint64_t last_audit_now;              /* loop's clock */
+	uint64_t audit_took;                  /* ms of the last whole list */
 	char error[DOCKER_ERROR_MAX];         /* why it is not up, "" when it is */
 	char error_told[DOCKER_ERROR_MAX];    /* logged already */
 	char request_error[DOCKER_ERROR_MAX]; /* of the last docker_request that could not be begun */

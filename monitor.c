@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "watchdog.h"
 
 #define ACTIONS_AT_ONCE (POLICY_ACTIONS_MAX + 2) /* handed over by the policy in one piece */
 
@@ -174,6 +175,21 @@ static void unsent(struct monitor *m, struct container *c, const char *why)
 	give(m, c, &event);
 }
 
+/* The query of a restart. Podman kills at once where there is no t (podman#29276), and knows no negative
+ * one: it is given the container's own stop timeout, which was asked for before the request. */
+static void stop_timeout_query(
+    const struct docker *d, const struct container *c, uint32_t seconds, char *out, size_t cap)
+{
+	if (seconds == WATCH_UNSET && d->podman)
+		seconds = c->stop_timeout;
+	if (seconds == WATCH_UNSET)
+		return;
+	if (seconds == WATCH_FOREVER && !d->podman)
+		text_print(out, cap, "?t=-1");
+	else
+		text_print(out, cap, "?t=%u", seconds < INT32_MAX ? seconds : INT32_MAX);
+}
+
 static void send_request(struct monitor *m, const struct action *a)
 {
 	struct container *c = a->container;
@@ -183,10 +199,8 @@ static void send_request(struct monitor *m, const struct action *a)
 	char id[65], query[24] = "";
 
 	text_hex(c->id, 32, id);
-	if (a->kind == ACTION_RESTART && a->stop_timeout == WATCH_FOREVER)
-		text_print(query, sizeof(query), "?t=-1");
-	else if (a->kind == ACTION_RESTART && a->stop_timeout != WATCH_UNSET)
-		text_print(query, sizeof(query), "?t=%u", a->stop_timeout);
+	if (a->kind == ACTION_RESTART)
+		stop_timeout_query(d, c, a->stop_timeout, query, sizeof(query));
 	if (m->restarts_count < MONITOR_RESTARTS_MAX)
 		call = docker_request(d, "POST", JSON_STREAM, 0, &request_handler, d, &error,
 		    "/containers/%s/%s%s", id, a->kind == ACTION_START ? "start" : "restart", query);
@@ -666,6 +680,8 @@ static void on_event(
 	}
 	if (!c && e->action != ENGINE_CREATE)
 		docker_list_again(d); /* the list on its way may be older than what was just told */
+	if (!c && e->action == ENGINE_RENAME)
+		m->renamed[d->index] = 2;
 	if (!c || e->action == ENGINE_CREATE)
 		return;
 	if (e->action == ENGINE_DESTROY) {
@@ -748,6 +764,18 @@ static void take_listed(
 	give(m, c, &event);
 }
 
+/* The events of which one should have brought a container under watch that the list brings now. None where a person
+ * has just chosen it, or another name may have made it one of the watched. */
+static unsigned start_untold(
+    const struct monitor *m, const struct docker *d, const struct container_facts *facts)
+{
+	const struct container *c = containers_find(&m->policy.containers, d->index, facts->id);
+
+	if (!c || c->reason == REASON_PERSON || m->renamed[d->index])
+		return 0;
+	return 1u << ENGINE_START | 1u << ENGINE_RENAME;
+}
+
 static void on_listed(
     void *owner, struct docker *d, const struct json *j, const struct container_facts *facts)
 {
@@ -756,8 +784,8 @@ static void on_listed(
 	unsigned untold = known ? facts_untold(known, &facts->now, d->podman) : 0;
 
 	take_listed(m, d, j, facts);
-	if (!known && containers_find(&m->policy.containers, d->index, facts->id))
-		untold = 1u << ENGINE_START;
+	if (!known)
+		untold = start_untold(m, d, facts);
 	if (untold)
 		docker_doubt(d, facts->id, untold);
 }
@@ -800,11 +828,29 @@ static void end_selections(void *owner)
 		loop_after(m->loop, &m->sweep, 5000);
 }
 
+/* Where the list has no word on health (Podman's), inspects stand in for it. */
+static void look_where_silent(struct monitor *m, const struct docker *d)
+{
+	struct action list[ACTIONS_AT_ONCE];
+	struct actions out = {.list = list, .room = ACTIONS_AT_ONCE};
+	struct policy_round round = {.in_turn = POLICY_LOOKS_IN_TURN};
+	bool more;
+
+	do {
+		out.count = 0;
+		more = policy_list_ended(&m->policy, d->index, &round, m->loop->now, &out);
+		carry_out(m, &out);
+	} while (more);
+}
+
 static void list_ended(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
 
+	if (m->renamed[d->index])
+		m->renamed[d->index]--;
 	forget_missing(m, d);
+	look_where_silent(m, d);
 	settle(m);
 }
 
@@ -834,17 +880,23 @@ static void on_lost(void *owner, struct docker *d)
 		tell_lost(m, d);
 }
 
+/* It did not come back at once: the loss is told after all, while it lasts. */
+static void on_away(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+
+	if (!m->cut_untold[d->index])
+		return;
+	m->cut_untold[d->index] = false;
+	tell_lost(m, d);
+}
+
 static void on_connected(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
 	bool quiet = m->cut_untold[d->index];
 	char message[POLICY_MESSAGE_MAX], label[136];
 
-	if (quiet && d->tries > 1) {
-		/* it did not come back at once: this one is told after all */
-		tell_lost(m, d);
-		quiet = false;
-	}
 	m->cut_untold[d->index] = false;
 	if (quiet) {
 		log_line(LOG_DEBUG, "engine",
@@ -878,15 +930,30 @@ static void on_confirmed(
 	    facts->name, id);
 }
 
+static void on_blind(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+
+	if (!m->blind)
+		log_line(LOG_ERROR, "engine",
+		    "Engine '%s' has been refusing for %llu min at %.200s. The socket may have been made "
+		    "anew under the bind mount, which shows the old one: ending with exit code %d, so "
+		    "that a restart policy mounts it anew",
+		    d->name, WATCHDOG_BLIND_MS / 60000, d->target.url, WATCHDOG_EXIT_BLIND);
+	m->blind = true;
+}
+
 static const struct docker_handler handler = {
     .confirmed = on_confirmed,
     .connected = on_connected,
     .lost = on_lost,
+    .away = on_away,
     .event = on_event,
     .batch = on_batch,
     .list_begins = list_begins,
     .listed = on_listed,
     .list_ended = list_ended,
+    .blind = on_blind,
 };
 
 /* ---- beginning and end ------------------------------------------------------------------- */
@@ -902,7 +969,6 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	m->sweep = (struct loop_timer){.fire = end_selections, .owner = m};
 	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);
 	audit_init(&m->audit, (uint32_t)settings->events, 1);
-	m->looks_most = MONITOR_LOOKS_MAX;
 }
 
 struct docker *monitor_add_engine(struct monitor *m, const struct target *target)
@@ -930,6 +996,13 @@ void monitor_set_self(struct monitor *m, struct span id)
 		if (c)
 			forget(m, c, false);
 	}
+}
+
+void monitor_set_budget(struct monitor *m, const struct budget *b)
+{
+	m->looks_most = b->looks;
+	m->policy.slots = b->restarts;
+	m->policy.engines_count = (uint32_t)m->engines_count;
 }
 
 void monitor_start(struct monitor *m)

@@ -8,15 +8,14 @@
 #include <stdint.h>
 
 #include "audit.h"
+#include "budget.h"
 #include "config.h"
 #include "docker.h"
 #include "loop.h"
 #include "policy.h"
 
 #define MONITOR_ENGINES_MAX CONTAINERS_ENGINES_MAX
-#define MONITOR_RESTARTS_MAX \
-	256 /* requests under way over all engines: part of select()'s 1,024 descriptors */
-#define MONITOR_LOOKS_MAX 16 /* inspects under way at once of one engine */
+#define MONITOR_RESTARTS_MAX BUDGET_RESTARTS_MAX /* requests under way over all engines */
 #define MONITOR_LOOKS_QUEUE \
 	1024 /* that wait, of one engine; the next is told to the policy as failed, which asks again later */
 #define MONITOR_CUT_QUIET_MS \
@@ -43,9 +42,11 @@ struct monitor {
 	unsigned looks_most; /* under way at once of one engine */
 	uint8_t look_ids[MONITOR_ENGINES_MAX][MONITOR_LOOKS_QUEUE][32]; /* rings; touched where used */
 	uint8_t generation[MONITOR_ENGINES_MAX];                        /* of each engine's list */
+	uint8_t renamed[MONITOR_ENGINES_MAX]; /* lists of it for which a rename seen lately may count */
 	uint64_t last_cut[MONITOR_ENGINES_MAX]; /* when a stream was last cut, loop's clock */
 	bool cut_untold[MONITOR_ENGINES_MAX]; /* `engine_lost` waits for whether it comes back at once */
 	bool listening_told;
+	bool blind; /* an engine's socket is dead until our container is started anew */
 	uint8_t self[MONITOR_ENGINES_MAX][32]; /* autoheal's own container; each engine may show one that is */
 	size_t self_count;
 	uint64_t started;
@@ -58,6 +59,8 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 struct docker *monitor_add_engine(struct monitor *m, const struct target *target);
 /* Tells which container is autoheal's own (64 hex digits). */
 void monitor_set_self(struct monitor *m, struct span id);
+/* How many restarts and looks may be under way at once; after all engines were added. */
+void monitor_set_budget(struct monitor *m, const struct budget *b);
 void monitor_start(struct monitor *m);
 /* No new action from here on. */
 void monitor_stop(struct monitor *m);

@@ -116,11 +116,12 @@ static void refused(
 	char words[200], message[POLICY_MESSAGE_MAX];
 
 	text_escape(answer->message, words, sizeof(words));
+	/* the list was allowed, so CONTAINERS=1 is there; Tecnativa's heeds ALLOW_... only beside POST=1 */
 	if (answer->status == 403)
 		text_print(message, sizeof(message),
-		    "The engine's proxy forbids it (403 %s): allow it with POST=1 and CONTAINERS=1, or "
-		    "ALLOW_RESTARTS=1",
-		    words);
+		    "A proxy before the engine forbids to %s it (403, %s): give the proxy POST=1, or "
+		    "ALLOW_%s=1 where that alone suffices, as with linuxserver's",
+		    h->start_only ? "start" : "restart", words, h->start_only ? "START" : "RESTARTS");
 	else
 		text_print(message, sizeof(message), "The engine could not %s it (%d): %s",
 		    h->start_only ? "start" : "restart", answer->status, words);

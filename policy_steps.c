@@ -44,8 +44,10 @@ void policy_learn(struct policy *p, struct container *c, const struct policy_fac
 	c->restarting = f->restarting;
 	if (f->health != HEALTH_UNKNOWN)
 		c->health = (uint8_t)f->health;
-	if (!f->whole)
+	if (!f->whole) {
+		c->silent = f->running && !f->paused && !f->restarting && f->health == HEALTH_UNKNOWN;
 		return;
+	}
 	c->looking = false;
 	c->check_time = f->check_time;
 	c->stop_timeout = f->stop_timeout;
@@ -366,6 +368,8 @@ void step_waiting_look_failed(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
 	(void)e;
+	if (c->identity->heal->waiting != WAIT_PROOF)
+		return; /* it was asked for something else: what is waited for has its own time */
 	policy_release_slot(p, c);
 	policy_wait_for(p, c, out, WAIT_ENGINE, p->now + POLICY_UNSENT_MAX_MS);
 }

@@ -46,6 +46,19 @@ static const struct scheme schemes[] = {
     {.text = "tcps://", .shown = "tcps://", .tls = true, .tcps = true},
 };
 
+/* A name or an address: it stands in the header Host as it is. */
+static bool is_host(struct span host)
+{
+	for (size_t i = 0; i < host.n; i++) {
+		char c = host.p[i];
+		bool letter = (c | 32) >= 'a' && (c | 32) <= 'z';
+
+		if (!letter && !(c >= '0' && c <= '9') && !strchr(".-_:%", c))
+			return false;
+	}
+	return host.n && host.n <= TARGET_URL_MAX - 24;
+}
+
 static int read_remote(struct target *t, const struct scheme *scheme, const char *url,
     const char *variable, char *error, size_t error_size)
 {
@@ -54,9 +67,13 @@ static int read_remote(struct target *t, const struct scheme *scheme, const char
 	struct span host;
 	bool v6;
 
+	if (slash && slash[1])
+		return bad(variable, url,
+		    "but nothing may follow the port: an API below a path is not supported", error,
+		    error_size);
 	if (slash)
 		rest.n = (size_t)(slash - rest.p);
-	if (!net_split_host(rest, &host, &t->port) || host.n > TARGET_URL_MAX - 24)
+	if (!net_split_host(rest, &host, &t->port) || !is_host(host))
 		return bad(variable, url,
 		    "but must name a host and a port, such as tcp://10.0.0.5:2375", error,
 		    error_size);
@@ -136,6 +153,13 @@ static int bad_entry(struct span entry, const char *why, char *error, size_t err
 	return -1;
 }
 
+/* Names of hosts are the same in either case (RFC 4343), paths are not. */
+static bool is_same_place(const struct target *a, const struct target *b)
+{
+	return a->port == b->port &&
+	    (a->local ? !strcmp(a->place, b->place) : span_is_nocase(span_of(a->place), b->place));
+}
+
 /* One name=URL; the earlier ones are there to be compared with. */
 static int read_entry(struct target *t, const struct target *targets, int count, struct span entry,
     bool tls_verify, char *error, size_t error_size)
@@ -165,7 +189,7 @@ static int read_entry(struct target *t, const struct target *targets, int count,
 		if (!strcmp(targets[i].name, t->name))
 			return bad_entry(
 			    entry, "but that name stands there twice", error, error_size);
-		if (targets[i].port == t->port && !strcmp(targets[i].place, t->place))
+		if (is_same_place(&targets[i], t))
 			return bad_entry(entry,
 			    "but that engine stands there twice: it would be healed twice", error,
 			    error_size);

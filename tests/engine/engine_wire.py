@@ -18,6 +18,7 @@ import time
 import urllib.parse
 
 FUZZY_ACTIONS = ("health_status", "exec_create", "exec_start")
+PODMANS_WORDS = {"die": "died", "destroy": "remove"}    # what it filters by, whatever it writes
 
 
 def version_tuple(text):
@@ -76,8 +77,9 @@ class Fault:
 class Stream:
     """One open GET /events: its filters and the bytes that wait to be written by its thread."""
 
-    def __init__(self, request, api, filters):
+    def __init__(self, request, api, filters, words=None):
         self.request, self.api, self.filters = request, api, filters
+        self.words = words or {}                # action: what event= must name to get it
         self.outbox = queue.Queue()             # bytes to write in one piece; a number: a pause in seconds; None: close
         self.open = True
 
@@ -86,10 +88,11 @@ class Stream:
             if key == "type" and event["type"] not in values:
                 return False
             if key == "event":
+                word = self.words.get(event["action"], event["action"])
                 if any(value in FUZZY_ACTIONS for value in values):
-                    if not any(event["action"].startswith(value) for value in values):
+                    if not any(word.startswith(value) for value in values):
                         return False
-                elif event["action"] not in values:
+                elif word not in values:
                     return False
             if key == "container" and event["id"] not in values and event["attributes"].get("name") not in values:
                 return False
@@ -139,6 +142,12 @@ def chunk(data):
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+def estranged(thing):
+    """A JSON object with members before and behind that no client knows, named like those that they do, but deeper."""
+    return {"Novelty": {"Action": "die", "Id": "f" * 64, "Health": {"Status": "unhealthy"}, "n": [1.5e3, None, {}]},
+            **thing, "Zeitgeist": [[{"State": "exited"}], "\\u0000\\", True]}
+
+
 class HTTPError(Exception):
     def __init__(self, status, message, cause=None):
         super().__init__(message)
@@ -149,16 +158,19 @@ class Server:
     """Listens, records, answers; a subclass says what: _route() and _replay().
 
     tls, an ssl.SSLContext, is what new TCP connections speak; it may be set anew at any time (None: plain).
+    address and port are those of the TCP port; inside, a context manager, is where it is opened (far_host.py).
     """
 
     def __init__(self, socket_path=None, tcp=False, version="28.5.2", api="1.51", min_api="1.24", flavour="docker",
-                 tls=None, host="127.0.0.1", port=None):
+                 tls=None, address="127.0.0.1", port=None, inside=None, strange=False):
         assert flavour in ("docker", "podman")
+        self.strange = strange                  # members that nobody knows, in everything it says
         self.socket_path = str(socket_path) if socket_path else None
         self.tcp = tcp
         self.tls = tls
-        self.host = host                        # the address to listen on
+        self.address = address
         self.port = port
+        self.inside = inside or contextlib.nullcontext()
         self.version, self.api, self.min_api, self.flavour = version, api, min_api, flavour
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
@@ -188,9 +200,10 @@ class Server:
                 listener.bind(self.socket_path)
                 self._listen(listener)
             if self.tcp:
-                listener = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind((self.host, self.port or 0))
+                with self.inside:
+                    listener = socket.socket(socket.AF_INET6 if ":" in self.address else socket.AF_INET)
+                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    listener.bind((self.address, self.port or 0))
                 self.port = listener.getsockname()[1]
                 self._listen(listener)
         return self
@@ -214,8 +227,9 @@ class Server:
 
     @property
     def url(self):
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"unix://{self.socket_path}" if self.socket_path else f"tcp://{host}:{self.port}"
+        if self.socket_path:
+            return f"unix://{self.socket_path}"
+        return f"tcp://[{self.address}]:{self.port}" if ":" in self.address else f"tcp://{self.address}:{self.port}"
 
     def _listen(self, listener):
         listener.listen(1024)
@@ -425,6 +439,17 @@ class Server:
         connection.sendall(answer)
         return headers.get("connection", "").lower() != "close"
 
+    # ---- the manners of its version
+
+    def events_type(self):
+        """Content-Type of /events: one object a line in any case."""
+        lines = self.flavour == "docker" and version_tuple(self.api) >= (1, 54)
+        return "application/jsonl" if lines else "application/json"
+
+    def head_waits(self):
+        """Before 20.10 the head of /events leaves with the first event only."""
+        return self.flavour == "docker" and version_tuple(self.version) < (20, 10)
+
     def _error(self, error):
         if self.flavour == "podman":
             return {"cause": error.cause or error.message, "message": error.message, "response": error.status}
@@ -445,6 +470,10 @@ class Server:
         reason = {200: "OK", 204: "No Content", 304: "Not Modified", 400: "Bad Request", 403: "Forbidden",
                   404: "Not Found", 409: "Conflict", 500: "Internal Server Error"}.get(status, "Whatever")
         fields = self._headers(headers)
+        if self.strange and isinstance(body, list):
+            body = [estranged(item) for item in body]
+        elif self.strange and isinstance(body, dict):
+            body = estranged(body)
         if isinstance(body, (dict, list)):
             fields.setdefault("Content-Type", "application/json")
             body = json.dumps(body).encode() + b"\n"
@@ -479,10 +508,12 @@ class Server:
         known = {"type", "event", "container", "label", "image", "scope", "daemon"}
         if set(filters) - known:
             raise HTTPError(400, f"invalid filter '{sorted(set(filters) - known)[0]}'")
-        stream = Stream(request, api, filters)
-        fields = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+        stream = Stream(request, api, filters, PODMANS_WORDS if self.flavour == "podman" else None)
+        fields = {"Content-Type": self.events_type(), "Transfer-Encoding": "chunked"}
         head = "HTTP/1.1 200 OK\r\n" + "".join(f"{k}: {v}\r\n" for k, v in self._headers(fields).items()) + "\r\n"
-        stream.outbox.put(head.encode())        # the first it writes, so nothing falls between header and events
+        late_head = head.encode() if self.head_waits() else b""
+        if not late_head:
+            stream.outbox.put(head.encode())    # the first it writes, so nothing falls between header and events
         with self.changed:
             if "since" in request.query:
                 seconds, _, nanos = request.query["since"].partition(".")
@@ -506,6 +537,7 @@ class Server:
                 if isinstance(item, (int, float)):
                     time.sleep(item)
                     continue
+                item, late_head = late_head + item, b""
                 time.sleep(max((s for action, s in self.lag.items() if b'"Action":"%s"' % action.encode() in item), default=0))
                 if fault and fault.close_after is not None and sent + len(item) > fault.close_after:
                     connection.sendall(item[:fault.close_after - sent])

@@ -96,9 +96,46 @@ def test_podman_speaks_its_own_way(make_engine):
     assert ask(engine, "POST", "/v1.41/containers/web/restart?t=-1").status == 400
     assert ask(engine, "POST", "/v1.99/containers/web/restart").status == 204
     assert [follower.read()[0]["Action"] for _ in range(5)] == ["restart", "stop", "die", "init", "start"]
+    listed = ask(engine, "GET", "/v1.41/containers/json").json()[0]
+    assert listed["Status"].startswith("Up ") and "(" not in listed["Status"] and "Health" not in listed
     engine.sicken(engine.find("web"))
     event = follower.read()[0]
     assert (event["Action"], event["HealthStatus"]) == ("health_status", "unhealthy")
+
+
+def test_podman_filters_by_its_own_words_and_kills_without_t(make_engine):
+    engine = make_engine(flavour="podman", version="4.3.1", api="1.41")
+    web = engine.add("web", stop_seconds=0.2)
+    follower = Follower(engine, "v1.41", "?filters=" + urllib.parse.quote(json.dumps({"event": ["die", "start"]})))
+    both = Follower(engine, "v1.41", "?filters=" + urllib.parse.quote(json.dumps({"event": ["died"]})))
+    engine.wait_stream(2)
+    for query, code in (("", "137"), ("?t=5", "143")):
+        assert ask(engine, "POST", f"/v1.41/containers/{web.id}/restart{query}").status == 204
+        died = both.read()[0]
+        assert (died["Action"], died["Actor"]["Attributes"]["exitCode"]) == ("die", code)
+        assert follower.read()[0]["Action"] == "start"
+
+
+def test_manners_of_versions(make_engine):
+    """Content type and the moment of the stream's head; members that nobody knows."""
+    new = make_engine(api="1.54", min_api="1.40", version="29.3.0", strange=True)
+    new.add("web")
+    assert ask(new, "GET", "/v1.54/events?until=1").headers["content-type"] == "application/jsonl"
+    assert "Zeitgeist" in ask(new, "GET", "/version").json()
+    assert "Zeitgeist" in ask(new, "GET", "/v1.54/containers/json").json()[0]
+    assert "Zeitgeist" in ask(new, "GET", "/v1.54/containers/nope/json").json()
+    old = make_engine(api="1.40", min_api="1.12", version="19.03.15")
+    web = old.add("web")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(old.socket_path)
+        s.sendall(b"GET /v1.40/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        old.wait_stream()
+        s.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            s.recv(1)
+        old.sicken(web)
+        s.settimeout(5)
+        assert s.recv(100).startswith(b"HTTP/1.1 200 OK")
 
 
 def test_since_replays_inclusively_and_filters_hold(make_engine):

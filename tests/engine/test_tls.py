@@ -157,7 +157,7 @@ def test_willfarrells_spelling(site, autoheal):
 
 
 def test_the_port_of_tls_is_2376(site, autoheal):
-    s = site(host="127.0.0.76", port=2376, names=["IP:127.0.0.76"])
+    s = site(address="127.0.0.76", port=2376, names=["IP:127.0.0.76"])
     ah = autoheal("tcp://127.0.0.76", **s.settings)
     sick_and_healed(s.engine, ah, s.web)
 
@@ -268,7 +268,7 @@ def test_an_ipv6_address(site, autoheal):
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
         pytest.skip("no ::1 here")
-    s = site(names=["IP:::1"], host="::1")
+    s = site(names=["IP:::1"], address="::1")
     ah = autoheal(s.engine, **s.settings)
     sick_and_healed(s.engine, ah, s.web)
     assert {link.sni for link in s.engine.links if link.shaken} == {None}

@@ -216,6 +216,36 @@ static void test_the_sleep_lasts_until_the_nearest(void **state)
 	assert_string_equal(fired, "ab");
 }
 
+static uint64_t told_now, told_sleep;
+static unsigned told_waits;
+
+static void told(uint64_t now, uint64_t sleep_ms)
+{
+	told_now = now;
+	told_sleep = sleep_ms;
+	told_waits++;
+	assert_int_equal(world.waits, told_waits - 1); /* before the wait */
+}
+
+static void test_who_watches_is_told_how_long_it_will_sleep(void **state)
+{
+	struct probe a = probe('a');
+	uint64_t from = loop.now;
+
+	(void)state;
+	told_waits = 0;
+	loop.waits = told;
+	arm(&a, 70000);
+	turns(1);
+	assert_true(told_now == from && told_sleep == 70000);
+	arm(&a, 0);
+	turns(1);
+	assert_true(told_now == from + 70000 && told_sleep == 0);
+	turns(1);
+	assert_true(told_sleep == UINT64_MAX);
+	assert_int_equal(told_waits, 3);
+}
+
 static void test_nothing_due_is_asleep_for_good(void **state)
 {
 	(void)state;
@@ -1002,6 +1032,74 @@ static void test_a_wall_clock_that_is_set_is_no_stall(void **state)
 	assert_string_equal(fired, "pp");
 }
 
+/* ---- who may compute ----------------------------------------------------------------------------- */
+
+/* Three who compute whenever they may, called in the order of their letters; a descriptor may be urgent. */
+static char computed[16];
+static const char *urgent = "";
+
+static void compute(void *owner, unsigned what)
+{
+	const char *letter = owner;
+
+	(void)what;
+	if (loop_may_compute(&loop, strchr(urgent, *letter) != NULL))
+		strncat(computed, letter, 1);
+}
+
+static void let_compute(unsigned n)
+{
+	static const char letters[] = "abc";
+	int fds[3][2];
+
+	computed[0] = 0;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(pipe(fds[i]), 0);
+		assert_true(i == 0 || fds[i][1] > fds[i - 1][1]);
+		loop_watch(&loop, fds[i][1], LOOP_WRITE, compute, (void *)(uintptr_t)&letters[i]);
+	}
+	turns(n);
+	for (int i = 0; i < 3; i++) {
+		loop_forget(&loop, fds[i][1]);
+		close(fds[i][0]);
+		close(fds[i][1]);
+	}
+}
+
+static void test_one_computes_in_a_turn(void **state)
+{
+	(void)state;
+	urgent = "";
+	let_compute(3);
+	assert_string_equal(computed, "aaa");
+}
+
+static void test_who_is_urgent_and_came_too_late_has_the_next_turn(void **state)
+{
+	(void)state;
+	urgent = "c";
+	let_compute(4);
+	assert_string_equal(computed, "acac");
+}
+
+static void test_as_long_as_several_are_urgent_the_others_wait(void **state)
+{
+	(void)state;
+	urgent = "bc";
+	let_compute(4);
+	assert_string_equal(computed, "abbb");
+}
+
+static void test_an_urgent_one_that_is_gone_holds_nobody_up(void **state)
+{
+	(void)state;
+	urgent = "";
+	loop.computed = true;
+	assert_false(loop_may_compute(&loop, true));
+	let_compute(3);
+	assert_string_equal(computed, "aa"); /* the first turn was kept for it */
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -1009,6 +1107,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_timers_fire_in_the_order_of_their_time),
 	    TEST(test_the_sleep_lasts_until_the_nearest),
+	    TEST(test_who_watches_is_told_how_long_it_will_sleep),
 	    TEST(test_nothing_due_is_asleep_for_good),
 	    TEST(test_what_is_due_in_one_turn_fires_in_it),
 	    TEST(test_no_timer_fires_before_its_time),
@@ -1044,6 +1143,10 @@ int main(void)
 	    TEST(test_a_machine_suspended_within_a_planned_sleep_is_a_stall),
 	    TEST(test_a_suspicion_makes_one_turn_stalled),
 	    TEST(test_a_wall_clock_that_is_set_is_no_stall),
+	    TEST(test_one_computes_in_a_turn),
+	    TEST(test_who_is_urgent_and_came_too_late_has_the_next_turn),
+	    TEST(test_as_long_as_several_are_urgent_the_others_wait),
+	    TEST(test_an_urgent_one_that_is_gone_holds_nobody_up),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
