@@ -220,7 +220,7 @@ def latency(table, folder, quick):
 
     def measure(engine, name):
         path = f"{folder}/latency"
-        engine.ask(f"latency {rounds} {path}")
+        engine.ask(f"latency {rounds} {path} 1")
         samples[name] += [int(line) / 1000 for line in open(path, encoding="ascii")]
 
     for _ in range(repeats):  # by turns, so that both meet the same machine
@@ -244,14 +244,15 @@ def latency(table, folder, quick):
 
 
 def tls(table, folder, quick):
-    """The heal over mutual TLS. autoheal makes a new spare 100 ms after it has used one, and each round waits for that."""
-    rounds, repeats = (20, 1) if quick else (100, 3)
+    """The heal over mutual TLS. autoheal makes a new spare 100 ms after it has used one, and each round waits for that; the
+    others have the same pauses, so that all are woken from the same sleep."""
+    rounds, repeats = (20, 1) if quick else (60, 2)
     samples, carried = {"unix socket": [], "bare over TLS": [], "over TLS": []}, {}
     folder_of_keys = certificates("P-256")
 
     def measure(engine, name):
         path = f"{folder}/latency"
-        carried[name] = carried.get(name, 0) + int(engine.ask(f"latency {rounds} {path}").split()[2])
+        carried[name] = carried.get(name, 0) + int(engine.ask(f"latency {rounds} {path} 120").split()[2])
         samples[name] += [int(line) / 1000 for line in open(path, encoding="ascii")]
 
     for _ in range(repeats):
@@ -343,11 +344,13 @@ def memory(table, folder, quick):
 
 
 def standing_memory(folder, count, tls_folder):
-    """RssAnon with the stream standing, the spare too where there is one, and an audit every second."""
+    """RssAnon with the stream standing, with TLS the spare too, and an audit every second."""
     with FakeEngine(folder, count, tls=tls_folder) as engine, autoheal(folder, engine, AUTOHEAL_INTERVAL="1") as service:
         engine.ask("ready 200")
         engine.ask("serve 4000")
         engine.ask("ready 200")
+        if tls_folder and engine.ask("spare") != "spare 1":
+            raise RuntimeError("no spare connection stands")
         return status_kib(service.pid, "RssAnon"), \
             f"VmRSS {status_kib(service.pid, 'VmRSS')} KiB, HWM {status_kib(service.pid, 'VmHWM')} KiB"
 
