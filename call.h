@@ -23,8 +23,9 @@
 
 /* What all calls of a process share: none of it outlives one turn. */
 struct call_workspace {
-	char bytes[CALL_READ_SIZE];
-	jsmntok_t tokens[JSON_TOKENS_MAX];
+	/* at the beginning of a page each: mostly one of it is touched */
+	_Alignas(4096) char bytes[CALL_READ_SIZE];
+	_Alignas(4096) jsmntok_t tokens[JSON_TOKENS_MAX];
 };
 
 enum call_end {
