@@ -1002,6 +1002,76 @@ static void test_a_wall_clock_that_is_set_is_no_stall(void **state)
 	assert_string_equal(fired, "pp");
 }
 
+/* ---- long work, a turn at a time ------------------------------------------------------------- */
+
+static unsigned allowed, asked;
+
+static void compute(void *owner, unsigned what)
+{
+	struct end *e = owner;
+	char byte;
+
+	(void)what;
+	asked++;
+	if (!loop_may_compute(&loop))
+		return; /* its byte stays: it is called again in the next turn */
+	allowed++;
+	assert_int_equal(read(e->fd, &byte, 1), 1);
+}
+
+static void test_one_may_compute_in_a_turn(void **state)
+{
+	struct end a[5], b[5];
+	unsigned waits;
+
+	(void)state;
+	allowed = asked = 0;
+	for (size_t i = 0; i < COUNT(a); i++) {
+		pair(&a[i], &b[i]);
+		assert_true(loop_watch(&loop, a[i].fd, LOOP_READ, compute, &a[i]));
+		say(&b[i]);
+	}
+	waits = world.waits;
+	for (unsigned turn = 1; turn <= COUNT(a); turn++) {
+		turns(1);
+		assert_int_equal(allowed, turn);
+	}
+	/* the others' turns came at once, without a sleep */
+	assert_int_equal(world.waits - waits, COUNT(a));
+	assert_int_equal(asked, 5 + 4 + 3 + 2 + 1);
+	assert_int_equal(world.eternities, 0);
+	for (size_t i = 0; i < COUNT(a); i++) {
+		loop_forget(&loop, a[i].fd);
+		close(a[i].fd);
+		close(b[i].fd);
+	}
+}
+
+static bool may;
+
+static void compute_by_time(struct probe *p)
+{
+	(void)p;
+	may = loop_may_compute(&loop);
+}
+
+static void test_a_turn_begins_with_its_time_untaken(void **state)
+{
+	struct probe p = probe('p');
+
+	(void)state;
+	p.also = compute_by_time;
+	assert_true(loop_may_compute(&loop)); /* before the first turn */
+	assert_false(loop_may_compute(&loop));
+	for (int i = 0; i < 3; i++) {
+		may = false;
+		arm(&p, 10);
+		turns(1);
+		assert_true(may); /* timers have it, too */
+		assert_false(loop_may_compute(&loop));
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -1044,6 +1114,8 @@ int main(void)
 	    TEST(test_a_machine_suspended_within_a_planned_sleep_is_a_stall),
 	    TEST(test_a_suspicion_makes_one_turn_stalled),
 	    TEST(test_a_wall_clock_that_is_set_is_no_stall),
+	    TEST(test_one_may_compute_in_a_turn),
+	    TEST(test_a_turn_begins_with_its_time_untaken),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
