@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "budget.h"
 #include "cli.h"
 #include "config.h"
 #include "docker.h"
@@ -18,6 +19,7 @@
 #include "monitor.h"
 #include "self.h"
 #include "server.h"
+#include "watchdog.h"
 
 extern char **environ;
 
@@ -160,6 +162,24 @@ static int set_up(struct autoheal *a, char *error, size_t error_size)
 	return 0;
 }
 
+/* Shares the descriptors out; false with a sentence in error where they are too few. */
+static bool set_budget(struct autoheal *a, char *error, size_t error_size)
+{
+	unsigned engines = (unsigned)a->monitor.engines_count;
+	struct budget budget;
+
+	if (!budget_make(&budget, budget_limit(), engines)) {
+		budget_explain(&budget, engines, error, error_size);
+		return false;
+	}
+	monitor_set_budget(&a->monitor, &budget);
+	a->server.clients_max = budget.clients;
+	log_line(LOG_DEBUG, "autoheal",
+	    "Of %u descriptors: at most %u restarts, %u inspects of each engine, %u clients of the API at once",
+	    budget.limit, budget.restarts, budget.looks, budget.clients);
+	return true;
+}
+
 static void tell_start(const struct autoheal *a)
 {
 	size_t count = a->monitor.engines_count;
@@ -187,6 +207,8 @@ static void run(struct autoheal *a)
 		log_flush();
 		loop_wants(&a->loop, STDERR_FILENO, log_pending() ? LOOP_WRITE : 0);
 		loop_turn(&a->loop);
+		if (a->monitor.blind)
+			begin_stop(a);
 	}
 }
 
@@ -194,8 +216,14 @@ static int serve(struct autoheal *a)
 {
 	char error[DOCKER_ERROR_MAX];
 
+	watchdog_start(WATCHDOG_OVER_S);
 	if (set_up(a, error, sizeof(error)))
 		return usage_error(error);
+	if (!set_budget(a, error, sizeof(error))) {
+		cli_say(STDERR_FILENO, "autoheal: %s\n", error);
+		return EXIT_SYSTEM;
+	}
+	a->loop.waits = watchdog_turn;
 	if (harden_relro())
 		log_line(
 		    LOG_DEBUG, "autoheal", "The relocated constants could not be made read-only");
@@ -213,7 +241,7 @@ static int serve(struct autoheal *a)
 	server_close(&a->server);
 	log_line(LOG_INFO, "autoheal", "Stopped");
 	log_finish(1000);
-	return 0;
+	return a->monitor.blind ? WATCHDOG_EXIT_BLIND : 0;
 }
 
 int main(int argc, char **argv)

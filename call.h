@@ -92,6 +92,7 @@ struct call {
 	struct buf head;  /* of the answer, until it is whole */
 	size_t read_size; /* of the next read */
 	bool head_done, head_request, busy, closing, paused;
+	bool urgent; /* its handshake goes before those that only ask */
 	struct http_body body;
 	struct json_splitter split;
 	/* the answer */

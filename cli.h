@@ -4,7 +4,9 @@
 
 #include "config.h"
 
-#define EXIT_USAGE 64 /* EX_USAGE of sysexits.h: an unknown argument or an invalid setting */
+/* After sysexits.h; beside them the exit codes of watchdog.h. */
+#define EXIT_SYSTEM 71 /* EX_OSERR: the system does not give what is needed */
+#define EXIT_USAGE 64  /* EX_USAGE of sysexits.h: an unknown argument or an invalid setting */
 
 /* Writes to a descriptor as printf does to stdout (text_print's conversions), without stdio. */
 void cli_say(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -137,6 +137,7 @@ struct container {
 	bool announce : 1; /* auto_monitor is to be told when inspect confirmed it */
 	bool gone : 1; /* the engine does not know it any more: forget it when nothing is under way */
 	bool dropped : 1; /* not to be watched any more: the same */
+	bool silent : 1;  /* it runs, and the last list had no word on its health */
 };
 
 struct containers {

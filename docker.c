@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "watchdog.h"
 
 #define NANO 1000000000ll
 
@@ -106,15 +107,24 @@ static bool is_about_version(const struct call *call)
 	return call->status == 400 && span_starts(span_of(call->words), "client version ");
 }
 
+/* The setting of a socket proxy that lets this path through. */
+static const char *right_for(const char *what)
+{
+	struct span path = span_of(what);
+
+	if (span_starts(path, "/version"))
+		return "VERSION=1";
+	return span_starts(path, "/events") ? "EVENTS=1" : "CONTAINERS=1";
+}
+
 /* Why a call that d needs did not succeed, as a sentence. */
 static void why_failed(
     const struct docker *d, const struct call *call, const char *what, char *out, size_t cap)
 {
 	if (call->end == CALL_ANSWERED && call->status == 403)
 		text_print(out, cap,
-		    "a proxy before it forbids GET %s (403); it must allow /version, /events and /containers "
-		    "(EVENTS=1, CONTAINERS=1, VERSION=1)",
-		    what);
+		    "a proxy before the engine forbids GET %s (403, %s): give the proxy %s", what,
+		    call->words, right_for(what));
 	else if (call->end == CALL_ANSWERED)
 		text_print(out, cap, "GET %s was answered with %d: %s%s", what, call->status,
 		    call->words, is_about_version(call) ? remedy_of_version(d) : "");
@@ -168,13 +178,35 @@ static struct call *begin(struct docker *d, const char *method, const char *path
     int *error)
 {
 	/* what changes something is what cannot wait for a handshake */
-	bool urgent = !strcmp(method, "POST") && call_spare_is_open(&d->spare);
-	struct call *call = call_start(d->loop, d->workspace, &d->place, urgent ? &d->spare : NULL,
+	bool urgent = d->target.tls && !strcmp(method, "POST");
+	bool ready = urgent && call_spare_is_open(&d->spare);
+	struct call *call = call_start(d->loop, d->workspace, &d->place, ready ? &d->spare : NULL,
 	    method, path, mode, timeout_ms, handler, owner, error);
 
+	/* also where there was none, because the server had closed it: trouble seldom comes alone */
 	if (urgent)
 		spare_later(d, DOCKER_SPARE_AGAIN_MS);
 	return call;
+}
+
+/* Reads the certificates anew; false when they are no good, and why was told. */
+static bool load_certificates(struct docker *d)
+{
+	char folder[TARGET_URL_MAX], why[DOCKER_ERROR_MAX];
+
+	if (!d->target.tls)
+		return true;
+	target_certificates(&d->target, d->settings->cert_path, folder, sizeof(folder));
+	if (!tls_load(&d->tls, folder, d->target.willfarrell_names, d->loop->wall, why, sizeof(why)))
+		return true;
+	down(d, why);
+	return false;
+}
+
+void docker_renew_certificates(struct docker *d, const struct call *call)
+{
+	if (call->end == CALL_UNSENT && call->error == EPROTO && d->state >= DOCKER_LISTING)
+		load_certificates(d);
 }
 
 bool docker_refused_version(struct docker *d, const struct call *call)
@@ -342,12 +374,16 @@ static const struct call_handler version_handler = {.value = version_value, .don
 
 static void ask_version(struct docker *d)
 {
-	int error;
+	int error = 0;
+	bool refused;
 	char why[DOCKER_ERROR_MAX];
 
 	d->state = DOCKER_ASKING;
 	d->audit = begin(d, "GET", "/version", JSON_STREAM, d->settings->curl_timeout,
 	    &version_handler, d, &error);
+	refused = d->target.local && !d->audit && error == -ECONNREFUSED;
+	if (watchdog_blind(&d->refused_since, refused, d->loop->now, getpid() == 1))
+		d->handler->blind(d->owner, d);
 	if (d->audit)
 		return;
 	docker_explain(d, -error, NULL, why, sizeof(why));
@@ -368,20 +404,6 @@ static void resolved(void *owner)
 	}
 	d->place.address = d->resolve.addresses[d->address_at % d->resolve.count];
 	ask_version(d);
-}
-
-/* Reads the certificates anew; false when they are no good, and why was told. */
-static bool load_certificates(struct docker *d)
-{
-	char folder[TARGET_URL_MAX], why[DOCKER_ERROR_MAX];
-
-	if (!d->target.tls)
-		return true;
-	target_certificates(&d->target, d->settings->cert_path, folder, sizeof(folder));
-	if (!tls_load(&d->tls, folder, d->target.willfarrell_names, d->loop->wall, why, sizeof(why)))
-		return true;
-	down(d, why);
-	return false;
 }
 
 static void connect_to(struct docker *d)
@@ -547,11 +569,11 @@ static const struct call_handler stream_handler = {
 
 /* {"type":["container"],"event":["start",…,"health_status"]}, percent-encoded: the engine filters
  * what is not asked for (each probe alone makes three exec events), and matches health_status by
- * prefix. */
+ * prefix. Podman filters by its own words (died, remove), whatever it calls the event on the wire. */
 #define FILTERS \
 	"%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22create%22%2C%22start%22%2C" \
-	"%22die%22%2C%22stop%22%2C%22kill%22%2C%22pause%22%2C%22unpause%22%2C%22restart%22%2C" \
-	"%22destroy%22%2C%22rename%22%2C%22health_status%22%5D%7D"
+	"%22die%22%2C%22died%22%2C%22stop%22%2C%22kill%22%2C%22pause%22%2C%22unpause%22%2C" \
+	"%22restart%22%2C%22destroy%22%2C%22remove%22%2C%22rename%22%2C%22health_status%22%5D%7D"
 
 static void open_stream(struct docker *d)
 {

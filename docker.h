@@ -56,6 +56,8 @@ struct docker_handler {
 	void (*listed)(void *owner, struct docker *d, const struct json *j,
 	    const struct container_facts *facts);
 	void (*list_ended)(void *owner, struct docker *d); /* only after a whole list */
+	/* Its socket is dead, and will be until our container is started anew (watchdog_blind). */
+	void (*blind)(void *owner, struct docker *d);
 };
 
 struct docker {
@@ -80,6 +82,7 @@ struct docker {
 	struct call *stream, *audit; /* audit: version, our own container, list */
 	struct loop_timer timer; /* the next try, the end of the wait for the head, or the next audit */
 	unsigned tries;          /* failed in a row */
+	uint64_t refused_since; /* of watchdog_blind */
 	uint64_t stream_since;
 	char api[8]; /* "1.43" */
 	char version[32];
@@ -122,6 +125,9 @@ struct call *docker_request(struct docker *d, const char *method, enum json_spli
 /* A sentence for a failed connection to d: what, why, and what to do (the gid that is needed, ...). words: of the
  * connection, NULL where there are none. */
 void docker_explain(const struct docker *d, int error, const char *words, char *out, size_t cap);
+/* Reads the certificates anew if the call was refused its connection for TLS's sake: renewed ones may lie there since,
+ * and the stream may have stood for longer than the old ones are valid. It goes on; only bad files mark d down. */
+void docker_renew_certificates(struct docker *d, const struct call *call);
 /* Whether the answer refuses our API version, as an engine does that was exchanged underneath us. Nothing was done
  * then. d is marked down, and agrees on a version anew. */
 bool docker_refused_version(struct docker *d, const struct call *call);

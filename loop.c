@@ -130,11 +130,12 @@ static void fire_timers(struct loop *loop)
 
 /* ---- the turn ------------------------------------------------------------------------------- */
 
-bool loop_may_compute(struct loop *loop)
+bool loop_may_compute(struct loop *loop, bool urgent)
 {
-	bool may = !loop->computed;
+	bool may = !loop->computed && (urgent || !loop->urgent_waits);
 
-	loop->computed = true;
+	loop->computed |= may;
+	loop->urgent_refused |= urgent && !may;
 	return may;
 }
 
@@ -143,28 +144,21 @@ void loop_suspect(struct loop *loop)
 	loop->boot = 0;
 }
 
-/* How long select() may sleep; NULL for ever. */
-static struct timeval *until_next(const struct loop *loop, struct timeval *t)
+/* How long select() may sleep, ms; UINT64_MAX for ever. */
+static uint64_t until_next(const struct loop *loop)
 {
-	uint64_t ms;
-
 	if (!loop->timers)
-		return NULL;
-	ms = loop->heap[1]->due > loop->now ? loop->heap[1]->due - loop->now : 0;
-	t->tv_sec = (time_t)(ms / 1000);
-	t->tv_usec = (suseconds_t)(ms % 1000 * 1000);
-	return t;
+		return UINT64_MAX;
+	return loop->heap[1]->due > loop->now ? loop->heap[1]->due - loop->now : 0;
 }
 
 /* A stall shows in three ways: the turn's own work took long, the sleep lasted longer than planned
  * (the machine was suspended), or somebody told us (loop_suspect). */
 static void look_for_stall(
-    struct loop *loop, uint64_t slept_from, uint64_t awake_from, const struct timeval *planned)
+    struct loop *loop, uint64_t slept_from, uint64_t awake_from, uint64_t planned)
 {
 	uint64_t boot = clock_ms(CLOCK_BOOTTIME);
-	uint64_t plan = planned
-	    ? (uint64_t)planned->tv_sec * 1000 + (uint64_t)planned->tv_usec / 1000
-	    : UINT64_MAX / 2;
+	uint64_t plan = planned < UINT64_MAX / 2 ? planned : UINT64_MAX / 2;
 
 	/* CLOCK_BOOTTIME goes on while the machine is suspended, CLOCK_MONOTONIC does not */
 	loop->stalled = slept_from - loop->boot > LOOP_STALL_MS ||
@@ -189,18 +183,23 @@ void loop_turn(struct loop *loop)
 {
 	fd_set r = loop->read, w = loop->write;
 	int top = loop->top, ready;
-	struct timeval plan = {0}, left, *planned;
-	uint64_t slept_from, awake_from;
+	struct timeval left;
+	uint64_t planned, slept_from, awake_from;
 
 	loop_clock(loop);
-	planned = until_next(loop, &plan);
-	left = plan; /* Linux's select() changes what it is given */
+	planned = until_next(loop);
+	left = (struct timeval){
+	    .tv_sec = (time_t)(planned / 1000), .tv_usec = (suseconds_t)(planned % 1000 * 1000)};
+	if (loop->waits)
+		loop->waits(loop->now, planned);
 	slept_from = clock_ms(CLOCK_BOOTTIME);
 	awake_from = loop->now;
-	ready = select(top + 1, &r, &w, NULL, planned ? &left : NULL);
+	ready = select(top + 1, &r, &w, NULL, planned < UINT64_MAX ? &left : NULL);
 	loop_clock(loop);
 	look_for_stall(loop, slept_from, awake_from, planned);
 	loop->computed = false;
+	loop->urgent_waits = loop->urgent_refused;
+	loop->urgent_refused = false;
 	fire_timers(loop);
 	if (ready <= 0)
 		return;

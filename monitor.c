@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "watchdog.h"
 
 #define ACTIONS_AT_ONCE (POLICY_ACTIONS_MAX + 2) /* handed over by the policy in one piece */
 
@@ -155,6 +156,7 @@ static void request_done(struct call *call)
 	struct policy_event event = {.kind = EVENT_ANSWER, .answer = &answer};
 
 	drop_request(m, call);
+	docker_renew_certificates(d, call);
 	/* refused before anything was done: to be sent again in words that the engine knows */
 	if (docker_refused_version(d, call))
 		answer.kind = ANSWER_UNSENT;
@@ -173,18 +175,19 @@ static void unsent(struct monitor *m, struct container *c, const char *why)
 	give(m, c, &event);
 }
 
-/* Whether one more request to the engine may be under way. Those that do not answer must leave room for the
- * others: beyond its share an engine gets none of the last quarter. */
-static bool has_room(const struct monitor *m, const struct docker *d)
+/* The query of a restart. Podman kills at once where there is no t (podman#29276), and knows no negative
+ * one: it is given the container's own stop timeout, which was asked for before the request. */
+static void stop_timeout_query(
+    const struct docker *d, const struct container *c, uint32_t seconds, char *out, size_t cap)
 {
-	size_t own = 0;
-
-	if (m->restarts_count == MONITOR_RESTARTS_MAX)
-		return false;
-	for (size_t i = 0; i < m->restarts_count; i++)
-		own += m->restarts[i]->owner == d;
-	return own < MONITOR_RESTARTS_MAX / m->engines_count ||
-	    m->restarts_count < MONITOR_RESTARTS_MAX / 4 * 3;
+	if (seconds == WATCH_UNSET && d->podman)
+		seconds = c->stop_timeout;
+	if (seconds == WATCH_UNSET)
+		return;
+	if (seconds == WATCH_FOREVER && !d->podman)
+		text_print(out, cap, "?t=-1");
+	else
+		text_print(out, cap, "?t=%u", seconds < INT32_MAX ? seconds : INT32_MAX);
 }
 
 static void send_request(struct monitor *m, const struct action *a)
@@ -196,11 +199,9 @@ static void send_request(struct monitor *m, const struct action *a)
 	char id[65], query[24] = "";
 
 	text_hex(c->id, 32, id);
-	if (a->kind == ACTION_RESTART && a->stop_timeout == WATCH_FOREVER)
-		text_print(query, sizeof(query), "?t=-1");
-	else if (a->kind == ACTION_RESTART && a->stop_timeout != WATCH_UNSET)
-		text_print(query, sizeof(query), "?t=%u", a->stop_timeout);
-	if (has_room(m, d))
+	if (a->kind == ACTION_RESTART)
+		stop_timeout_query(d, c, a->stop_timeout, query, sizeof(query));
+	if (m->restarts_count < MONITOR_RESTARTS_MAX)
 		call = docker_request(d, "POST", JSON_STREAM, 0, &request_handler, d, &error,
 		    "/containers/%s/%s%s", id, a->kind == ACTION_START ? "start" : "restart", query);
 	if (!call) {
@@ -309,6 +310,7 @@ static void look_done(struct call *call)
 	struct container *c = containers_find(&m->policy.containers, d->index, call->id);
 
 	m->looks[d->index].running--;
+	docker_renew_certificates(d, call);
 	docker_refused_version(d, call);
 	if (c && c->looking && !call->told) {
 		if (call->end == CALL_ANSWERED && call->status == 404) {
@@ -585,9 +587,9 @@ static void not_watched(struct monitor *m, const uint8_t id[32], const struct ca
 /* ---- events ------------------------------------------------------------------------------ */
 
 static void on_start(struct monitor *m, struct docker *d, const struct json *j,
-    const struct engine_event *e, struct container *c)
+    const struct engine_event *e, struct container *c, uint64_t at)
 {
-	static const struct policy_event start = {.kind = EVENT_START};
+	struct policy_event start = {.kind = EVENT_START, .happened = at};
 	struct candidate who;
 	char name[WATCH_NAME_MAX], hex[13];
 
@@ -617,18 +619,25 @@ static void on_start(struct monitor *m, struct docker *d, const struct json *j,
 		.list = &(struct action){.kind = ACTION_INSPECT, .container = c}, .count = 1});
 }
 
-static void on_rename(
-    struct monitor *m, const struct json *j, const struct engine_event *e, struct container *c)
+static void rename_to(struct container *c, const char *name)
 {
-	char name[WATCH_NAME_MAX], old[WATCH_NAME_MAX];
+	char old[WATCH_NAME_MAX];
 
-	(void)m;
-	json_text(j, json_member(j, e->attributes, span_of("name")), name, sizeof(name));
-	if (!name[0])
+	if (!name[0] || !strcmp(name, c->name))
 		return;
 	span_copy(span_of(c->name), old, sizeof(old));
 	if (containers_rename(c, span_of(name)))
 		log_line(LOG_INFO, "monitor", "Container '%s' is called '%s' now", old, c->name);
+}
+
+static void on_rename(
+    struct monitor *m, const struct json *j, const struct engine_event *e, struct container *c)
+{
+	char name[WATCH_NAME_MAX];
+
+	json_text(j, json_member(j, e->attributes, span_of("name")), name, sizeof(name));
+	c->changed = (uint32_t)m->loop->now; /* a list from before it has the old name */
+	rename_to(c, name);
 }
 
 static int32_t exit_code_of(const struct json *j, const struct engine_event *e)
@@ -658,15 +667,26 @@ static enum policy_event_kind kind_of(enum engine_action action)
 	return kinds[action];
 }
 
+/* When an event that is told late happened, by the loop's clock and at the latest; 0 where that is not known. */
+static uint64_t happened(const struct docker *d, const struct engine_event *e)
+{
+	/* the offset is that of a header in whole seconds: it may be a second more */
+	int64_t age = d->loop->wall - d->clock_offset - 1000 - e->time_nano / 1000000;
+
+	if (!d->clock_known || age <= 0 || (uint64_t)age >= d->loop->now)
+		return 0;
+	return d->loop->now - (uint64_t)age;
+}
+
 static void on_event(
     void *owner, struct docker *d, const struct json *j, const struct engine_event *e, bool live)
 {
 	struct monitor *m = owner;
 	struct container *c = containers_find(&m->policy.containers, d->index, e->id);
-	struct policy_event event = {.live = live};
+	struct policy_event event = {.live = live, .happened = live ? 0 : happened(d, e)};
 
 	if (e->action == ENGINE_START) {
-		on_start(m, d, j, e, c);
+		on_start(m, d, j, e, c, event.happened);
 		return;
 	}
 	if (!c && e->action == ENGINE_RENAME)
@@ -746,6 +766,8 @@ static void take_listed(
 	if (!c)
 		return;
 	c->generation = m->generation[d->index];
+	if (!policy_is_stale(c, &facts->now))
+		rename_to(c, facts->name); /* the event may have been lost in a gap */
 	give(m, c, &event);
 }
 
@@ -813,6 +835,21 @@ static void end_selections(void *owner)
 		loop_after(m->loop, &m->sweep, 5000);
 }
 
+/* Where the list has no word on health (Podman's), inspects stand in for it. */
+static void look_where_silent(struct monitor *m, const struct docker *d)
+{
+	struct action list[ACTIONS_AT_ONCE];
+	struct actions out = {.list = list, .room = ACTIONS_AT_ONCE};
+	struct policy_round round = {.in_turn = POLICY_LOOKS_IN_TURN};
+	bool more;
+
+	do {
+		out.count = 0;
+		more = policy_list_ended(&m->policy, d->index, &round, m->loop->now, &out);
+		carry_out(m, &out);
+	} while (more);
+}
+
 static void list_ended(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
@@ -820,6 +857,7 @@ static void list_ended(void *owner, struct docker *d)
 	if (m->renamed[d->index])
 		m->renamed[d->index]--;
 	forget_missing(m, d);
+	look_where_silent(m, d);
 	settle(m);
 }
 
@@ -899,6 +937,19 @@ static void on_confirmed(
 	    facts->name, id);
 }
 
+static void on_blind(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+
+	if (!m->blind)
+		log_line(LOG_ERROR, "engine",
+		    "Engine '%s' has been refusing for %llu min at %.200s. The socket may have been made "
+		    "anew under the bind mount, which shows the old one: ending with exit code %d, so "
+		    "that a restart policy mounts it anew",
+		    d->name, WATCHDOG_BLIND_MS / 60000, d->target.url, WATCHDOG_EXIT_BLIND);
+	m->blind = true;
+}
+
 static const struct docker_handler handler = {
     .confirmed = on_confirmed,
     .connected = on_connected,
@@ -909,6 +960,7 @@ static const struct docker_handler handler = {
     .list_begins = list_begins,
     .listed = on_listed,
     .list_ended = list_ended,
+    .blind = on_blind,
 };
 
 /* ---- beginning and end ------------------------------------------------------------------- */
@@ -924,7 +976,6 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	m->sweep = (struct loop_timer){.fire = end_selections, .owner = m};
 	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);
 	audit_init(&m->audit, (uint32_t)settings->events, 1);
-	m->looks_most = MONITOR_LOOKS_MAX;
 }
 
 struct docker *monitor_add_engine(struct monitor *m, const struct target *target)
@@ -936,8 +987,6 @@ struct docker *monitor_add_engine(struct monitor *m, const struct target *target
 	d = &m->engines[m->engines_count];
 	docker_init(d, m->loop, m->workspace, m->settings, target, &handler, m);
 	d->index = (unsigned)m->engines_count++;
-	if (m->looks_most > MONITOR_LOOKS_ALL_MAX / m->engines_count)
-		m->looks_most = MONITOR_LOOKS_ALL_MAX / (unsigned)m->engines_count;
 	return d;
 }
 
@@ -954,6 +1003,13 @@ void monitor_set_self(struct monitor *m, struct span id)
 		if (c)
 			forget(m, c, false);
 	}
+}
+
+void monitor_set_budget(struct monitor *m, const struct budget *b)
+{
+	m->looks_most = b->looks;
+	m->policy.slots = b->restarts;
+	m->policy.engines_count = (uint32_t)m->engines_count;
 }
 
 void monitor_start(struct monitor *m)

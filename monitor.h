@@ -8,17 +8,14 @@
 #include <stdint.h>
 
 #include "audit.h"
+#include "budget.h"
 #include "config.h"
 #include "docker.h"
 #include "loop.h"
 #include "policy.h"
 
 #define MONITOR_ENGINES_MAX CONTAINERS_ENGINES_MAX
-#define MONITOR_RESTARTS_MAX \
-	256 /* requests under way over all engines: part of select()'s 1,024 descriptors */
-#define MONITOR_LOOKS_MAX 16 /* inspects under way at once of one engine */
-#define MONITOR_LOOKS_ALL_MAX \
-	384 /* and of all: with three connections an engine, two an API client and the restarts it stays below 1,024 */
+#define MONITOR_RESTARTS_MAX BUDGET_RESTARTS_MAX /* requests under way over all engines */
 #define MONITOR_LOOKS_QUEUE \
 	1024 /* that wait, of one engine; the next is told to the policy as failed, which asks again later */
 #define MONITOR_CUT_QUIET_MS \
@@ -49,6 +46,7 @@ struct monitor {
 	uint64_t last_cut[MONITOR_ENGINES_MAX]; /* when a stream was last cut, loop's clock */
 	bool cut_untold[MONITOR_ENGINES_MAX]; /* `engine_lost` waits for whether it comes back at once */
 	bool listening_told;
+	bool blind; /* an engine's socket is dead until our container is started anew */
 	uint8_t self[MONITOR_ENGINES_MAX][32]; /* autoheal's own container; each engine may show one that is */
 	size_t self_count;
 	uint64_t started;
@@ -61,6 +59,8 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 struct docker *monitor_add_engine(struct monitor *m, const struct target *target);
 /* Tells which container is autoheal's own (64 hex digits). */
 void monitor_set_self(struct monitor *m, struct span id);
+/* How many restarts and looks may be under way at once; after all engines were added. */
+void monitor_set_budget(struct monitor *m, const struct budget *b);
 void monitor_start(struct monitor *m);
 /* No new action from here on. */
 void monitor_stop(struct monitor *m);

@@ -177,6 +177,13 @@ bool policy_is_stale(const struct container *c, const struct policy_facts *f)
 	return f->asked && behind && behind < STALE_MAX_MS;
 }
 
+/* What was told again after a cut, and was over before we asked for the restart that is under way or on trial. */
+static bool is_old_news(const struct container *c, const struct policy_event *e)
+{
+	return e->happened && (c->state == STATE_RESTARTING || c->state == STATE_VERIFYING) &&
+	    e->happened < c->identity->heal->requested;
+}
+
 void policy_on_event(struct policy *p, struct container *c, const struct policy_event *event,
     uint64_t now, struct actions *out)
 {
@@ -188,10 +195,63 @@ void policy_on_event(struct policy *p, struct container *c, const struct policy_
 		policy_ask(c, out);
 		return;
 	}
+	if (is_old_news(c, event))
+		return;
 	if (event->kind != EVENT_FACTS && event->kind != EVENT_DUE && event->kind != EVENT_LOOK_FAILED)
-		c->changed = (uint32_t)now;
+		c->changed = (uint32_t)(event->happened ? event->happened : now);
 	note(p, c, event);
 	table[c->state][event->kind](p, c, event, out);
+}
+
+/* Whether an inspect is to stand in for the list's word on c. While a request of ours is under way, its answer
+ * tells more. */
+static bool wants_look(const struct container *c, unsigned engine)
+{
+	return c->engine == engine && c->silent && !c->looking && c->state != STATE_RESTARTING;
+}
+
+/* Well, as far as known: what no event tells can wait for its turn. One without a healthcheck has nothing to
+ * tell. */
+static bool seems_well(const struct container *c)
+{
+	return c->health == HEALTH_GOOD && c->state == STATE_WATCHING;
+}
+
+/* Asks the next that seems well; false when nobody is left. */
+static bool look_at_next(struct policy *p, unsigned engine, struct actions *out)
+{
+	struct policy_engine *e = &p->engines[engine];
+	struct container *c;
+
+	for (int rounds = 0; rounds < 2; rounds++) {
+		while ((c = containers_next(&p->containers, &e->turn))) {
+			if (!wants_look(c, engine) || !seems_well(c))
+				continue;
+			policy_ask(c, out);
+			return true;
+		}
+		e->turn = 0;
+	}
+	return false;
+}
+
+bool policy_list_ended(struct policy *p, unsigned engine, struct policy_round *round, uint64_t now,
+    struct actions *out)
+{
+	struct container *c;
+
+	p->now = now;
+	if (p->stopping)
+		return false;
+	while (out->count < out->room && (c = containers_next(&p->containers, &round->at)))
+		if (wants_look(c, engine) && !seems_well(c) && c->health != HEALTH_NONE)
+			policy_ask(c, out);
+	while (out->count < out->room && round->in_turn) {
+		if (!look_at_next(p, engine, out))
+			return false;
+		round->in_turn--;
+	}
+	return out->count == out->room;
 }
 
 bool policy_run(struct policy *p, uint64_t now, struct actions *out)
@@ -220,6 +280,7 @@ void policy_init(struct policy *p, const struct settings *settings, uint64_t now
 	p->settings = settings;
 	p->now = p->started = now;
 	p->incidents = first_incident;
+	p->slots = UINT32_MAX;
 	containers_init(&p->containers, seed, now);
 }
 

@@ -26,6 +26,8 @@
 #define POLICY_ANSWER_FOREVER_MS (60 * 60 * 1000ull) /* where it is -1 */
 #define POLICY_PATIENCE_MAX_MS (30 * 60 * 1000ull)   /* of a recovery, however often doubled */
 #define POLICY_LOOK_AGAIN_MS 2000 /* between looks at a container whose restart's answer was lost */
+#define POLICY_LOOKS_IN_TURN \
+	10 /* inspects an audit of containers that seem well, where the list has no word on health */
 #define POLICY_UNSENT_MAX_MS \
 	10000 /* 1, 2, 4, 8, 10 s between tries to reach an engine that is away */
 
@@ -79,6 +81,7 @@ struct policy_answer {
 struct policy_event {
 	enum policy_event_kind kind;
 	bool live; /* EVENT_UNHEALTHY: itself the proof */
+	uint64_t happened; /* by the loop's clock, at the latest: of an event that is told later; 0: just now */
 	bool has_exit_code;
 	int32_t exit_code;                  /* EVENT_DIE */
 	const struct policy_facts *facts;   /* EVENT_FACTS */
@@ -120,7 +123,8 @@ struct actions {
 
 struct policy_engine {
 	bool asks_first;                /* its events are no proof (Podman) */
-	uint32_t busy;                  /* slots taken */
+	size_t turn;                    /* where the looks in turn go on */
+	uint32_t busy;                  /* slots taken, at most AUTOHEAL_MAX_PARALLEL */
 	struct container *first, *last; /* who waits for a slot, in order */
 };
 
@@ -128,12 +132,24 @@ struct policy {
 	const struct settings *settings;
 	struct containers containers;
 	struct policy_engine engines[CONTAINERS_ENGINES_MAX];
+	uint32_t engines_count; /* slots are kept back for so many */
+	uint32_t slots;         /* over all engines */
+	uint32_t busy;          /* taken of them */
+	uint32_t engines_busy;  /* engines that have one */
+	uint32_t turn;          /* the engine that was served last */
 	uint64_t now, started;
 	uint64_t incidents; /* the number of the last one */
 	bool stopping;      /* no new action */
 };
 
-/* Zeroed memory. first_incident makes numbers of incidents differ over restarts of autheal (wall clock). */
+/* How far policy_list_ended came. */
+struct policy_round {
+	size_t at;        /* the next of all */
+	unsigned in_turn; /* how many may still be asked of those that seem well */
+};
+
+/* Zeroed memory. first_incident makes numbers of incidents differ over restarts of autoheal (wall clock).
+ * Slots are without a bound over all engines until the caller sets slots and engines_count. */
 void policy_init(struct policy *p, const struct settings *settings, uint64_t now, uint64_t seed,
     uint64_t first_incident);
 void policy_free(struct policy *p);
@@ -144,6 +160,11 @@ void policy_on_event(struct policy *p, struct container *c, const struct policy_
 /* Whether the engine was asked before the container's last event: then the answer may speak of the time before it (a
  * list amid a restart shows an exited container). */
 bool policy_is_stale(const struct container *c, const struct policy_facts *f);
+/* After a whole list of this engine: asks how those are on whose health it had no word. Those not known to
+ * be well at once, of the others some in turn. *round is {.in_turn = POLICY_LOOKS_IN_TURN} at first. Returns
+ * true when out became full and there may be more. */
+bool policy_list_ended(struct policy *p, unsigned engine, struct policy_round *round, uint64_t now,
+    struct actions *out);
 /* Decides what is due. Returns true when out became full and there is more. */
 bool policy_run(struct policy *p, uint64_t now, struct actions *out);
 /* When policy_run has something to do next; UINT64_MAX = never. */

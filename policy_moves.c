@@ -17,7 +17,7 @@ const char *const policy_wait_words[] = {
     [WAIT_COOLDOWN] = "the cooldown after its last restart is not over",
     [WAIT_RECOVERY] = "somebody else restarted it, and it has its time to become healthy",
     [WAIT_BACKOFF] = "it backs off after a heal that did not help",
-    [WAIT_SLOT] = "AUTOHEAL_MAX_PARALLEL other restarts are under way",
+    [WAIT_SLOT] = "other restarts are under way, as many as AUTOHEAL_MAX_PARALLEL or open files allow",
     [WAIT_PROOF] = "the engine is being asked how it is",
     [WAIT_ENGINE] = "the engine cannot be reached",
 };
@@ -89,7 +89,8 @@ void policy_ask(struct container *c, struct actions *out)
 		c->looking = true;
 }
 
-/* ---- slots: AUTOHEAL_MAX_PARALLEL requests at once per engine, the rest in order --------- */
+/* ---- slots: AUTOHEAL_MAX_PARALLEL requests at once per engine and p->slots over all; the rest in order,
+ * engines in turn ------------------------------------------------------------------------------ */
 
 static void leave_queue(struct policy_engine *engine, struct container *c)
 {
@@ -121,35 +122,66 @@ static void join_queue(struct policy_engine *engine, struct container *c)
 	engine->last = c;
 }
 
-static bool take_slot(struct policy *p, struct container *c)
+/* One slot is kept back for every engine that has none: so whoever's restarts hang, and however long,
+ * another engine's first one goes out at once. */
+static bool may_have_slot(const struct policy *p, const struct policy_engine *engine)
+{
+	uint32_t left = p->busy < p->slots ? p->slots - p->busy : 0;
+	uint32_t kept_back = engine->busy && p->engines_count > p->engines_busy
+	    ? p->engines_count - p->engines_busy
+	    : 0;
+
+	return engine->busy < p->settings->max_parallel && left > kept_back;
+}
+
+static void give_slot(struct policy *p, struct container *c)
 {
 	struct policy_engine *engine = &p->engines[c->engine];
 
+	c->has_slot = true;
+	p->busy++;
+	p->engines_busy += !engine->busy++;
+}
+
+static bool take_slot(struct policy *p, struct container *c)
+{
 	if (c->has_slot)
 		return true;
-	if (engine->busy >= p->settings->max_parallel)
+	if (!may_have_slot(p, &p->engines[c->engine]))
 		return false;
-	engine->busy++;
-	c->has_slot = true;
+	give_slot(p, c);
 	return true;
 }
 
-/* Gives the slot, if c has one, to the first in the queue, who then is due. */
+/* The next engine after the one served last where somebody waits who may have a slot, and who waits longest there. */
+static struct container *next_in_turn(struct policy *p)
+{
+	for (uint32_t i = 1; i <= CONTAINERS_ENGINES_MAX; i++) {
+		uint32_t at = (p->turn + i) % CONTAINERS_ENGINES_MAX;
+
+		if (p->engines[at].first && may_have_slot(p, &p->engines[at])) {
+			p->turn = at;
+			return p->engines[at].first;
+		}
+	}
+	return NULL;
+}
+
+/* Hands the slot on, if c has one: whose turn it is then is due. */
 void policy_release_slot(struct policy *p, struct container *c)
 {
-	struct policy_engine *engine = &p->engines[c->engine];
-	struct container *next = engine->first;
+	struct container *next;
 
 	if (!c->has_slot)
 		return;
 	c->has_slot = false;
-	engine->busy--;
-	if (!next || p->stopping)
-		return;
-	leave_queue(engine, next);
-	engine->busy++;
-	next->has_slot = true;
-	containers_due(&p->containers, next, p->now);
+	p->busy--;
+	p->engines_busy -= !--p->engines[c->engine].busy;
+	while (!p->stopping && (next = next_in_turn(p))) {
+		leave_queue(&p->engines[next->engine], next);
+		give_slot(p, next);
+		containers_due(&p->containers, next, p->now);
+	}
 }
 
 /* ---- going from state to state ----------------------------------------------------------- */

@@ -86,7 +86,7 @@ extern const char *const policy_wait_words[];
 
 enum verdict policy_judge(const struct policy_facts *f);
 void policy_learn(struct policy *p, struct container *c, const struct policy_facts *f);
-bool policy_is_echo(const struct policy *p, const struct container *c);
+bool policy_is_echo(const struct policy *p, const struct container *c, const struct policy_event *e);
 step step_ignore, step_on_kill, step_on_stop, step_on_pause, step_on_die, step_on_foreign_restart,
     step_watching_healthy, step_watching_unhealthy, step_watching_facts, step_watching_look_failed,
     step_watching_due, step_waiting_healthy, step_waiting_start, step_waiting_facts,

@@ -116,11 +116,12 @@ static void refused(
 	char words[200], message[POLICY_MESSAGE_MAX];
 
 	text_escape(answer->message, words, sizeof(words));
+	/* the list was allowed, so CONTAINERS=1 is there; Tecnativa's heeds ALLOW_... only beside POST=1 */
 	if (answer->status == 403)
 		text_print(message, sizeof(message),
-		    "The engine's proxy forbids it (403 %s): allow it with POST=1 and CONTAINERS=1, or "
-		    "ALLOW_RESTARTS=1",
-		    words);
+		    "A proxy before the engine forbids to %s it (403, %s): give the proxy POST=1, or "
+		    "ALLOW_%s=1 where that alone suffices, as with linuxserver's",
+		    h->start_only ? "start" : "restart", words, h->start_only ? "START" : "RESTARTS");
 	else
 		text_print(message, sizeof(message), "The engine could not %s it (%d): %s",
 		    h->start_only ? "start" : "restart", answer->status, words);
@@ -278,7 +279,7 @@ void step_verifying_healthy(
 
 	(void)e;
 	/* the answer may be ahead of the stream: before its start it speaks of the time before our request */
-	if (policy_is_echo(p, c) && !h->late && !h->started)
+	if (policy_is_echo(p, c, e) && !h->late && !h->started)
 		return;
 	policy_recovered(p, c, out, "healthy");
 }
@@ -286,7 +287,7 @@ void step_verifying_healthy(
 void step_verifying_die(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
-	if (policy_is_echo(p, c))
+	if (policy_is_echo(p, c, e))
 		return;
 	if (policy_killed_until(c) >= p->now) {
 		policy_hands_off(p, c, out, false);
@@ -336,7 +337,7 @@ void step_verifying_facts(
 	enum verdict verdict = policy_judge(e->facts);
 	bool over = !c->heap_place; /* its time is over, and this is what the engine says now */
 
-	if (policy_is_echo(p, c) && verdict != VERDICT_GOOD) {
+	if (policy_is_echo(p, c, e) && verdict != VERDICT_GOOD) {
 		if (over)
 			containers_due(&p->containers, c, c->identity->heal->own_until);
 		return;

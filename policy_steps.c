@@ -44,8 +44,10 @@ void policy_learn(struct policy *p, struct container *c, const struct policy_fac
 	c->restarting = f->restarting;
 	if (f->health != HEALTH_UNKNOWN)
 		c->health = (uint8_t)f->health;
-	if (!f->whole)
+	if (!f->whole) {
+		c->silent = f->running && !f->paused && !f->restarting && f->health == HEALTH_UNKNOWN;
 		return;
+	}
 	c->looking = false;
 	c->check_time = f->check_time;
 	c->stop_timeout = f->stop_timeout;
@@ -69,12 +71,13 @@ void step_ignore(
 	(void)out;
 }
 
-/* Whether what was just seen is an echo of our own restart, trailing its answer. */
-bool policy_is_echo(const struct policy *p, const struct container *c)
+/* Whether what was just seen is an echo of our own restart, trailing its answer, be it told again after a cut. */
+bool policy_is_echo(const struct policy *p, const struct container *c, const struct policy_event *e)
 {
 	const struct heal *h = c->identity->heal;
+	uint64_t at = e->happened ? e->happened : p->now;
 
-	return h && p->now < h->own_until;
+	return h && at < h->own_until;
 }
 
 /* When c is to be looked at that may be sick, or may be on its way to end: how long that may take is
@@ -96,7 +99,7 @@ void step_on_kill(
 	(void)out;
 	h = containers_heal(c->identity);
 	/* a request of ours that nobody answered may begin at last; so may a stop by somebody else */
-	if (!h || (policy_is_echo(p, c) && !h->late))
+	if (!h || (policy_is_echo(p, c, e) && !h->late))
 		return;
 	h->killed_at = p->now;
 	if (c->state != STATE_WATCHING)
@@ -110,7 +113,7 @@ void step_on_stop(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
 	(void)e;
-	if (!policy_is_echo(p, c))
+	if (!policy_is_echo(p, c, e))
 		policy_hands_off(p, c, out, false);
 }
 
@@ -128,7 +131,7 @@ void step_on_die(
 	struct heal *h = c->identity->heal;
 
 	(void)e;
-	if (policy_is_echo(p, c))
+	if (policy_is_echo(p, c, e))
 		return;
 	if (policy_killed_until(c) >= p->now) {
 		policy_hands_off(p, c, out, false);
@@ -148,7 +151,7 @@ void step_on_foreign_restart(
 	(void)e;
 	if (!h)
 		return;
-	if (policy_is_echo(p, c)) {
+	if (policy_is_echo(p, c, e)) {
 		if (h->late)
 			h->answered = p->now; /* whoever's it was */
 		if (p->engines[c->engine].asks_first)
@@ -365,6 +368,8 @@ void step_waiting_look_failed(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
 	(void)e;
+	if (c->identity->heal->waiting != WAIT_PROOF)
+		return; /* it was asked for something else: what is waited for has its own time */
 	policy_release_slot(p, c);
 	policy_wait_for(p, c, out, WAIT_ENGINE, p->now + POLICY_UNSENT_MAX_MS);
 }

@@ -560,7 +560,7 @@ static bool make_room(struct server *s)
 {
 	struct server_client *oldest = NULL;
 
-	if (s->count < SERVER_CLIENTS_MAX)
+	if (s->count < s->clients_max)
 		return true;
 	for (size_t i = 0; i < s->count; i++)
 		if (is_idle(s->clients[i]) && (!oldest || s->clients[i]->since < oldest->since))
@@ -743,6 +743,7 @@ int server_init(struct server *s, struct loop *loop, const struct settings *sett
 	s->settings = settings;
 	s->workspace = workspace;
 	s->workspace_size = workspace_size;
+	s->clients_max = SERVER_CLIENTS_MAX;
 	s->listener = s->local_listener = -1;
 	server_local_name(settings, s->local_name);
 	if (!read_listen(s, span_trim(span_of(settings->listen)))) {

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "budget.h"
 #include "buf.h"
 #include "config.h"
 #include "http.h"
@@ -14,7 +15,7 @@
 #include "net.h"
 
 #define SERVER_CLIENTS_MAX \
-	64 /* at the limit the oldest idle one goes; where none is idle the new one gets 503 */
+	BUDGET_CLIENTS_MAX /* at the limit the oldest idle one goes; where none is idle the new one gets 503 */
 #define SERVER_BODY_MAX 65536 /* bytes of a request's body (413) */
 #define SERVER_OUT_HIGH \
 	65536 /* bytes that wait for a client before its answer's source is paused */
@@ -69,8 +70,8 @@ struct server {
 	int listener, local_listener;
 	struct loop_timer again;
 	char token[SERVER_TOKEN_MAX];
-	char local_name[64]; /* "@autoheal", "@autoheal-NAME" */
-	size_t count;
+	char local_name[64];       /* "@autoheal", "@autoheal-NAME" */
+	size_t count, clients_max; /* as many as there are descriptors for */
 	struct server_client *clients[SERVER_CLIENTS_MAX];
 };
 

@@ -570,7 +570,13 @@ static const char *tls_words(const struct net_stream *s)
 {
 	const struct tls_stream *t = s->state;
 
-	return t->words[0] ? t->words : NULL;
+	if (t->words[0])
+		return t->words;
+	/* Given up by the owner, who waited long enough. */
+	if (s->connecting && t->connected)
+		return t->heard ? "the server fell silent in the middle of the TLS handshake"
+				: "the server does not answer the first word of TLS";
+	return NULL;
 }
 
 static void tls_close(struct net_stream *s)

@@ -1,15 +1,16 @@
 #!/usr/bin/python3
 """run.py [--quick] [--only NAME[,NAME]] - measures the shipped binary and prints a table; that of a whole run is kept in build/bench.txt.
 
-Parts: latency, real, memory, events, audit, idle, start, size. Everything but `real` runs against bench_engine, a scripted
-engine in C. What is compared is measured in the same run: the heal beside a bare C client that does only that, the
-memory beside an empty static program. Standard library only.
+Parts: latency, tls, real, memory, handshake, storm, ten, events, audit, idle, start, size. Everything but `real` runs against
+bench_engine, scripted engines in C. What is compared is measured in the same run: the heal beside a bare C client that does
+only that, the memory beside an empty static program, mutual TLS beside the unix socket. Standard library only.
 """
 import argparse
 import json
 import os
 import pathlib
 import platform
+import re
 import socket
 import subprocess
 import sys
@@ -33,11 +34,39 @@ MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # for sockets and lo
 
 def compile_all():
     BUILT.mkdir(parents=True, exist_ok=True)
-    for name, compiler in (("bench_engine", ["gcc"]), ("recorder", ["gcc"]), ("bare_client", ["musl-gcc", "-static"]),
-                           ("empty", ["musl-gcc", "-static"])):
-        target, sources = BUILT / name, [HERE / f"{name}.c", HERE / "bench.h"]
+    static = ["musl-gcc", "-static"]
+    ours = [ROOT / "build/bearssl/musl/libbearssl.a",
+            *(o for o in sorted((ROOT / "build/obj").glob("*.o")) if o.name != "autoheal.o")]
+    for name, compiler, parts in (
+            ("bench_engine", ["gcc"], ["-lssl", "-lcrypto"]), ("bare_tls_client", ["gcc"], ["-lssl", "-lcrypto"]),
+            ("recorder", ["gcc"], []), ("bare_client", static, []), ("empty", static, []),
+            ("handshake", [*static, "-I", ROOT], [*ours[1:], ours[0]])):
+        target = BUILT / name
+        sources = [HERE / f"{name}.c", HERE / "bench.h", *(p for p in parts if isinstance(p, pathlib.Path))]
         if not target.exists() or any(s.stat().st_mtime > target.stat().st_mtime for s in sources):
-            subprocess.run([*compiler, "-std=c11", "-O2", *WARN, "-o", target, sources[0]], check=True)
+            subprocess.run([*compiler, "-std=c11", "-O2", *WARN, "-o", target, HERE / f"{name}.c", *parts], check=True)
+
+
+KINDS = {"P-256": "EC -pkeyopt ec_paramgen_curve:P-256", "RSA-2048": "RSA -pkeyopt rsa_keygen_bits:2048",
+         "RSA-4096": "RSA -pkeyopt rsa_keygen_bits:4096"}
+
+
+def certificates(kind):
+    """A folder with a CA, ca.pem, the client's cert.pem and key.pem, and the engine's server.pem and server.key, all with
+    keys of this kind. Kept from run to run: RSA-4096 takes seconds to make."""
+    folder = BUILT / "certificates" / kind
+    if not (folder / "done").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["sh", "-euc", f"""
+            key() {{ openssl genpkey -quiet -algorithm {KINDS[kind]} -out $1 2>/dev/null || openssl genpkey -algorithm {KINDS[kind]} -out $1; }}
+            cert() {{ key $2; openssl req -new -key $2 -subj "/CN=$1" -out csr; printf '%s\\n' "$3" > ext
+                openssl x509 -req -in csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile ext -out $1.pem; }}
+            key ca.key
+            openssl req -x509 -new -key ca.key -subj /CN=bench-ca -days 3650 -out ca.pem
+            cert server server.key subjectAltName=IP:127.0.0.1
+            cert cert key.pem extendedKeyUsage=clientAuth
+            touch done"""], cwd=folder, check=True, capture_output=True)
+    return folder
 
 
 def pinned(core):
@@ -74,12 +103,29 @@ class Table:
 
 
 class FakeEngine:
-    def __init__(self, folder, containers, wrapper=()):
-        self.sock = f"{folder}/engine.sock"
-        self.host = "unix://" + self.sock
-        self.process = subprocess.Popen([*pinned(0), *wrapper, BUILT / "bench_engine", self.sock, str(containers)],
+    """bench_engine: one engine at a unix socket; or `engines` of them at TCP ports, with `tls`, a folder of
+    certificates, over mutual TLS."""
+
+    def __init__(self, folder, containers, wrapper=(), engines=None, tls=None):
+        if engines is None and tls is None:
+            self.sock = f"{folder}/engine.sock"
+            args = [self.sock, str(containers)]
+        else:
+            args = [f"{tls}/" if tls else "tcp", str(containers), str(engines or 1)]
+        self.process = subprocess.Popen([*pinned(0), *wrapper, BUILT / "bench_engine", *args],
                                         text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert self.process.stdout.readline() == "listening\n"
+        first = self.process.stdout.readline().split()
+        assert first[:1] == ["listening"], first
+        self.ports = [int(port) for port in first[1:]]
+        self.settings = {"DOCKER_CERT_PATH": tls} if tls else {}
+        if not self.ports:
+            self.host = "unix://" + self.sock
+        elif len(self.ports) == 1:
+            self.host = f"{'https' if tls else 'tcp'}://127.0.0.1:{self.ports[0]}"
+        else:
+            self.host = None
+            self.settings["AUTOHEAL_HOSTS"] = ",".join(
+                f"engine-{n:02}={'https' if tls else 'tcp'}://127.0.0.1:{port}" for n, port in enumerate(self.ports))
 
     def ask(self, command):
         self.process.stdin.write(command + "\n")
@@ -108,8 +154,8 @@ class FakeEngine:
 class Bare:
     """The bare client, with the few words of harness.Autoheal that are needed here."""
 
-    def __init__(self, sock, wrapper=()):
-        self.process = subprocess.Popen([*wrapper, *prompt(), BUILT / "bare_client", sock])
+    def __init__(self, *args, wrapper=(), program="bare_client"):
+        self.process = subprocess.Popen([*wrapper, *prompt(), BUILT / program, *map(str, args)])
         self.pid = self.process.pid
 
     def __enter__(self):
@@ -123,6 +169,7 @@ class Bare:
 def autoheal(folder, engine, wrapper=(), core=1, **settings):
     if core is not None:
         wrapper = [*pinned(core), *wrapper]
+    settings = {**getattr(engine, "settings", {}), **settings}
     return harness.Autoheal(folder, docker_host=engine.host, program=PROGRAM, wrapper=wrapper, **settings)
 
 
@@ -143,6 +190,27 @@ def ticks_ms(pid):
     return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
+def turns_of(trace):
+    """strace in front of the program, told to follow select() alone: it stops nothing else, and the process keeps its
+    number."""
+    return ["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-ttt", "-T", "-e", "trace=select,pselect6", "-e", "signal=none",
+            "-o", trace]
+
+
+def longest_turn_ms(trace, since, until):
+    """The longest time between two waits of the loop, of those that ended between two moments of the wall clock."""
+    longest, awake = 0.0, None
+    for line in pathlib.Path(trace).read_text().splitlines():
+        hit = re.match(r"\d+ +(\d+\.\d+) p?select6?\(.*<(\d+\.\d+)>$", line)
+        if not hit:
+            continue
+        asleep = float(hit[1])
+        if awake is not None and since <= asleep <= until:
+            longest = max(longest, asleep - awake)
+        awake = asleep + float(hit[2])
+    return longest * 1000
+
+
 # ---- the parts ---------------------------------------------------------------------------------------
 
 
@@ -156,7 +224,7 @@ def latency(table, folder, quick):
         samples[name] += [int(line) / 1000 for line in open(path, encoding="ascii")]
 
     for _ in range(repeats):  # by turns, so that both meet the same machine
-        with FakeEngine(folder, 2000, prompt()) as engine, Bare(engine.sock, pinned(1)):
+        with FakeEngine(folder, 2000, prompt()) as engine, Bare(engine.sock, wrapper=pinned(1)):
             engine.ask("stream 100")
             measure(engine, "bare")
         with FakeEngine(folder, 2000, prompt()) as engine, \
@@ -173,6 +241,40 @@ def latency(table, folder, quick):
         ratio = percentile(samples["autoheal"], p) / percentile(samples["bare"], p)
         table.add(f"heal: autoheal / bare client, p{p}", f"{ratio:.2f}", "<= 1.2" if p == 50 else "",
                   ratio <= 1.2 if p == 50 else None)
+
+
+def tls(table, folder, quick):
+    """The heal over mutual TLS. autoheal makes a new spare 100 ms after it has used one, and each round waits for that."""
+    rounds, repeats = (20, 1) if quick else (100, 3)
+    samples, carried = {"unix socket": [], "bare over TLS": [], "over TLS": []}, {}
+    folder_of_keys = certificates("P-256")
+
+    def measure(engine, name):
+        path = f"{folder}/latency"
+        carried[name] = carried.get(name, 0) + int(engine.ask(f"latency {rounds} {path}").split()[2])
+        samples[name] += [int(line) / 1000 for line in open(path, encoding="ascii")]
+
+    for _ in range(repeats):
+        with FakeEngine(folder, 200, prompt()) as engine, autoheal(folder, engine, prompt(), **AT_ONCE, **SELDOM):
+            engine.ask("ready 300")
+            measure(engine, "unix socket")
+        with FakeEngine(folder, 200, prompt(), tls=folder_of_keys) as engine, \
+                Bare(engine.ports[0], folder_of_keys, wrapper=pinned(1), program="bare_tls_client"):
+            engine.ask("stream 100")
+            measure(engine, "bare over TLS")
+        with FakeEngine(folder, 200, prompt(), tls=folder_of_keys) as engine, \
+                autoheal(folder, engine, prompt(), **AT_ONCE, **SELDOM):
+            engine.ask("ready 300")
+            measure(engine, "over TLS")
+    for name, values in samples.items():
+        for p in (50, 90, 99):
+            table.add(f"heal, P-256: event written -> restart read, {name}, p{p}", f"{percentile(values, p):.1f} us",
+                      note=f"{len(values)} heals" if p == 50 else "")
+    table.add("heal over TLS: carried by the spare connection", f"{carried['over TLS']} of {len(samples['over TLS'])}",
+              "all", carried["over TLS"] == len(samples["over TLS"]))
+    middle = {name: percentile(values, 50) for name, values in samples.items()}
+    table.add("heal over TLS: autoheal / bare client, p50", f"{middle['over TLS'] / middle['bare over TLS']:.2f}")
+    table.add("heal over TLS / over the unix socket, p50", f"{middle['over TLS'] / middle['unix socket']:.2f}")
 
 
 def real(table, folder, quick):
@@ -230,13 +332,87 @@ def memory(table, folder, quick):
     table.add("memory: RssAnon, an empty static program", f"{anon} KiB", note=f"VmRSS {rss} KiB")
     size = PROGRAM.stat().st_size / 1024
     for count, limit in ((1, 153.6), (100, 153.6), (1000, 460.8)) + (() if quick else ((10000, 3072.0),)):
-        with FakeEngine(folder, count) as engine, autoheal(folder, engine, AUTOHEAL_INTERVAL="1") as service:
-            engine.ask("ready 200")
-            engine.ask("serve 4000")
-            engine.ask("ready 200")
-            anon, rss = status_kib(service.pid, "RssAnon"), status_kib(service.pid, "VmRSS")
-            table.add(f"memory: RssAnon, watching {count}", f"{anon} KiB", f"<= {limit:.0f} KiB", anon <= limit,
-                      f"VmRSS {rss} KiB, HWM {status_kib(service.pid, 'VmHWM')} KiB, binary {size:.0f} KiB")
+        anon, note = standing_memory(folder, count, None)
+        table.add(f"memory: RssAnon, watching {count}", f"{anon} KiB", f"<= {limit:.0f} KiB", anon <= limit,
+                  f"{note}, binary {size:.0f} KiB")
+        if count > 1000:
+            continue
+        secured, note = standing_memory(folder, count, certificates("P-256"))
+        table.add(f"memory: the same over mutual TLS, watching {count}", f"{secured} KiB", "<= 102 KiB more",
+                  secured - anon <= 102, f"{secured - anon} KiB more; {note}")
+
+
+def standing_memory(folder, count, tls_folder):
+    """RssAnon with the stream standing, the spare too where there is one, and an audit every second."""
+    with FakeEngine(folder, count, tls=tls_folder) as engine, autoheal(folder, engine, AUTOHEAL_INTERVAL="1") as service:
+        engine.ask("ready 200")
+        engine.ask("serve 4000")
+        engine.ask("ready 200")
+        return status_kib(service.pid, "RssAnon"), \
+            f"VmRSS {status_kib(service.pid, 'VmRSS')} KiB, HWM {status_kib(service.pid, 'VmHWM')} KiB"
+
+
+def handshake(table, folder, quick):
+    for kind in KINDS:
+        with FakeEngine(folder, 1, prompt(), tls=certificates(kind)) as engine:
+            count = (20 if quick else 100) // (4 if kind == "RSA-4096" else 1)
+            out = subprocess.run([*pinned(1), *prompt(), BUILT / "handshake", str(engine.ports[0]), certificates(kind),
+                                  str(count)], check=True, capture_output=True, text=True, timeout=60).stdout
+        middle, mean, step = map(float, out.split())
+        table.add(f"TLS handshake, {kind}: CPU of our side, median", f"{middle / 1000:.2f} ms",
+                  note=f"{count} handshakes, mean {mean / 1000:.2f} ms")
+        table.add(f"TLS handshake, {kind}: the longest single step", f"{step / 1000:.2f} ms")
+
+
+STORM = 50  # engines
+
+
+def storm(table, folder, quick):
+    """Many engines in one autoheal, and every connection cut at once."""
+    for kind in (None, "P-256") if quick else (None, "P-256", "RSA-2048"):
+        words = f"{STORM} engines, {'TLS, ' + kind if kind else 'plain'}"
+        with FakeEngine(folder, 20, prompt(), engines=STORM, tls=kind and certificates(kind)) as engine:
+            launched = time.monotonic_ns()
+            with autoheal(folder, engine, prompt(), **SELDOM) as service:
+                took = (int(engine.ask("watched").split()[1]) - launched) / 1e6
+                table.add(f"{words}: start to all watched", f"{took:.0f} ms", note=f"CPU {cpu_ms(service.pid):.0f} ms")
+                engine.ask("ready 500")
+                anon = status_kib(service.pid, "RssAnon")
+                cuts, costs = [], []
+                for _ in range(1 if quick else 3):
+                    engine.ask("serve 1200")  # a stream that stood a second is asked for again at once
+                    before = cpu_ms(service.pid)
+                    cuts.append(int(engine.ask("cut").split()[1]) / 1e6)
+                    costs.append(cpu_ms(service.pid) - before)
+                    engine.ask("ready 300")
+                counts = engine.counts()
+                table.add(f"{words}: all cut to all watched again", f"{percentile(cuts, 50):.0f} ms",
+                          note=f"CPU {percentile(costs, 50):.0f} ms; of {len(cuts)}: "
+                               + ", ".join(f"{c:.0f}" for c in cuts) + f" ms; {counts['events']} streams were asked for")
+                table.add(f"{words}: RssAnon, {20 * STORM} containers", f"{anon} KiB",
+                          note=f"{status_kib(service.pid, 'RssAnon')} KiB after the cuts")
+
+
+def ten(table, folder, quick):
+    """Ten containers of one engine fail in one breath: one request has the spare, the others a handshake each."""
+    for kind in (None, "P-256", "RSA-2048") if quick else (None, *KINDS):
+        rounds, trace = [], f"{folder}/trace"
+        with FakeEngine(folder, 100, prompt(), tls=kind and certificates(kind)) as engine, \
+                autoheal(folder, engine, [*prompt(), *turns_of(trace)], **AT_ONCE, **SELDOM) as service:
+            engine.ask("ready 500")
+            since = time.time()
+            for _ in range(2 if quick else 5):
+                rounds.append(list(map(int, engine.ask("heals 10").split()[1:])))
+                engine.ask("ready 300")
+            until = time.time()
+            service.stop()
+        first, last = (percentile([r[k] / 1e6 for r in rounds], 50) for k in (0, 1))
+        words = f"ten heals at once, {'TLS, ' + kind if kind else 'unix socket'}"
+        table.add(f"{words}: all ten requests read", f"{last:.1f} ms",
+                  note=f"the first after {first:.2f} ms, "
+                       f"{percentile([r[2] for r in rounds], 50)} by the spare; median of {len(rounds)}")
+        table.add(f"{words}: longest turn of the loop", f"{longest_turn_ms(trace, since, until):.2f} ms",
+                  note="of strace's clock: work between two waits")
 
 
 def events(table, folder, quick):
@@ -336,7 +512,7 @@ def size(table, folder, quick):
     table.add("size: binary", f"{n / 1024:.1f} KiB", "<= 300 KiB", n <= 300 * 1024, f"{n} bytes")
 
 
-PARTS = {f.__name__: f for f in (latency, real, memory, events, audit, idle, start, size)}
+PARTS = {f.__name__: f for f in (latency, tls, real, memory, handshake, storm, ten, events, audit, idle, start, size)}
 
 
 def machine():

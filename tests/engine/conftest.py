@@ -24,6 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import harness  # noqa: E402
+from certificates import Certificates  # noqa: E402
 from scripted_engine import Engine  # noqa: E402
 
 
@@ -80,6 +81,12 @@ def autoheal(tmp_path, request):
             errors.append(str(e))
         print(f"---- the log of {ah.instance}:\n{ah.log()[-5000:]}")     # shown when the test failed
     assert not errors, "\n".join(errors)
+
+
+@pytest.fixture
+def pki(tmp_path, tmp_path_factory):
+    """Makes certificates; the keys are shared by all tests of a run."""
+    return Certificates(tmp_path, tmp_path_factory.getbasetemp() / "keys")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """One container of the scripted engine's model, and how it looks in a list and in inspect."""
 import datetime
 import random
+import re
 import threading
 import time
 
@@ -107,6 +108,12 @@ class Container:
         if api >= (1, 52):
             item["Health"] = {"Status": self.health or "none", "FailingStreak": self.streak}
         return item
+
+    def podman_list_item(self):
+        """Podman's list has no word on health, and members of its own."""
+        item = self.list_item((1, 41))
+        item["Status"] = re.sub(r" \((un)?healthy\)| \(health: starting\)", "", item["Status"])
+        return {**item, "Name": "", "Config": None, "NetworkingConfig": None, "Platform": None, "AdjustCPUShares": False}
 
     def inspect(self):
         state = {

@@ -1,6 +1,7 @@
 """The network side of the scripted engine: HTTP, the record of requests, faults, and event streams.
 
-Threads: one per listener, one per connection. What a client receives is written by its connection's thread.
+Threads: one per listener, one per connection. What a client receives is written by its connection's thread, and
+with TLS the handshake is its first work.
 """
 import contextlib
 import itertools
@@ -10,11 +11,13 @@ import queue
 import re
 import select
 import socket
+import ssl
 import threading
 import time
 import urllib.parse
 
 FUZZY_ACTIONS = ("health_status", "exec_create", "exec_start")
+PODMANS_WORDS = {"die": "died", "destroy": "remove"}    # what it filters by, whatever it writes
 
 
 def version_tuple(text):
@@ -73,8 +76,9 @@ class Fault:
 class Stream:
     """One open GET /events: its filters and the bytes that wait to be written by its thread."""
 
-    def __init__(self, request, api, filters):
+    def __init__(self, request, api, filters, words=None):
         self.request, self.api, self.filters = request, api, filters
+        self.words = words or {}                # action: what event= must name to get it
         self.outbox = queue.Queue()             # bytes to write in one piece; a number: a pause in seconds; None: close
         self.open = True
 
@@ -83,16 +87,41 @@ class Stream:
             if key == "type" and event["type"] not in values:
                 return False
             if key == "event":
+                word = self.words.get(event["action"], event["action"])
                 if any(value in FUZZY_ACTIONS for value in values):
-                    if not any(event["action"].startswith(value) for value in values):
+                    if not any(word.startswith(value) for value in values):
                         return False
-                elif event["action"] not in values:
+                elif word not in values:
                     return False
             if key == "container" and event["id"] not in values and event["attributes"].get("name") not in values:
                 return False
             if key == "label" and not label_match(values, event["attributes"]):
                 return False
         return True
+
+
+class Link:
+    """One connection of a client, plain or TLS: when it came, when its handshake was done, who the client is."""
+
+    def __init__(self, number, connection):
+        self.number, self.socket = number, connection
+        self.accepted = time.monotonic()
+        self.shaken = None                      # when TLS stood; without TLS, when it was accepted
+        self.closed = None
+        self.error = None                       # why the handshake failed, in OpenSSL's words
+        self.sni = None                         # the name the client asked for
+        self.client = None                      # the common name of the client's certificate
+        self.suite = None                       # version and cipher suite
+        self.first = None                       # its first Request
+        self.leaving = False                    # it ends instead of a further request
+
+    @property
+    def idle(self):
+        """It stands, and nothing was asked on it."""
+        return bool(self.shaken and not self.first and not self.closed)
+
+    def __repr__(self):
+        return f"<connection {self.number} {self.suite or self.error} {self.first}{' closed' if self.closed else ''}>"
 
 
 def label_match(wanted, labels):
@@ -112,6 +141,12 @@ def chunk(data):
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+def estranged(thing):
+    """A JSON object with members before and behind that no client knows, named like those that they do, but deeper."""
+    return {"Novelty": {"Action": "die", "Id": "f" * 64, "Health": {"Status": "unhealthy"}, "n": [1.5e3, None, {}]},
+            **thing, "Zeitgeist": [[{"State": "exited"}], "\\u0000\\", True]}
+
+
 class HTTPError(Exception):
     def __init__(self, status, message, cause=None):
         super().__init__(message)
@@ -119,13 +154,22 @@ class HTTPError(Exception):
 
 
 class Server:
-    """Listens, records, answers; a subclass says what: _route() and _replay()."""
+    """Listens, records, answers; a subclass says what: _route() and _replay().
 
-    def __init__(self, socket_path=None, tcp=False, version="28.5.2", api="1.51", min_api="1.24", flavour="docker"):
+    tls, an ssl.SSLContext, is what new TCP connections speak; it may be set anew at any time (None: plain).
+    address and port are those of the TCP port; inside, a context manager, is where it is opened (far_host.py).
+    """
+
+    def __init__(self, socket_path=None, tcp=False, version="28.5.2", api="1.51", min_api="1.24", flavour="docker",
+                 tls=None, address="127.0.0.1", port=None, inside=None, strange=False):
         assert flavour in ("docker", "podman")
+        self.strange = strange                  # members that nobody knows, in everything it says
         self.socket_path = str(socket_path) if socket_path else None
         self.tcp = tcp
-        self.port = None
+        self.tls = tls
+        self.address = address
+        self.port = port
+        self.inside = inside or contextlib.nullcontext()
         self.version, self.api, self.min_api, self.flavour = version, api, min_api, flavour
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
@@ -133,7 +177,9 @@ class Server:
         self.faults = []
         self.streams = []
         self.listeners = []
-        self.connections = {}                   # number -> socket
+        self.connections = {}                   # number -> Link, of those that are open
+        self.links = []                         # every Link
+        self.close_notify = True                # a TLS connection is ended properly; else just cut
         self.numbers = itertools.count(1)
         self.problems = []                      # exceptions of the engine's own threads: a bug of the test
         self.accepting = False
@@ -152,9 +198,10 @@ class Server:
                 listener.bind(self.socket_path)
                 self._listen(listener)
             if self.tcp:
-                listener = socket.socket()
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind(("127.0.0.1", self.port or 0))
+                with self.inside:
+                    listener = socket.socket(socket.AF_INET6 if ":" in self.address else socket.AF_INET)
+                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    listener.bind((self.address, self.port or 0))
                 self.port = listener.getsockname()[1]
                 self._listen(listener)
         return self
@@ -171,15 +218,16 @@ class Server:
             if self.socket_path and not keep_path:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.socket_path)
-            for connection in list(self.connections.values()):
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+            for link in list(self.connections.values()):
+                cut(link.socket)
             for stream in self.streams:
                 stream.outbox.put(None)
 
     @property
     def url(self):
-        return f"unix://{self.socket_path}" if self.socket_path else f"tcp://127.0.0.1:{self.port}"
+        if self.socket_path:
+            return f"unix://{self.socket_path}"
+        return f"tcp://[{self.address}]:{self.port}" if ":" in self.address else f"tcp://{self.address}:{self.port}"
 
     def _listen(self, listener):
         listener.listen(1024)
@@ -192,15 +240,65 @@ class Server:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            if connection.family == socket.AF_INET:
+            if connection.family != socket.AF_UNIX:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            number = next(self.numbers)
-            with self.lock:
+            link = Link(next(self.numbers), connection)
+            with self.changed:
                 if not self.accepting:
                     connection.close()
                     return
-                self.connections[number] = connection
-            threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
+                self.connections[link.number] = link
+                self.links.append(link)
+                self.changed.notify_all()
+            threading.Thread(target=self._serve, args=(link,), daemon=True).start()
+
+    def wait_link(self, condition, count=1, timeout=5.0, what="such a connection"):
+        """Waits for the count-th connection for which the condition holds, and returns it."""
+        def enough():
+            found = [link for link in self.links if condition(link)]
+            return found[count - 1] if len(found) >= count else None
+        with self.changed:
+            found = self.changed.wait_for(enough, timeout)
+        if not found:
+            raise AssertionError(f"waited {timeout} s in vain for {what} ({count}x); there were: {self.links[-40:]}")
+        return found
+
+    def wait_spare(self, timeout=5.0):
+        """Waits for a connection that stands ready and unused, longer than one that is made for a request; returns it."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            for link in list(self.links):
+                if link.idle and time.monotonic() - link.shaken > 0.25:
+                    return link
+            time.sleep(0.02)
+        raise AssertionError(f"waited {timeout} s in vain for a spare connection; there were: {self.links[-40:]}")
+
+    def link_of(self, request):
+        """The connection that a request came on."""
+        return next(link for link in self.links if link.number == request.connection)
+
+    def _shake(self, link):
+        """The server's side of a TLS handshake, if it speaks TLS."""
+        context = self.tls if link.socket.family != socket.AF_UNIX else None
+        if context:
+            context.sni_callback = lambda asking, name, _: setattr(asking, "sni", name)
+            connection = context.wrap_socket(link.socket, server_side=True, do_handshake_on_connect=False)
+            with self.lock:
+                link.socket = connection
+            try:
+                connection.do_handshake()
+            except OSError as e:
+                link.error = str(e)
+                raise
+            finally:
+                link.sni = getattr(connection, "sni", None)
+            peer = connection.getpeercert() or {}
+            link.client = next((value for part in peer.get("subject", ()) for key, value in part if key == "commonName"), None)
+            link.suite = f"{connection.version()} {connection.cipher()[0]}"
+        with self.changed:
+            link.shaken = time.monotonic()
+            self.changed.notify_all()
+
     # ---- what was asked of it
 
     def requests(self, method=None, pattern=""):
@@ -248,10 +346,11 @@ class Server:
         return fault
     # ---- HTTP
 
-    def _serve(self, connection, number):
+    def _serve(self, link):
         try:
-            reader = connection.makefile("rb")
-            while self._one_request(connection, reader, number):
+            self._shake(link)
+            reader = link.socket.makefile("rb")
+            while self._stays(link) and self._one_request(link.socket, reader, link):
                 pass
         except (OSError, ValueError):
             pass
@@ -259,12 +358,30 @@ class Server:
             self.problems.append(e)
         finally:
             with self.lock:
-                self.connections.pop(number, None)
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
+                self.connections.pop(link.number, None)
+            if self.close_notify and link.shaken:
+                say_goodbye(link.socket)
+            cut(link.socket)
+            link.socket.close()
+            with self.changed:
+                link.closed = time.monotonic()
+                self.changed.notify_all()
 
-    def _one_request(self, connection, reader, number):
+    @staticmethod
+    def _stays(link):
+        """False once the connection was dismissed while nothing was asked on it."""
+        if isinstance(link.socket, ssl.SSLSocket):
+            while not link.leaving and not link.socket.pending() and not select.select([link.socket], [], [], 0.05)[0]:
+                pass
+        return not link.leaving
+
+    def dismiss(self, link):
+        """Ends an idle TLS connection, as servers do that have waited long enough; returns when it is closed."""
+        link.leaving = True
+        with self.changed:
+            assert self.changed.wait_for(lambda: link.closed, 5), f"{link} did not end"
+
+    def _one_request(self, connection, reader, link):
         line = reader.readline().decode("latin-1")
         if not line.strip():
             return False
@@ -274,8 +391,9 @@ class Server:
             name, _, value = header.partition(":")
             headers[name.lower()] = value.strip()
         body = reader.read(int(headers.get("content-length", 0)))
-        request = Request(method, target, headers, body, number)
+        request = Request(method, target, headers, body, link.number)
         with self.changed:
+            link.first = link.first or request
             self.log.append(request)
             fault = next((f for f in self.faults if f.takes(request)), None)
             if fault:
@@ -319,6 +437,17 @@ class Server:
         connection.sendall(answer)
         return headers.get("connection", "").lower() != "close"
 
+    # ---- the manners of its version
+
+    def events_type(self):
+        """Content-Type of /events: one object a line in any case."""
+        lines = self.flavour == "docker" and version_tuple(self.api) >= (1, 54)
+        return "application/jsonl" if lines else "application/json"
+
+    def head_waits(self):
+        """Before 20.10 the head of /events leaves with the first event only."""
+        return self.flavour == "docker" and version_tuple(self.version) < (20, 10)
+
     def _error(self, error):
         if self.flavour == "podman":
             return {"cause": error.cause or error.message, "message": error.message, "response": error.status}
@@ -337,6 +466,10 @@ class Server:
         reason = {200: "OK", 204: "No Content", 304: "Not Modified", 400: "Bad Request", 403: "Forbidden",
                   404: "Not Found", 409: "Conflict", 500: "Internal Server Error"}.get(status, "Whatever")
         fields = self._headers(headers)
+        if self.strange and isinstance(body, list):
+            body = [estranged(item) for item in body]
+        elif self.strange and isinstance(body, dict):
+            body = estranged(body)
         if isinstance(body, (dict, list)):
             fields.setdefault("Content-Type", "application/json")
             body = json.dumps(body).encode() + b"\n"
@@ -371,10 +504,12 @@ class Server:
         known = {"type", "event", "container", "label", "image", "scope", "daemon"}
         if set(filters) - known:
             raise HTTPError(400, f"invalid filter '{sorted(set(filters) - known)[0]}'")
-        stream = Stream(request, api, filters)
-        fields = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+        stream = Stream(request, api, filters, PODMANS_WORDS if self.flavour == "podman" else None)
+        fields = {"Content-Type": self.events_type(), "Transfer-Encoding": "chunked"}
         head = "HTTP/1.1 200 OK\r\n" + "".join(f"{k}: {v}\r\n" for k, v in self._headers(fields).items()) + "\r\n"
-        stream.outbox.put(head.encode())        # the first it writes, so nothing falls between header and events
+        late_head = head.encode() if self.head_waits() else b""
+        if not late_head:
+            stream.outbox.put(head.encode())    # the first it writes, so nothing falls between header and events
         with self.changed:
             if "since" in request.query:
                 seconds, _, nanos = request.query["since"].partition(".")
@@ -398,6 +533,7 @@ class Server:
                 if isinstance(item, (int, float)):
                     time.sleep(item)
                     continue
+                item, late_head = late_head + item, b""
                 time.sleep(max((s for action, s in self.lag.items() if b'"Action":"%s"' % action.encode() in item), default=0))
                 if fault and fault.close_after is not None and sent + len(item) > fault.close_after:
                     connection.sendall(item[:fault.close_after - sent])
@@ -409,6 +545,20 @@ class Server:
                 stream.open = False
                 self.streams.remove(stream)
                 self.changed.notify_all()
+
+
+def cut(connection):
+    """Ends a connection at once, whatever another thread does on it."""
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)    # SSLSocket's own would go on in plain text
+
+
+def say_goodbye(connection):
+    """close_notify, without a wait for the other side's."""
+    if isinstance(connection, ssl.SSLSocket):
+        with contextlib.suppress(OSError, ValueError):
+            connection.settimeout(0)
+            connection.unwrap()
 
 
 def pieces(data, cuts):

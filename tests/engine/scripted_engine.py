@@ -20,7 +20,7 @@ import time
 import urllib.parse
 
 from engine_container import SECOND, Container, rfc3339
-from engine_wire import HTTPError, Server, chunk, label_match, parse_filters, pieces, version_tuple
+from engine_wire import HTTPError, Server, chunk, estranged, label_match, parse_filters, pieces, version_tuple
 
 RING = 256
 
@@ -29,7 +29,9 @@ class Engine(Server):
     def __init__(self, *args, **kw):
         super().__init__(*args, **kw)
         self.containers = {}                    # id -> Container
-        self.ring = collections.deque(maxlen=RING)
+        # Podman's is its log, which forgets nothing
+        self.ring = collections.deque(maxlen=RING if self.flavour == "docker" else None)
+        self.tells_stop = True                  # Podman: whether a stop has an event (here and there it has none)
         self.last_nano = 0
 
     # ---- the model: what tests do
@@ -171,6 +173,8 @@ class Engine(Server):
                    time=event["nano"] // SECOND, timeNano=event["nano"])
         if self.flavour == "podman" and event["health"]:
             out["HealthStatus"] = event["health"]
+        if self.strange:
+            out = estranged(out)
         return json.dumps(out, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
     def make_event(self, action, container, **attributes):
@@ -206,9 +210,8 @@ class Engine(Server):
         container.state = "paused"
         self._fake_unhealthy(container)
 
-    @staticmethod
-    def _fake_unhealthy(container):
-        if container.health:                    # probing stops: "unhealthy", without an event or a failed probe
+    def _fake_unhealthy(self, container):
+        if container.health and self.flavour != "podman":   # probing stops: "unhealthy", without an event or a failed probe
             container.health, container.streak = "unhealthy", 0
 
     def _died(self, container, exit_code):
@@ -220,7 +223,9 @@ class Engine(Server):
         container.state, container.exit_code = "running", 0
         container.started_at = time.time_ns()
         if container.has_healthcheck:
-            container.health, container.streak = "starting", 0
+            container.health = "starting"
+            if self.flavour != "podman":        # it goes on counting
+                container.streak = 0
             if container.heals_after is not None:
                 timer = threading.Timer(container.heals_after, self._healed, (container, container.started_at))
                 timer.daemon = True
@@ -234,8 +239,11 @@ class Engine(Server):
                     and container.id in self.containers):
                 self.set_health(container, "healthy")
 
-    def _stop(self, container):
-        """The stop and its events but the wait outside the lock; the caller holds container.lock."""
+    def _stop(self, container, seconds=None):
+        """The stop and its events but the wait outside the lock; the caller holds container.lock. It is killed after
+        `seconds`, where they are given."""
+        takes = container.stop_seconds if seconds is None else min(seconds, container.stop_seconds)
+        allowed = seconds if seconds is not None else 10 if container.stop_timeout is None else container.stop_timeout
         with self.lock:
             if not container.running:
                 return
@@ -246,22 +254,25 @@ class Engine(Server):
         if container.sick_while_stopping is not None:
             time.sleep(container.sick_while_stopping)
             self.set_health(container, "unhealthy")
-        time.sleep(max(0, container.stop_seconds - (container.sick_while_stopping or 0)))
+        time.sleep(max(0, takes - (container.sick_while_stopping or 0)))
         with self.lock:
-            killed = container.stop_seconds >= (10 if container.stop_timeout is None else container.stop_timeout) > 0
+            killed = container.stop_seconds >= allowed and (allowed > 0 or seconds is not None)
             if killed and self.flavour != "podman":
                 self.event("kill", container, signal="9")
             self._died(container, 137 if killed else 143)
             order = ("stop", "die") if version_tuple(self.version)[0] >= 23 or self.flavour == "podman" else ("die", "stop")
+            if self.flavour == "podman" and not self.tells_stop:
+                order = ("die",)
             for action in order:
-                word = "containerExitCode" if self.flavour == "podman" else "exitCode"
-                self.event(action, container, **({word: str(container.exit_code)} if action == "die" else {}))
+                words = ("containerExitCode", "exitCode") if self.flavour == "podman" else ("exitCode",)
+                self.event(action, container,
+                           **({word: str(container.exit_code) for word in words} if action == "die" else {}))
 
-    def _restart(self, container):
+    def _restart(self, container, seconds=None):
         with container.lock:
             if self.flavour == "podman":
                 self.event("restart", container)
-            self._stop(container)
+            self._stop(container, seconds)
             if container.start_error:
                 raise HTTPError(500, container.start_error)
             with self.lock:
@@ -316,9 +327,14 @@ class Engine(Server):
         if path == "/_ping" and method in ("GET", "HEAD"):
             return 200, "OK"
         if path == "/version" and method == "GET":
-            return 200, {"Platform": {"Name": ""}, "Version": self.version, "ApiVersion": self.api,
-                         "MinAPIVersion": self.min_api, "GitCommit": "0000000", "GoVersion": "go1.24",
-                         "Os": "linux", "Arch": "amd64", "KernelVersion": "6.1.0"}
+            name = "Podman Engine" if self.flavour == "podman" else "Engine"
+            details = {"APIVersion": self.version, "MinAPIVersion": "4.0.0"} if self.flavour == "podman" else \
+                {"ApiVersion": self.api, "MinAPIVersion": self.min_api}
+            return 200, {"Platform": {"Name": ""}, "Components": [
+                {"Name": name, "Version": self.version, "Details": details},
+                {"Name": "runc", "Version": "1.1.5", "Details": {"GitCommit": "v1.1.5"}}],
+                "Version": self.version, "ApiVersion": self.api, "MinAPIVersion": self.min_api, "GitCommit": "0000000",
+                "GoVersion": "go1.24", "Os": "linux", "Arch": "amd64", "KernelVersion": "6.1.0"}
         if path == "/info" and method == "GET":
             return 200, {"ID": "scripted", "Name": "scripted", "ServerVersion": self.version}
         if path == "/containers/json" and method == "GET":
@@ -346,8 +362,11 @@ class Engine(Server):
         return int(text)
 
     def _post_restart(self, container, request):
-        self._timeout(request)
-        self._restart(container)
+        seconds = self._timeout(request)
+        if self.flavour == "podman":            # without t it kills at once (podman#29276)
+            self._restart(container, seconds or 0)
+        else:
+            self._restart(container)
         return 204, None
 
     def _post_stop(self, container, request):
@@ -395,5 +414,5 @@ class Engine(Server):
                     continue
                 if "name" in filters and not any(re.search(n, "/" + c.name) for n in filters["name"]):
                     continue
-                out.append(c.list_item(api))
+                out.append(c.list_item(api) if self.flavour == "docker" else c.podman_list_item())
             return out

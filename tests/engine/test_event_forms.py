@@ -4,7 +4,7 @@ import json
 import pytest
 
 from engine_wire import chunk
-from steps import LABEL, QUICK, fence, healed, left_alone, sick_and_healed
+from steps import LABEL, fence, healed, left_alone, sick_and_healed
 
 
 @pytest.mark.parametrize("api", ["1.51", "1.52"])
@@ -122,70 +122,3 @@ def test_labels_may_say_anything(engine, autoheal):
     ah.wait_event("auto_monitor", "web")
     sick_and_healed(engine, ah, web)
     assert ah.container("web")["labels"] == labels
-
-
-@pytest.fixture
-def podman(make_engine):
-    return make_engine(flavour="podman", version="4.3.1", api="1.41")
-
-
-def test_podman_is_healed(podman, autoheal):
-    """Podman's action is a bare `health_status`, the value stands beside; it is asked before anything is done."""
-    web = podman.add("web", labels=LABEL)
-    ah = autoheal(podman)
-    fence(podman, ah)
-    podman.forget_requests()
-    podman.sicken(web)
-    healed(podman, ah, web)
-    asked = podman.restarts(web)[0]
-    assert asked.query == {}
-    assert [r for r in podman.requests("GET", f"/containers/({web.id}|web)/json") if r.time < asked.time]
-    assert ah.get("/api/status").json()["engines"][0]["engine"].lower() == "podman"
-
-
-def test_podman_sends_one_event_per_probe(podman, autoheal):
-    """A hundred 'unhealthy' in a row are one illness."""
-    web = podman.add("web", labels=LABEL, stop_seconds=0.3)
-    ah = autoheal(podman)
-    for _ in range(100):
-        podman.sicken(web)
-    healed(podman, ah, web)
-    fence(podman, ah)
-    assert len(podman.restarts(web)) == 1 and len(ah.events("restart", "web")) == 1
-
-
-def test_podmans_word_is_not_believed(podman, autoheal):
-    """HealthStatus lags behind: 'unhealthy' while inspect says healthy is no proof, and the reverse is no health."""
-    web, db = podman.add("web", labels=LABEL), podman.add("db", labels=LABEL)
-    ah = autoheal(podman)
-    podman.set_health(web, "healthy", told="unhealthy")
-    left_alone(podman, ah, web)
-    podman.set_health(db, "unhealthy", told="starting")
-    podman.set_health(db, "unhealthy", told="unhealthy")
-    healed(podman, ah, db)
-
-
-def test_podman_without_any_event_is_healed_by_the_list(podman, autoheal):
-    """healthcheck_events=false."""
-    web = podman.add("web", labels=LABEL)
-    ah = autoheal(podman, AUTOHEAL_INTERVAL="1")
-    podman.set_health(web, "unhealthy", event=False)
-    healed(podman, ah, web)
-
-
-def test_podmans_restart_is_not_a_persons_stop(podman, autoheal):
-    """restart, stop, die, init, start: no kill among them. Sick later, it is healed again."""
-    web = podman.add("web", labels=LABEL)
-    ah = autoheal(podman, **QUICK)
-    sick_and_healed(podman, ah, web)
-    sick_and_healed(podman, ah, web, count=2)
-    podman.stop_by_person(web)
-    fence(podman, ah)
-    assert ah.container("web")["phase"] == "hands_off"
-
-
-def test_podman_newer_form(make_engine, autoheal):
-    engine = make_engine(flavour="podman", version="6.0.0", api="1.52", min_api="1.24")
-    web = engine.add("web", labels=LABEL)
-    ah = autoheal(engine)
-    sick_and_healed(engine, ah, web)

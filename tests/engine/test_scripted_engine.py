@@ -1,7 +1,9 @@
 """The scripted engine itself: what the other tests rest on."""
 import json
+import os
 import shutil
 import socket
+import ssl
 import subprocess
 import urllib.parse
 
@@ -94,9 +96,46 @@ def test_podman_speaks_its_own_way(make_engine):
     assert ask(engine, "POST", "/v1.41/containers/web/restart?t=-1").status == 400
     assert ask(engine, "POST", "/v1.99/containers/web/restart").status == 204
     assert [follower.read()[0]["Action"] for _ in range(5)] == ["restart", "stop", "die", "init", "start"]
+    listed = ask(engine, "GET", "/v1.41/containers/json").json()[0]
+    assert listed["Status"].startswith("Up ") and "(" not in listed["Status"] and "Health" not in listed
     engine.sicken(engine.find("web"))
     event = follower.read()[0]
     assert (event["Action"], event["HealthStatus"]) == ("health_status", "unhealthy")
+
+
+def test_podman_filters_by_its_own_words_and_kills_without_t(make_engine):
+    engine = make_engine(flavour="podman", version="4.3.1", api="1.41")
+    web = engine.add("web", stop_seconds=0.2)
+    follower = Follower(engine, "v1.41", "?filters=" + urllib.parse.quote(json.dumps({"event": ["die", "start"]})))
+    both = Follower(engine, "v1.41", "?filters=" + urllib.parse.quote(json.dumps({"event": ["died"]})))
+    engine.wait_stream(2)
+    for query, code in (("", "137"), ("?t=5", "143")):
+        assert ask(engine, "POST", f"/v1.41/containers/{web.id}/restart{query}").status == 204
+        died = both.read()[0]
+        assert (died["Action"], died["Actor"]["Attributes"]["exitCode"]) == ("die", code)
+        assert follower.read()[0]["Action"] == "start"
+
+
+def test_manners_of_versions(make_engine):
+    """Content type and the moment of the stream's head; members that nobody knows."""
+    new = make_engine(api="1.54", min_api="1.40", version="29.3.0", strange=True)
+    new.add("web")
+    assert ask(new, "GET", "/v1.54/events?until=1").headers["content-type"] == "application/jsonl"
+    assert "Zeitgeist" in ask(new, "GET", "/version").json()
+    assert "Zeitgeist" in ask(new, "GET", "/v1.54/containers/json").json()[0]
+    assert "Zeitgeist" in ask(new, "GET", "/v1.54/containers/nope/json").json()
+    old = make_engine(api="1.40", min_api="1.12", version="19.03.15")
+    web = old.add("web")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(old.socket_path)
+        s.sendall(b"GET /v1.40/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        old.wait_stream()
+        s.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            s.recv(1)
+        old.sicken(web)
+        s.settimeout(5)
+        assert s.recv(100).startswith(b"HTTP/1.1 200 OK")
 
 
 def test_since_replays_inclusively_and_filters_hold(make_engine):
@@ -132,6 +171,40 @@ def test_faults(engine):
     assert ask(engine, "GET", "/version").status == 200
 
 
+def test_it_speaks_tls(make_engine, pki):
+    """Who comes without the right certificate asks nothing; of the others the handshake is on record."""
+    ca = pki.authority()
+    engine = make_engine(tcp=True, tls=pki.context(pki.server("DNS:localhost", by=ca), clients=ca))
+    client = pki.client(by=ca)
+
+    def connect(**kw):
+        context = ssl.create_default_context(cafile=ca.pem)
+        if kw:
+            context.load_cert_chain(**kw)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+        return context.wrap_socket(socket.create_connection(("127.0.0.1", engine.port), 5), server_hostname="localhost",
+                                   suppress_ragged_eofs=False)
+    with pytest.raises(OSError):
+        connect()
+    refused = engine.wait_link(lambda link: link.error)
+    assert "certificate" in refused.error and not refused.shaken
+    with connect(certfile=client.pem, keyfile=client.key) as first:
+        spare = engine.wait_spare()
+        assert (spare.client, spare.sni) == ("client", "localhost") and spare.suite.startswith("TLSv1.2 ECDHE-ECDSA-")
+        first.sendall(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert engine.link_of(engine.wait_request("GET", "/version")) is spare and not spare.idle
+        assert first.recv(4096).startswith(b"HTTP/1.1 200")
+        engine.dismiss(spare)
+        assert first.recv(4096) == b""          # close_notify
+    with connect(certfile=client.pem, keyfile=client.key) as second:
+        engine.close_notify = False
+        engine.dismiss(engine.wait_spare())
+        with pytest.raises(ssl.SSLError):
+            second.recv(4096)
+    assert len(engine.log) == 1
+
+
 def test_pause_and_stop_fake_an_unhealthy(engine):
     web, db = engine.add("web"), engine.add("db")
     engine.pause(web)
@@ -157,3 +230,14 @@ def test_the_docker_command_gets_along_with_it(engine):
     out = docker("events", "--since", since, "--until", "2000000000", "--filter", "event=die", "--format", "{{.Action}}")
     assert out.stdout == "die\n"
     assert docker("inspect", "-f", "{{.State.Health.Status}}", "web").stdout.strip() in ("starting", "healthy")
+
+
+@pytest.mark.skipif(not shutil.which("docker"), reason="no docker command")
+def test_the_docker_command_gets_along_with_its_tls(make_engine, pki):
+    ca = pki.authority()
+    engine = make_engine(tcp=True, tls=pki.context(pki.server("IP:127.0.0.1", by=ca), clients=ca))
+    engine.add("web", labels={"autoheal": "true"})
+    folder = pki.folder("client", ca, pki.client(by=ca))
+    env = {**os.environ, "DOCKER_HOST": engine.url, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(folder)}
+    done = subprocess.run(["docker", "ps"], env=env, capture_output=True, text=True, check=True, timeout=20)
+    assert "Up 5 minutes (healthy)" in done.stdout

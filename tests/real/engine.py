@@ -163,9 +163,13 @@ def image_tar(links=None):
 
 
 class Engine:
-    """One dockerd. start() and terminate() may alternate; stop() is for good."""
+    """One dockerd. start() and terminate() may alternate; stop() is for good.
 
-    def __init__(self, live_restore=False):
+    tls, a folder with ca.pem, cert.pem and key.pem, makes it listen on TCP too, with --tlsverify; it may be set anew
+    before a start().
+    """
+
+    def __init__(self, live_restore=False, tls=None, port=None):
         sweep()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
         (self.folder / "owner").write_text(str(os.getpid()))
@@ -173,6 +177,7 @@ class Engine:
         self.host = "unix://" + self.sock
         self.log_path = self.folder / "dockerd.log"
         self.live_restore = live_restore
+        self.tls, self.port = tls, port
         self.process = None
 
     def __enter__(self):
@@ -213,6 +218,9 @@ class Engine:
                     (self.folder / mark).touch()
         if self.live_restore:
             command.append("--live-restore")
+        if self.tls:
+            command += ["-H", f"tcp://127.0.0.1:{self.port}", "--tlsverify", "--tlscacert", self.tls / "ca.pem",
+                        "--tlscert", self.tls / "cert.pem", "--tlskey", self.tls / "key.pem"]
         (self.folder / "pid").unlink(missing_ok=True)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,

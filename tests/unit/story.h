@@ -69,6 +69,12 @@ static inline void turn(void)
 	sim_turn(&s);
 }
 
+/* An event that is told again, or late: it happened then. */
+static inline void happened_at(struct container *c, enum policy_event_kind kind, uint64_t then)
+{
+	sim_event(&s, c, &(struct policy_event){.kind = kind, .happened = then});
+}
+
 /* An event that is a read of its own. */
 static inline void happens(struct container *c, enum policy_event_kind kind)
 {

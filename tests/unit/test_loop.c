@@ -216,6 +216,36 @@ static void test_the_sleep_lasts_until_the_nearest(void **state)
 	assert_string_equal(fired, "ab");
 }
 
+static uint64_t told_now, told_sleep;
+static unsigned told_waits;
+
+static void told(uint64_t now, uint64_t sleep_ms)
+{
+	told_now = now;
+	told_sleep = sleep_ms;
+	told_waits++;
+	assert_int_equal(world.waits, told_waits - 1); /* before the wait */
+}
+
+static void test_who_watches_is_told_how_long_it_will_sleep(void **state)
+{
+	struct probe a = probe('a');
+	uint64_t from = loop.now;
+
+	(void)state;
+	told_waits = 0;
+	loop.waits = told;
+	arm(&a, 70000);
+	turns(1);
+	assert_true(told_now == from && told_sleep == 70000);
+	arm(&a, 0);
+	turns(1);
+	assert_true(told_now == from + 70000 && told_sleep == 0);
+	turns(1);
+	assert_true(told_sleep == UINT64_MAX);
+	assert_int_equal(told_waits, 3);
+}
+
 static void test_nothing_due_is_asleep_for_good(void **state)
 {
 	(void)state;
@@ -1002,74 +1032,72 @@ static void test_a_wall_clock_that_is_set_is_no_stall(void **state)
 	assert_string_equal(fired, "pp");
 }
 
-/* ---- long work, a turn at a time ------------------------------------------------------------- */
+/* ---- who may compute ----------------------------------------------------------------------------- */
 
-static unsigned allowed, asked;
+/* Three who compute whenever they may, called in the order of their letters; a descriptor may be urgent. */
+static char computed[16];
+static const char *urgent = "";
 
 static void compute(void *owner, unsigned what)
 {
-	struct end *e = owner;
-	char byte;
+	const char *letter = owner;
 
 	(void)what;
-	asked++;
-	if (!loop_may_compute(&loop))
-		return; /* its byte stays: it is called again in the next turn */
-	allowed++;
-	assert_int_equal(read(e->fd, &byte, 1), 1);
+	if (loop_may_compute(&loop, strchr(urgent, *letter) != NULL))
+		strncat(computed, letter, 1);
 }
 
-static void test_one_may_compute_in_a_turn(void **state)
+static void let_compute(unsigned n)
 {
-	struct end a[5], b[5];
-	unsigned waits;
+	static const char letters[] = "abc";
+	int fds[3][2];
 
-	(void)state;
-	allowed = asked = 0;
-	for (size_t i = 0; i < COUNT(a); i++) {
-		pair(&a[i], &b[i]);
-		assert_true(loop_watch(&loop, a[i].fd, LOOP_READ, compute, &a[i]));
-		say(&b[i]);
-	}
-	waits = world.waits;
-	for (unsigned turn = 1; turn <= COUNT(a); turn++) {
-		turns(1);
-		assert_int_equal(allowed, turn);
-	}
-	/* the others' turns came at once, without a sleep */
-	assert_int_equal(world.waits - waits, COUNT(a));
-	assert_int_equal(asked, 5 + 4 + 3 + 2 + 1);
-	assert_int_equal(world.eternities, 0);
-	for (size_t i = 0; i < COUNT(a); i++) {
-		loop_forget(&loop, a[i].fd);
-		close(a[i].fd);
-		close(b[i].fd);
-	}
-}
-
-static bool may;
-
-static void compute_by_time(struct probe *p)
-{
-	(void)p;
-	may = loop_may_compute(&loop);
-}
-
-static void test_a_turn_begins_with_its_time_untaken(void **state)
-{
-	struct probe p = probe('p');
-
-	(void)state;
-	p.also = compute_by_time;
-	assert_true(loop_may_compute(&loop)); /* before the first turn */
-	assert_false(loop_may_compute(&loop));
+	computed[0] = 0;
 	for (int i = 0; i < 3; i++) {
-		may = false;
-		arm(&p, 10);
-		turns(1);
-		assert_true(may); /* timers have it, too */
-		assert_false(loop_may_compute(&loop));
+		assert_int_equal(pipe(fds[i]), 0);
+		assert_true(i == 0 || fds[i][1] > fds[i - 1][1]);
+		loop_watch(&loop, fds[i][1], LOOP_WRITE, compute, (void *)(uintptr_t)&letters[i]);
 	}
+	turns(n);
+	for (int i = 0; i < 3; i++) {
+		loop_forget(&loop, fds[i][1]);
+		close(fds[i][0]);
+		close(fds[i][1]);
+	}
+}
+
+static void test_one_computes_in_a_turn(void **state)
+{
+	(void)state;
+	urgent = "";
+	let_compute(3);
+	assert_string_equal(computed, "aaa");
+}
+
+static void test_who_is_urgent_and_came_too_late_has_the_next_turn(void **state)
+{
+	(void)state;
+	urgent = "c";
+	let_compute(4);
+	assert_string_equal(computed, "acac");
+}
+
+static void test_as_long_as_several_are_urgent_the_others_wait(void **state)
+{
+	(void)state;
+	urgent = "bc";
+	let_compute(4);
+	assert_string_equal(computed, "abbb");
+}
+
+static void test_an_urgent_one_that_is_gone_holds_nobody_up(void **state)
+{
+	(void)state;
+	urgent = "";
+	loop.computed = true;
+	assert_false(loop_may_compute(&loop, true));
+	let_compute(3);
+	assert_string_equal(computed, "aa"); /* the first turn was kept for it */
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -1079,6 +1107,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_timers_fire_in_the_order_of_their_time),
 	    TEST(test_the_sleep_lasts_until_the_nearest),
+	    TEST(test_who_watches_is_told_how_long_it_will_sleep),
 	    TEST(test_nothing_due_is_asleep_for_good),
 	    TEST(test_what_is_due_in_one_turn_fires_in_it),
 	    TEST(test_no_timer_fires_before_its_time),
@@ -1114,8 +1143,10 @@ int main(void)
 	    TEST(test_a_machine_suspended_within_a_planned_sleep_is_a_stall),
 	    TEST(test_a_suspicion_makes_one_turn_stalled),
 	    TEST(test_a_wall_clock_that_is_set_is_no_stall),
-	    TEST(test_one_may_compute_in_a_turn),
-	    TEST(test_a_turn_begins_with_its_time_untaken),
+	    TEST(test_one_computes_in_a_turn),
+	    TEST(test_who_is_urgent_and_came_too_late_has_the_next_turn),
+	    TEST(test_as_long_as_several_are_urgent_the_others_wait),
+	    TEST(test_an_urgent_one_that_is_gone_holds_nobody_up),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

@@ -180,6 +180,114 @@ static void test_a_hundred_events_of_podman_are_one_heal(void **state)
 	expect("");
 }
 
+/* ---- a list without a word on health, as Podman's ----------------------------------------------- */
+
+/* The list shows all of them, and ends. */
+static void silent_list(struct container **shown, size_t count)
+{
+	struct action list[4];
+	struct actions out = {.list = list, .room = COUNT(list)};
+	struct policy_round round = {.in_turn = POLICY_LOOKS_IN_TURN};
+	bool more;
+
+	for (size_t i = 0; i < count; i++)
+		facts(shown[i], listed(HEALTH_UNKNOWN));
+	do {
+		out.count = 0;
+		more = policy_list_ended(&s.policy, 0, &round, s.now, &out);
+		for (size_t i = 0; i < out.count; i++)
+			sim_note(&s, &out.list[i]);
+	} while (more);
+}
+
+static void test_a_silent_list_has_those_looked_at_that_are_not_known_to_be_well(void **state)
+{
+	static const struct {
+		enum container_health health;
+		const char *expected;
+	} rows[] = {{HEALTH_UNKNOWN, "INSPECT"}, {HEALTH_NONE, ""}, {HEALTH_STARTING, "INSPECT"},
+	    {HEALTH_BAD, "INSPECT"}};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		begin(NULL);
+		web->health = (uint8_t)rows[i].health;
+		silent_list(&web, 1);
+		expect(rows[i].expected);
+		silent_list(&web, 1);
+		expect(""); /* it is being looked at */
+	}
+}
+
+static void test_sick_without_a_word_of_list_or_stream(void **state)
+{
+	(void)state;
+	begin(NULL);
+	silent_list(&web, 1);
+	expect("INSPECT");
+	still_sick(web);
+	expect("RESTART");
+	silent_list(&web, 1);
+	expect(""); /* the answer will tell more */
+}
+
+static void test_a_list_that_speaks_needs_no_look(void **state)
+{
+	struct policy_facts paused = listed(HEALTH_UNKNOWN);
+
+	(void)state;
+	paused.paused = true;
+	begin(NULL);
+	facts(web, listed(HEALTH_UNKNOWN));
+	facts(web, listed(HEALTH_GOOD));
+	silent_list(NULL, 0);
+	expect("");
+	facts(web, paused);
+	silent_list(NULL, 0);
+	expect("");
+}
+
+/* Ten an audit, each once until all had their turn. */
+static void test_those_that_seem_well_are_looked_at_in_turn(void **state)
+{
+	struct container *many[25];
+	unsigned looks[COUNT(many)] = {0};
+	char name[8];
+
+	(void)state;
+	begin(NULL);
+	policy_forget(&s.policy, web, true, s.now);
+	for (size_t i = 0; i < COUNT(many); i++) {
+		snprintf(name, sizeof(name), "c%zu", i);
+		many[i] = known(name);
+	}
+	for (int audit = 1; audit <= 5; audit++) {
+		unsigned asked = 0, least = 2;
+
+		silent_list(many, COUNT(many));
+		forget_what_happened();
+		for (size_t i = 0; i < COUNT(many); i++) {
+			asked += many[i]->looking;
+			looks[i] += many[i]->looking;
+			least = looks[i] < least ? looks[i] : least;
+			if (many[i]->looking)
+				facts(many[i], inspected(HEALTH_GOOD));
+		}
+		assert_int_equal(asked, POLICY_LOOKS_IN_TURN);
+		assert_int_equal(least, audit < 3 ? 0 : audit < 5 ? 1 : 2);
+	}
+}
+
+static void test_a_service_that_ends_looks_at_nobody(void **state)
+{
+	(void)state;
+	begin(NULL);
+	s.policy.stopping = true;
+	web->health = HEALTH_UNKNOWN;
+	silent_list(&web, 1);
+	expect("");
+}
+
 /* No event tells of it: it was unhealthy before, and is again. */
 static void test_sick_after_an_unpause_is_found_by_the_list(void **state)
 {
@@ -1040,6 +1148,11 @@ int main(void)
 	    STORY(what_the_list_shows_else_is_left_alone),
 	    STORY(a_look_that_fails_is_tried_again),
 	    STORY(a_hundred_events_of_podman_are_one_heal),
+	    STORY(a_silent_list_has_those_looked_at_that_are_not_known_to_be_well),
+	    STORY(sick_without_a_word_of_list_or_stream),
+	    STORY(a_list_that_speaks_needs_no_look),
+	    STORY(those_that_seem_well_are_looked_at_in_turn),
+	    STORY(a_service_that_ends_looks_at_nobody),
 	    STORY(sick_after_an_unpause_is_found_by_the_list),
 	    STORY(our_own_events_are_no_persons_stop),
 	    STORY(hands_off_after_a_persons_stop_until_start),

@@ -56,6 +56,70 @@ static void test_healthy_before_its_start_is_no_recovery(void **state)
 	state_is(web, STATE_VERIFYING);
 }
 
+/* The stream is cut amid our restart and taken up long after the answer: what is told again is our own doing. */
+static void test_what_is_told_again_is_still_our_own_restart(void **state)
+{
+	uint64_t asked;
+
+	(void)state;
+	begin(NULL);
+	sick(web);
+	asked = s.now;
+	wait_for(1 * SECOND);
+	done(web);
+	wait_for(9 * SECOND);
+	happened_at(web, EVENT_KILL, asked + 10);
+	happened_at(web, EVENT_DIE, asked + 300);
+	happened_at(web, EVENT_STOP, asked + 301);
+	happened_at(web, EVENT_START, asked + 350);
+	happened_at(web, EVENT_RESTARTED, asked + 360);
+	turn();
+	state_is(web, STATE_VERIFYING);
+	happened_at(web, EVENT_HEALTHY, asked + 4 * SECOND);
+	turn();
+	expect("RESTART, restart:success, recovered:healthy");
+}
+
+/* So is a person's stop that is told late: it came after. */
+static void test_a_stop_that_is_told_late_is_a_stop(void **state)
+{
+	uint64_t answered;
+
+	(void)state;
+	begin(NULL);
+	sick(web);
+	restarted(web);
+	answered = s.now;
+	wait_for(20 * SECOND);
+	happened_at(web, EVENT_KILL, answered + 5 * SECOND);
+	happened_at(web, EVENT_DIE, answered + 6 * SECOND);
+	happened_at(web, EVENT_STOP, answered + 6 * SECOND);
+	turn();
+	expect("RESTART, restart:success");
+	state_is(web, STATE_HANDS_OFF);
+}
+
+/* What was over before our request says nothing about what came of it. */
+static void test_news_from_before_the_request_are_old(void **state)
+{
+	uint64_t asked;
+
+	(void)state;
+	begin(NULL);
+	wait_for(30 * SECOND);
+	sick(web);
+	asked = s.now;
+	happened_at(web, EVENT_DIE, asked - 20 * SECOND);
+	happened_at(web, EVENT_START, asked - 19 * SECOND);
+	done(web);
+	happened_at(web, EVENT_PAUSE, asked - 10 * SECOND);
+	happened_at(web, EVENT_UNPAUSE, asked - 9 * SECOND);
+	happened_at(web, EVENT_HEALTHY, asked - 8 * SECOND);
+	turn();
+	expect("RESTART, restart:success");
+	state_is(web, STATE_VERIFYING);
+}
+
 /* Nor where the answer is read first, and the events of our restart after it.
  */
 static void test_healthy_between_the_answer_and_its_start_is_no_recovery(void **state)
@@ -871,6 +935,9 @@ int main(void)
 	    STORY(recovered_carries_the_time_since_detection),
 	    STORY(healthy_may_be_seen_before_the_answer),
 	    STORY(healthy_before_its_start_is_no_recovery),
+	    STORY(what_is_told_again_is_still_our_own_restart),
+	    STORY(a_stop_that_is_told_late_is_a_stop),
+	    STORY(news_from_before_the_request_are_old),
 	    STORY(unhealthy_before_the_first_healthy_does_not_end_it),
 	    STORY(an_exit_ends_the_verification),
 	    STORY(an_exit_is_seen_by_list_or_inspect_too),

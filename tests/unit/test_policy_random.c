@@ -56,6 +56,9 @@ enum rule {
 	RULE_MODE,
 	RULE_TOLD_ONCE,
 	RULE_SLOTS,
+	RULE_SLOTS_OVER_ALL,
+	RULE_SLOT_KEPT_BACK,
+	RULE_SLOT_UNUSED,
 	RULE_BUSY_AT_END,
 	RULE_LEFT_SICK,
 	RULE_LEFT_QUARANTINED,
@@ -79,6 +82,9 @@ static const char *const rules[RULES] = {
     [RULE_MODE] = "nothing in a dry run, or where the label says so",
     [RULE_TOLD_ONCE] = "one restart event for one request",
     [RULE_SLOTS] = "the slots taken are those counted",
+    [RULE_SLOTS_OVER_ALL] = "not more requests at once than there are slots over all engines",
+    [RULE_SLOT_KEPT_BACK] = "an engine without a request finds a slot",
+    [RULE_SLOT_UNUSED] = "nobody waits who could have a slot",
     [RULE_BUSY_AT_END] = "no slot is taken when nothing is under way",
     [RULE_LEFT_SICK] = "a sick one is acted on, waits, is given up or explained",
     [RULE_LEFT_QUARANTINED] = "a healthy one leaves quarantine",
@@ -352,6 +358,7 @@ static void on_request(struct world *world, struct body *b, const struct action 
 	requests_done++;
 	holds(!b->call && h->requests == h->told, RULE_ONE_AT_A_TIME, b);
 	holds(in_flight(b->engine) < s->max_parallel, RULE_MAX_PARALLEL, b);
+	holds(in_flight(0) + in_flight(1) < world->sim.policy.slots, RULE_SLOTS_OVER_ALL, b);
 	holds(!h->answered || now >= h->answered + or_setting(b->own.cooldown, s->cooldown),
 	    RULE_COOLDOWN, b);
 	holds(!h->paused, RULE_PAUSED, b);
@@ -567,14 +574,23 @@ static void the_stream_changes(void)
 
 static void slots_are_right(void)
 {
+	const struct policy *p = &w->sim.policy;
 	const struct container *c;
 	size_t at = 0;
-	unsigned taken[2] = {0, 0};
+	unsigned taken[2] = {0, 0}, left, idle;
 
-	while ((c = containers_next(&w->sim.policy.containers, &at)))
+	while ((c = containers_next(&p->containers, &at)))
 		taken[c->engine] += c->has_slot;
 	for (unsigned i = 0; i < 2; i++)
-		holds(taken[i] == w->sim.policy.engines[i].busy, RULE_SLOTS, NULL);
+		holds(taken[i] == p->engines[i].busy, RULE_SLOTS, NULL);
+	idle = !taken[0] + !taken[1];
+	holds(p->busy == taken[0] + taken[1] && p->engines_busy == 2 - idle, RULE_SLOTS, NULL);
+	holds(p->busy + idle <= p->slots, RULE_SLOT_KEPT_BACK, NULL);
+	left = p->slots - p->busy;
+	for (unsigned i = 0; i < 2; i++)
+		holds(!p->engines[i].first || taken[i] == p->settings->max_parallel ||
+			(taken[i] && left == idle),
+		    RULE_SLOT_UNUSED, NULL);
 }
 
 static void step_of_history(void)
@@ -714,6 +730,8 @@ static void a_history(void)
 	random_settings(&w->sim.settings);
 	w->sim.room = POLICY_ACTIONS_MAX + below(25);
 	w->sim.policy.engines[1].asks_first = true;
+	w->sim.policy.engines_count = 2;
+	w->sim.policy.slots = (uint32_t)(2 + below(8));
 	w->new_order = one_in(2);
 	w->lag = below(3) * 200;
 	w->choose = choose;

@@ -209,9 +209,7 @@ static void test_a_proxy_that_forbids_is_named_with_its_remedy(void **state)
 	sick(web);
 	answer(web, ANSWER_REFUSED, 403, "Forbidden");
 	expect("RESTART, restart:failure");
-	says("403");
-	says("POST=1");
-	says("ALLOW_RESTARTS=1");
+	says("forbids to restart it (403, Forbidden): give the proxy POST=1, or ALLOW_RESTARTS=1 ");
 	wait_for(10 * SECOND - 1);
 	expect("");
 	wait_for(1);
@@ -270,6 +268,23 @@ static void test_what_our_restart_left_down_is_started_until_it_is_up(void **sta
 	expect("recovered:healthy");
 	assert_int_equal(s.told.duration_ms, 75 * SECOND);
 	assert_int_equal(web->identity->restarts, 4);
+}
+
+/* The right to start is another one than the right to restart. */
+static void test_a_proxy_that_forbids_a_start_is_named_with_its_remedy(void **state)
+{
+	(void)state;
+	begin(NULL);
+	left_down();
+	wait_for(10 * SECOND);
+	expect("INSPECT");
+	facts(web, exited());
+	expect("START");
+	answer(web, ANSWER_REFUSED, 403, "Forbidden");
+	expect("restart:failure");
+	says("forbids to start it (403, Forbidden): give the proxy POST=1, or ALLOW_START=1 ");
+	wait_for(20 * SECOND - 1);
+	expect("");
 }
 
 static void test_what_our_restart_left_down_ends_in_quarantine(void **state)
@@ -398,6 +413,27 @@ static void test_an_engine_that_is_away_cannot_be_asked_either(void **state)
 		expect("INSPECT");
 	}
 	still_sick(web);
+	expect("RESTART");
+}
+
+/* The question beside the request, after the stop timeout, ended with it: it puts nothing off. */
+static void test_a_question_beside_an_unsent_request_puts_nothing_off(void **state)
+{
+	struct container *c;
+
+	(void)state;
+	begin(NULL);
+	policy_forget(&s.policy, web, true, s.now);
+	c = sim_add(&s, 0, "db");
+	sick(c);
+	expect("RESTART, INSPECT");
+	unsent(c);
+	look_failed(c);
+	wait_for(1 * SECOND - 1);
+	expect("");
+	wait_for(1);
+	expect("INSPECT");
+	still_sick(c);
 	expect("RESTART");
 }
 
@@ -888,12 +924,14 @@ int main(void)
 	    STORY(a_proxy_that_forbids_is_named_with_its_remedy),
 	    STORY(one_that_is_gone_is_forgotten),
 	    STORY(what_our_restart_left_down_is_started_until_it_is_up),
+	    STORY(a_proxy_that_forbids_a_start_is_named_with_its_remedy),
 	    STORY(what_our_restart_left_down_ends_in_quarantine),
 	    STORY(the_exit_may_be_seen_after_the_refusal),
 	    STORY(somebody_else_starts_what_we_left_down),
 	    STORY(a_refused_one_that_recovers_is_left_alone),
 	    STORY(a_request_that_never_left_is_no_restart),
 	    STORY(an_engine_that_is_away_cannot_be_asked_either),
+	    STORY(a_question_beside_an_unsent_request_puts_nothing_off),
 	    STORY(unsent_and_then_stopped_by_a_person),
 	    STORY(a_lost_answer_is_settled_by_a_start_seen_before),
 	    STORY(a_lost_answer_is_settled_by_a_start_seen_later),

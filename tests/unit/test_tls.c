@@ -638,6 +638,36 @@ static void says_who_does_not_speak_tls(void **state)
 	says(tls11, 11, -EPROTO, "the server does not speak TLS 1.2");
 }
 
+static void says_that_a_server_is_silent(void **state)
+{
+	struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof(here);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd;
+	struct net_address a;
+
+	(void)state;
+	assert_int_equal(bind(listener, (struct sockaddr *)&here, length), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&here, &length), 0);
+	load("ec");
+	assert_true(net_literal(&a, span_of("127.0.0.1"), ntohs(here.sin_port)));
+	assert_int_equal(tls_open(&stream, &a, &client, "localhost", wall_now()), -EAGAIN);
+	assert_string_equal(net_words(&stream, ETIMEDOUT), strerror(ETIMEDOUT));
+	turn(LOOP_READ | LOOP_WRITE);
+	assert_int_equal(net_connect(&stream), -EAGAIN);
+	assert_string_equal(
+	    net_words(&stream, ETIMEDOUT), "the server does not answer the first word of TLS");
+	fd = accept(listener, NULL, NULL);
+	assert_int_equal(write(fd, "\x16\3\3", 3), 3);
+	turn(LOOP_READ | LOOP_WRITE);
+	assert_int_equal(net_connect(&stream), -EAGAIN);
+	assert_string_equal(net_words(&stream, ETIMEDOUT),
+	    "the server fell silent in the middle of the TLS handshake");
+	close(fd);
+	close(listener);
+	hang_up();
+}
+
 static void survives_every_cut_of_a_handshake(void **state)
 {
 	/* ServerHello, and a Certificate message of one malformed certificate. */
@@ -745,6 +775,7 @@ int main(void)
 	    cmocka_unit_test(says_what_a_server_wants),
 	    cmocka_unit_test(says_what_is_not_spoken),
 	    cmocka_unit_test(says_who_does_not_speak_tls),
+	    cmocka_unit_test(says_that_a_server_is_silent),
 	    cmocka_unit_test(survives_every_cut_of_a_handshake),
 	    cmocka_unit_test(opens_nothing_without_its_certificates),
 	    cmocka_unit_test(keeps_its_certificates_while_they_are_read_anew),
