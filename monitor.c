@@ -129,7 +129,10 @@ static struct policy_answer answer_of(const struct call *call)
 {
 	struct policy_answer answer = {.status = call->status, .message = span_of(call->words)};
 
-	if (call->end == CALL_ANSWERED)
+	/* No engine says 502 or 504: a proxy does, which did not wait for the answer or lost it. */
+	if (call->end == CALL_ANSWERED && (call->status == 502 || call->status == 504))
+		answer.kind = ANSWER_LOST;
+	else if (call->end == CALL_ANSWERED)
 		answer.kind = call_succeeded(call) ? ANSWER_DONE : ANSWER_REFUSED;
 	else
 		answer.kind = call->end == CALL_UNSENT ? ANSWER_UNSENT : ANSWER_LOST;
@@ -850,17 +853,6 @@ static void look_where_silent(struct monitor *m, const struct docker *d)
 	} while (more);
 }
 
-static void list_ended(void *owner, struct docker *d)
-{
-	struct monitor *m = owner;
-
-	if (m->renamed[d->index])
-		m->renamed[d->index]--;
-	forget_missing(m, d);
-	look_where_silent(m, d);
-	settle(m);
-}
-
 /* ---- the engine comes and goes ----------------------------------------------------------- */
 
 static void tell_lost(struct monitor *m, const struct docker *d)
@@ -872,18 +864,33 @@ static void tell_lost(struct monitor *m, const struct docker *d)
 	log_line(LOG_WARNING, "engine", "Engine '%s' lost: %s. Reconnecting", d->name, d->error);
 }
 
+static void tell_connected(struct monitor *m, const struct docker *d)
+{
+	char message[POLICY_MESSAGE_MAX];
+
+	text_print(message, sizeof(message), "Connected to %.120s, %s %s, API %s", d->target.url,
+	    d->podman ? "Podman" : "Docker", d->version, d->api);
+	monitor_tell(m, AUDIT_ENGINE_CONNECTED, "connected", d->name, message);
+	log_line(LOG_INFO, "engine", "Engine '%s' connected: %s, %s %s, API %s", d->name,
+	    d->target.url, d->podman ? "Podman" : "Docker", d->version, d->api);
+}
+
 /* A proxy that cuts idle streams every few minutes costs one pair of events, not one pair each
- * time: in a row of cuts that heal at once only the first is told. */
+ * time: in a row of cuts that heal at once only the first is told. One that lets the stream pass, but not
+ * the list, costs one pair as well: until a list comes, nothing more is told. */
 static void on_lost(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
-	uint64_t *last = &m->last_cut[d->index];
-	bool in_a_row = *last && m->loop->now - *last < MONITOR_CUT_QUIET_MS;
+	struct monitor_cuts *cuts = &m->cuts[d->index];
+	bool in_a_row = cuts->last && m->loop->now - cuts->last < MONITOR_CUT_QUIET_MS;
 
 	d->reconnects++;
-	*last = m->loop->now;
-	m->cut_untold[d->index] = in_a_row;
-	if (!in_a_row)
+	cuts->last = m->loop->now;
+	if (cuts->listless)
+		return;
+	cuts->listless = !cuts->listed;
+	cuts->untold = in_a_row && cuts->listed;
+	if (!cuts->untold)
 		tell_lost(m, d);
 }
 
@@ -891,30 +898,26 @@ static void on_lost(void *owner, struct docker *d)
 static void on_away(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
+	struct monitor_cuts *cuts = &m->cuts[d->index];
 
-	if (!m->cut_untold[d->index])
-		return;
-	m->cut_untold[d->index] = false;
-	tell_lost(m, d);
+	if (cuts->untold)
+		tell_lost(m, d);
+	cuts->untold = false;
 }
 
 static void on_connected(void *owner, struct docker *d)
 {
 	struct monitor *m = owner;
-	bool quiet = m->cut_untold[d->index];
-	char message[POLICY_MESSAGE_MAX], label[136];
+	struct monitor_cuts *cuts = &m->cuts[d->index];
+	char label[136];
 
-	m->cut_untold[d->index] = false;
-	if (quiet) {
+	cuts->listed = false;
+	if (cuts->untold)
 		log_line(LOG_DEBUG, "engine",
 		    "Engine '%s': the event stream was cut again and is connected again", d->name);
-	} else {
-		text_print(message, sizeof(message), "Connected to %.120s, %s %s, API %s",
-		    d->target.url, d->podman ? "Podman" : "Docker", d->version, d->api);
-		monitor_tell(m, AUDIT_ENGINE_CONNECTED, "connected", d->name, message);
-		log_line(LOG_INFO, "engine", "Engine '%s' connected: %s, %s %s, API %s", d->name,
-		    d->target.url, d->podman ? "Podman" : "Docker", d->version, d->api);
-	}
+	else if (!cuts->listless)
+		tell_connected(m, d);
+	cuts->untold = false;
 	m->policy.engines[d->index].asks_first = d->podman;
 	if (m->listening_told)
 		return;
@@ -922,6 +925,22 @@ static void on_connected(void *owner, struct docker *d)
 	label_words(m, label, sizeof(label));
 	log_line(LOG_INFO, "monitor",
 	    "Event listener started for auto-monitoring containers with %s label", label);
+}
+
+static void list_ended(void *owner, struct docker *d)
+{
+	struct monitor *m = owner;
+	struct monitor_cuts *cuts = &m->cuts[d->index];
+
+	cuts->listed = true;
+	if (cuts->listless)
+		tell_connected(m, d);
+	cuts->listless = false;
+	if (m->renamed[d->index])
+		m->renamed[d->index]--;
+	forget_missing(m, d);
+	look_where_silent(m, d);
+	settle(m);
 }
 
 static void on_confirmed(
@@ -976,6 +995,7 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	m->sweep = (struct loop_timer){.fire = end_selections, .owner = m};
 	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);
 	audit_init(&m->audit, (uint32_t)settings->events, 1);
+	m->looks_most = BUDGET_LOOKS_MAX; /* until monitor_set_budget */
 }
 
 struct docker *monitor_add_engine(struct monitor *m, const struct target *target)

@@ -26,6 +26,14 @@ struct monitor_looks {
 	uint16_t first, waiting, running;
 };
 
+/* What was told of an engine's cuts. */
+struct monitor_cuts {
+	uint64_t last; /* when a stream was last cut, loop's clock; 0 never */
+	bool untold;   /* `engine_lost` waits for whether it comes back at once */
+	bool listed;   /* a whole list has come since the stream stands */
+	bool listless; /* the last stream stood and no list came: told as lost, untold since */
+};
+
 struct monitor {
 	struct loop *loop;
 	struct call_workspace *workspace;
@@ -42,9 +50,8 @@ struct monitor {
 	unsigned looks_most; /* under way at once of one engine */
 	uint8_t look_ids[MONITOR_ENGINES_MAX][MONITOR_LOOKS_QUEUE][32]; /* rings; touched where used */
 	uint8_t generation[MONITOR_ENGINES_MAX];                        /* of each engine's list */
+	struct monitor_cuts cuts[MONITOR_ENGINES_MAX];
 	uint8_t renamed[MONITOR_ENGINES_MAX]; /* lists of it for which a rename seen lately may count */
-	uint64_t last_cut[MONITOR_ENGINES_MAX]; /* when a stream was last cut, loop's clock */
-	bool cut_untold[MONITOR_ENGINES_MAX]; /* `engine_lost` waits for whether it comes back at once */
 	bool listening_told;
 	bool blind; /* an engine's socket is dead until our container is started anew */
 	uint8_t self[MONITOR_ENGINES_MAX][32]; /* autoheal's own container; each engine may show one that is */

@@ -199,15 +199,15 @@ static void settle_lost(
 	struct heal *h = c->identity->heal;
 	uint64_t since = p->now - h->requested;
 
-	/* Its age is by the engine's own clock, whose header shows whole seconds. */
-	if (f->running && !f->paused && f->age_ms >= 0 && (uint64_t)f->age_ms <= since + 1000) {
+	/* Its age is by the engine's own clock, whose header cuts to whole seconds: it never looks older than it is. */
+	if (f->running && !f->paused && f->age_ms >= 0 && (uint64_t)f->age_ms <= since) {
 		policy_restarted(c, out, true,
 		    "Restarted because it was unhealthy; the answer was lost, the engine says that "
 		    "it was started since");
 		policy_verify(p, c);
 		return;
 	}
-	if (!f->running && ++h->exits_seen > 1) {
+	if (!f->running && !f->stopping && ++h->exits_seen > 1) {
 		policy_restarted(
 		    c, out, false, "The connection broke before the answer, and it is down now");
 		h->down_by_us = h->may_be_down = true;

@@ -201,6 +201,19 @@ def test_a_403_of_a_socket_proxy_names_the_remedy(engine, autoheal):
     assert len(engine.posts()) == 1
 
 
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_proxy_that_does_not_wait_for_the_stop(engine, autoheal, status):
+    """A proxy gives up waiting and says so, the engine goes on: its answer is lost, which is no failed restart."""
+    web = engine.add("web", labels=LABEL)
+    ah = autoheal(engine, **QUICK)
+    engine.fault("POST", "/restart", **{**PROXY, "status": status}, also=lambda r: engine.restart_by_person(web))
+    engine.sicken(web)
+    ah.wait_event("recovered", "web", timeout=10)
+    assert [e["status"] for e in ah.events("restart", "web")] == ["success"]
+    fence(engine, ah)
+    assert len(engine.posts()) == 1
+
+
 def test_the_right_to_start_is_another_one(engine, autoheal):
     """The restart stopped it and could not start it; the proxy lets restarts through, but no start."""
     web = engine.add("web", labels=LABEL)

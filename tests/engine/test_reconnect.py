@@ -172,6 +172,37 @@ def test_lost_and_found_is_told(engine, autoheal):
     assert health["docker_connected"] and health["engines"][0]["connected"] and health["engines"][0]["error"] is None
 
 
+def test_a_loss_soon_after_a_cut_is_told(engine, autoheal):
+    """A row of cuts that heal at once is told once; an engine that then goes away for good is told at its first
+    failed try, not when it is back."""
+    ah = autoheal(engine)
+    for count in (2, 3):
+        harness.wait(lambda: time.monotonic() - engine.wait_stream().request.time > 1.1, what="a stream that stood")
+        engine.drop_streams()
+        reconnected(engine, ah, count)
+    assert len(ah.events("engine_lost")) == len(ah.events("engine_connected")) - 1 == 1
+    engine.stop()
+    assert ah.wait_event("engine_lost", count=2)["message"]
+    engine.start()
+    ah.wait_event("engine_connected", count=3, timeout=10)
+    assert len(ah.events("engine_lost")) == 2
+
+
+def test_a_stream_without_a_list_is_told_once(engine, autoheal):
+    """A proxy lets the stream pass and refuses the list: tried again and again, and told once, until a list comes."""
+    web = engine.add("web", labels=LABEL)
+    fault = engine.fault("GET", "^/containers/json$", status=403, body=b"<html>no</html>")
+    ah = autoheal(engine, ready=False).wait_up()
+    harness.wait(lambda: fault.hits >= 3, 10, "three tries")
+    assert [e["event_type"] for e in ah.events()] == ["engine_connected", "engine_lost"]
+    assert len(ah.log_lines("CONTAINERS=1")) == 1
+    fault.remove()
+    ah.wait_event("engine_connected", count=2, timeout=10)
+    sick_and_healed(engine, ah, web)
+    engine.stop()
+    ah.wait_event("engine_lost", count=2)
+
+
 def test_a_cut_in_the_middle_of_an_event(engine, autoheal):
     """The stream ends mid-JSON and mid-chunk: the half event is dropped, the whole one comes by the replay."""
     web = engine.add("web", labels=LABEL)
