@@ -370,13 +370,17 @@ static void write_listed(struct job *job, const struct docker *d, const struct j
 
 enum match { MATCH_NONE, MATCH_PREFIX, MATCH_EXACT };
 
-static enum match matches(
-    const char *wanted, const struct container_facts *facts, const char *stable_id)
+static enum match matches(const char *wanted, const char *host, const struct container_facts *facts,
+    const char *stable_id)
 {
-	size_t n = strlen(wanted);
+	size_t n = strlen(wanted), prefix = strlen(host);
 	char id[65];
 
 	if (!strcmp(wanted, facts->name) || !strcmp(wanted, stable_id))
+		return MATCH_EXACT;
+	/* HOST/NAME, for which no identity may stand: that of `local`, or one that has its name from a label */
+	if (!strncmp(wanted, host, prefix) && wanted[prefix] == '/' &&
+	    !strcmp(wanted + prefix + 1, facts->name))
 		return MATCH_EXACT;
 	text_hex(facts->id, 32, id);
 	if (n < 4 || n > 64 || strncmp(wanted, id, n))
@@ -415,7 +419,7 @@ static void look_for(struct job *job, const struct docker *d, const struct json 
 
 	monitor_view(job->api->monitor, d, j, facts->labels, facts, &view);
 	for (size_t i = 0; i < job->wishes_count; i++) {
-		enum match match = matches(job->wishes[i].name, facts, view.stable_id);
+		enum match match = matches(job->wishes[i].name, d->name, facts, view.stable_id);
 
 		if (match != MATCH_NONE)
 			note_match(job, &job->wishes[i], facts, match);

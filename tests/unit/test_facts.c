@@ -896,6 +896,133 @@ static void test_members_twice_do_no_harm(void **state)
 	read_all_ways();
 }
 
+/* ---- what no event has told ------------------------------------------------------------------ */
+
+#define TOLD(action) (1u << ENGINE_##action)
+
+static const struct container well = {.running = true, .health = HEALTH_GOOD, .changed = 5000};
+static const struct policy_facts shown_well = {
+    .running = true, .health = HEALTH_GOOD, .asked = 9000, .age_ms = -1};
+
+static void test_what_agrees_owes_nothing(void **state)
+{
+	(void)state;
+	for (int podman = 0; podman < 2; podman++) {
+		struct container c = well;
+		struct policy_facts f = shown_well;
+
+		assert_int_equal(facts_untold(&c, &f, podman), 0);
+		c.health = f.health = HEALTH_BAD;
+		assert_int_equal(facts_untold(&c, &f, podman), 0);
+		c.paused = f.paused = true;
+		assert_int_equal(facts_untold(&c, &f, podman), 0);
+		c.running = f.running = c.paused = f.paused = false;
+		assert_int_equal(facts_untold(&c, &f, podman), 0);
+	}
+}
+
+static void test_starts_and_ends_owe_an_event(void **state)
+{
+	(void)state;
+	for (int podman = 0; podman < 2; podman++) {
+		struct container c = well;
+		struct policy_facts f = shown_well;
+
+		f.running = false;
+		assert_int_equal(facts_untold(&c, &f, podman), TOLD(DIE) | TOLD(STOP));
+		c.running = false;
+		f.running = true;
+		assert_int_equal(facts_untold(&c, &f, podman), TOLD(START));
+		c.running = true;
+		f.paused = true;
+		assert_int_equal(facts_untold(&c, &f, podman), TOLD(PAUSE));
+		f.paused = false;
+		c.paused = true;
+		assert_int_equal(facts_untold(&c, &f, podman), TOLD(UNPAUSE));
+	}
+}
+
+/* Every pair of what is known and what the list shows. */
+static void test_health_owes_an_event_where_a_probe_changed_it(void **state)
+{
+	static const enum container_health known[] = {
+	    HEALTH_STARTING, HEALTH_GOOD, HEALTH_BAD, HEALTH_NONE, HEALTH_UNKNOWN};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(known); i++) {
+		for (size_t k = 0; k < COUNT(known); k++) {
+			struct container c = well;
+			struct policy_facts f = shown_well;
+			unsigned owed = 0;
+
+			c.health = (uint8_t)known[i];
+			f.health = known[k];
+			if (i < 3 && i != k && known[k] == HEALTH_BAD)
+				owed = TOLD(UNHEALTHY);
+			if (i < 3 && i != k && known[k] == HEALTH_GOOD)
+				owed = TOLD(HEALTHY);
+			assert_int_equal(facts_untold(&c, &f, false), owed);
+			assert_int_equal(
+			    facts_untold(&c, &f, true), 0); /* Podman may keep them to itself */
+		}
+	}
+}
+
+/* A pause and an exit make a container look unhealthy, and no event says so. */
+static void test_health_that_turned_without_a_probe_owes_nothing(void **state)
+{
+	struct container c = well;
+	struct policy_facts f = shown_well;
+
+	(void)state;
+	f.health = HEALTH_BAD;
+	assert_int_equal(facts_untold(&c, &f, false), TOLD(UNHEALTHY));
+	c.flipped = true;
+	assert_int_equal(facts_untold(&c, &f, false), 0);
+	c.flipped = false;
+	c.paused = f.paused = true;
+	assert_int_equal(facts_untold(&c, &f, false), 0);
+	c.paused = f.paused = c.running = f.running = false;
+	assert_int_equal(facts_untold(&c, &f, false), 0);
+}
+
+static void test_one_that_the_engine_restarts_over_and_over_owes_nothing(void **state)
+{
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		struct container c = well;
+		struct policy_facts f = shown_well;
+
+		c.restarting = known;
+		f.restarting = !known;
+		f.running = false;
+		assert_int_equal(facts_untold(&c, &f, false), 0);
+		f.running = true;
+		f.health = HEALTH_BAD;
+		assert_int_equal(facts_untold(&c, &f, false), 0);
+	}
+}
+
+/* An event that came after the list was asked for is newer than what the list shows. */
+static void test_an_older_list_owes_nothing(void **state)
+{
+	struct container c = well;
+	struct policy_facts f = shown_well;
+
+	(void)state;
+	f.running = false;
+	c.changed = 9001;
+	assert_int_equal(facts_untold(&c, &f, false), 0);
+	c.changed = 9000;
+	assert_int_not_equal(facts_untold(&c, &f, false), 0);
+	/* the clock's low bits begin anew every 49 days */
+	f.asked = 0x1FFFFFFFFull;
+	c.changed = 4;
+	assert_int_equal(facts_untold(&c, &f, false), 0);
+	c.changed = 0xFFFFFF00u;
+	assert_int_not_equal(facts_untold(&c, &f, false), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -932,6 +1059,12 @@ int main(void)
 	    cmocka_unit_test(test_members_twice_do_no_harm),
 	    cmocka_unit_test(test_a_wrong_type_anywhere_does_no_harm),
 	    cmocka_unit_test(test_a_time_out_of_all_bounds_is_unknown),
+	    cmocka_unit_test(test_what_agrees_owes_nothing),
+	    cmocka_unit_test(test_starts_and_ends_owe_an_event),
+	    cmocka_unit_test(test_health_owes_an_event_where_a_probe_changed_it),
+	    cmocka_unit_test(test_health_that_turned_without_a_probe_owes_nothing),
+	    cmocka_unit_test(test_one_that_the_engine_restarts_over_and_over_owes_nothing),
+	    cmocka_unit_test(test_an_older_list_owes_nothing),
 	};
 
 	return cmocka_run_group_tests_name("facts", tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -628,6 +629,84 @@ static void test_a_port_in_use_is_an_error_and_free_at_once_afterwards(void **st
 	close(listener);
 }
 
+/* ---- peers that vanish ----------------------------------------------------------------------- */
+
+static int option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t n = sizeof(value);
+
+	assert_int_equal(getsockopt(fd, level, name, &value, &n), 0);
+	return value;
+}
+
+static void test_a_peer_that_vanishes_is_noticed_in_time(void **state)
+{
+	static const struct {
+		uint64_t patience;
+		int idle, every, unanswered;
+	} rows[] = {
+	    {25000, 10, 5, 25000}, {20000, 8, 4, 20000}, {9000, 6, 1, 9000}, {5000, 2, 1, 5000},
+	    {4000, 1, 1, 4000}, {1000, 1, 1, 4000}, /* whole seconds allow for no less */
+	    {0, 1, 1, 4000},
+	    {86400000, 34560, 17280, 86400000}, /* beyond what the kernel takes: it keeps its own */
+	};
+	struct net_stream client, server;
+	struct net_address a;
+	int listener;
+
+	(void)state;
+	assert_true(net_literal(&a, span_of("127.0.0.1"), 0));
+	listener = net_listen(&a);
+	assert_true(listener >= 0);
+	a = address_of(listener);
+	assert_int_equal(open_whole(&client, &a), 0);
+	net_adopt(&server, accept_whole(listener));
+	assert_int_equal(option(client.fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int every, idle, unanswered;
+
+		net_keep_alive(&client, rows[i].patience);
+		assert_int_equal(option(client.fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+		idle = option(client.fd, IPPROTO_TCP, TCP_KEEPIDLE);
+		every = option(client.fd, IPPROTO_TCP, TCP_KEEPINTVL);
+		unanswered = option(client.fd, IPPROTO_TCP, TCP_USER_TIMEOUT);
+		assert_int_equal(option(client.fd, IPPROTO_TCP, TCP_KEEPCNT), 3);
+		assert_int_equal(unanswered, rows[i].unanswered);
+		if (rows[i].idle > 32767)
+			continue;
+		assert_int_equal(idle, rows[i].idle);
+		assert_int_equal(every, rows[i].every);
+		/* asleep, then three questions: never longer than the patience */
+		assert_true((idle + 3 * every) * 1000 <= unanswered);
+	}
+	net_close(&client);
+	net_close(&server);
+	close(listener);
+}
+
+/* The owner need not know what it has: on a unix socket, whose peer cannot vanish, it is without effect. */
+static void test_keep_alive_does_no_harm_to_a_unix_socket(void **state)
+{
+	struct net_stream s;
+	struct net_address a = local(path_of("kept"));
+	int listener = net_listen(&a), other;
+	char byte;
+
+	(void)state;
+	assert_true(listener >= 0);
+	assert_int_equal(open_whole(&s, &a), 0);
+	net_keep_alive(&s, 25000);
+	other = accept_whole(listener);
+	assert_int_equal(net_write(&s, "x", 1), 1);
+	assert_true(wait_for(other, POLLIN));
+	assert_int_equal(read(other, &byte, 1), 1);
+	net_close(&s);
+	close(other);
+	close(listener);
+	unlink(path_of("kept"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -656,6 +735,8 @@ int main(void)
 	    cmocka_unit_test(test_a_folder_that_is_missing_is_an_error),
 	    cmocka_unit_test(test_an_abstract_name_is_free_when_its_owner_goes),
 	    cmocka_unit_test(test_a_port_in_use_is_an_error_and_free_at_once_afterwards),
+	    cmocka_unit_test(test_a_peer_that_vanishes_is_noticed_in_time),
+	    cmocka_unit_test(test_keep_alive_does_no_harm_to_a_unix_socket),
 	};
 
 	return cmocka_run_group_tests_name("net", tests, make_folder, remove_folder);
