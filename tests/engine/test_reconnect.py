@@ -203,6 +203,23 @@ def test_a_stream_without_a_list_is_told_once(engine, autoheal):
     ah.wait_event("engine_lost", count=2)
 
 
+def test_a_loss_that_lasts_is_told_while_it_lasts(engine, autoheal):
+    """Cuts that heal at once are told once in a row; one that does not heal is told all the same, and not too late."""
+    ah = autoheal(engine)
+    for count in 2, 3:
+        engine.drop_streams()
+        engine.wait_request("GET", "^/containers/json$", count)
+        fence(engine, ah)
+    assert len(ah.events("engine_lost")) == 1
+    engine.stop()
+    lost = ah.wait_event("engine_lost", count=2)
+    assert lost["message"] and not ah.get("/health").json()["docker_connected"]
+    connected = len(ah.events("engine_connected"))
+    engine.start()
+    ah.wait_event("engine_connected", count=connected + 1, timeout=12)
+    assert len(ah.events("engine_lost")) == 2
+
+
 def test_a_cut_in_the_middle_of_an_event(engine, autoheal):
     """The stream ends mid-JSON and mid-chunk: the half event is dropped, the whole one comes by the replay."""
     web = engine.add("web", labels=LABEL)
