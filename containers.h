@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "graph.h"
 #include "text.h"
 #include "watch.h"
 
@@ -47,6 +48,7 @@ enum wait_reason {
 	WAIT_SLOT,
 	WAIT_PROOF,
 	WAIT_ENGINE,
+	WAIT_PARENT,
 };
 
 /* The trouble of one identity: its incident while one is open, and the history that back-off and
@@ -92,6 +94,13 @@ struct heal {
 	bool trial;         /* the further try out of quarantine */
 	bool start_only;    /* the request under way is `start` */
 	uint8_t exits_seen; /* looks in a row that found it exited after a lost answer */
+	bool owes_kin;      /* restarted: those that wait for its health are yet to be restarted */
+	bool guest;  /* not watched: here for a restart with what it hangs on, and no longer */
+	bool orphan; /* what it hangs on is gone: a restart would stop it for good */
+	bool stranded_told;
+	uint8_t bond;     /* enum bond: why it is to be restarted, or is being restarted */
+	uint64_t cascade; /* the number of the restart that brought its last one with it, or its own */
+	char parent[64];                        /* the name of what it hangs on; of use with bond */
 	uint32_t restarts[CONFIG_RESTARTS_MAX]; /* seconds since `epoch` + 1, a ring; 0 = empty */
 };
 

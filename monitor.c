@@ -193,6 +193,21 @@ static void stop_timeout_query(
 		text_print(out, cap, "?t=%u", seconds < INT32_MAX ? seconds : INT32_MAX);
 }
 
+static void log_request(const struct container *c, bool start)
+{
+	const struct heal *h = c->identity->heal;
+	char why[200], id[13];
+
+	short_id(c->id, id);
+	policy_bond_say((enum bond)h->bond, h->parent, why, sizeof(why));
+	if (h->bond)
+		log_line(
+		    LOG_INFO, "monitor", "Container '%s' (%s) is restarted: %s", c->name, id, why);
+	else
+		log_container(LOG_INFO, "monitor", c,
+		    start ? "is down after its restart: starting it" : "is unhealthy: restarting it");
+}
+
 static void send_request(struct monitor *m, const struct action *a)
 {
 	struct container *c = a->container;
@@ -213,9 +228,7 @@ static void send_request(struct monitor *m, const struct action *a)
 	}
 	memcpy(call->id, c->id, 32);
 	m->restarts[m->restarts_count++] = call;
-	log_container(LOG_INFO, "monitor", c,
-	    a->kind == ACTION_START ? "is down after its restart: starting it"
-				    : "is unhealthy: restarting it");
+	log_request(c, a->kind == ACTION_START);
 }
 
 static void abandon(struct monitor *m, const struct container *c)
@@ -245,6 +258,17 @@ static void queue_look(struct monitor *m, struct container *c)
 	looks->waiting++;
 }
 
+/* What hangs on c is asked for: it was restarted, or has recovered since. */
+static void find_dependents(struct monitor *m, const struct action *a)
+{
+	const struct container *c = a->container;
+	const struct heal *h = c->identity->heal;
+	struct policy_bond parent = {.cascade = h->cascade, .since = h->detected, .parent = c->name};
+
+	if (m->settings->dependents && !m->policy.stopping)
+		dependents_ask(&m->dependents[c->engine], c->id, &parent, a->bonds);
+}
+
 static void carry_out(struct monitor *m, struct actions *actions)
 {
 	/* Requests first: what is told can wait the microseconds. */
@@ -260,6 +284,8 @@ static void carry_out(struct monitor *m, struct actions *actions)
 			log_container(a->level, "policy", a->container, a->message);
 		else if (a->kind == ACTION_ABANDON)
 			abandon(m, a->container);
+		else if (a->kind == ACTION_DEPENDENTS)
+			find_dependents(m, a);
 	}
 	for (size_t i = 0; i < actions->count; i++)
 		if (actions->list[i].kind == ACTION_INSPECT)
@@ -550,7 +576,7 @@ static struct container *add(
 		log_line(LOG_WARNING, "monitor",
 		    "Container '%s' has the label %s, which this version does not understand",
 		    c->name, who->labels.unreadable[i]);
-	if (who->reason != REASON_LABEL) {
+	if (who->reason != REASON_LABEL && watch_is_watched(who->reason)) {
 		watch_say(who->reason, m->settings, words, sizeof(words));
 		log_line(LOG_INFO, "monitor", "Container '%s' is watched: %s", c->name, words);
 	}
@@ -681,6 +707,8 @@ static void on_event(
 		on_start(m, d, j, e, c, event.happened);
 		return;
 	}
+	if (e->action == ENGINE_CREATE)
+		dependents_created(&m->dependents[d->index]);
 	if (!c && e->action != ENGINE_CREATE)
 		docker_list_again(d); /* the list on its way may be older than what was just told */
 	if (!c && e->action == ENGINE_RENAME)
@@ -719,6 +747,7 @@ static void list_begins(void *owner, struct docker *d)
 	struct monitor *m = owner;
 
 	m->generation[d->index]++;
+	dependents_list_begins(&m->dependents[d->index]);
 }
 
 /* Adds or drops the container that the list shows as the rules say now; returns its record when it is watched. */
@@ -733,13 +762,16 @@ static struct container *consider(
 	examine(m, d, facts->id, facts->name, j, facts->labels, &who);
 	if (c && watch_is_watched(who.reason)) {
 		c->reason = (uint8_t)who.reason;
+		c->dropped = false;
 		return c;
 	}
 	if (!watch_is_watched(who.reason)) {
 		bool first = !c && m->engines[d->index].last_audit == 0;
 
-		if (c)
+		if (c) {
+			c->generation = m->generation[d->index]; /* it is there, if only for its restart */
 			forget(m, c, false);
+		}
 		if (c || first)
 			not_watched(m, facts->id, &who);
 		return NULL;
@@ -786,6 +818,7 @@ static void on_listed(
 	const struct container *known = containers_find(&m->policy.containers, d->index, facts->id);
 	unsigned untold = known ? facts_untold(known, &facts->now, d->podman) : 0;
 
+	dependents_listed(&m->dependents[d->index], j, facts);
 	take_listed(m, d, j, facts);
 	if (!known)
 		untold = start_untold(m, d, facts);
@@ -845,6 +878,65 @@ static void look_where_silent(struct monitor *m, const struct docker *d)
 		carry_out(m, &out);
 	} while (more);
 }
+
+/* ---- what hangs on what ------------------------------------------------------------------ */
+
+/* Only one without a label may be restarted unwatched, with what it hangs on. It is forgotten after that. */
+static void on_dependent(void *owner, struct docker *d, const struct json *j,
+    const struct container_facts *facts, const struct policy_bond *bond)
+{
+	struct monitor *m = owner;
+	struct container *c = containers_find(&m->policy.containers, d->index, facts->id);
+	struct policy_event learn = {.kind = EVENT_FACTS, .facts = &facts->now};
+	struct policy_event wish = {.kind = EVENT_PARENT, .bond = bond};
+	struct candidate who;
+
+	examine(m, d, facts->id, facts->name, j, facts->labels, &who);
+	if (who.reason != REASON_NO_LABEL && !watch_is_watched(who.reason))
+		return;
+	if (!c && facts->now.running) {
+		who.created = facts->created;
+		c = add(m, d->index, facts->id, &who);
+		if (c && who.reason == REASON_LABEL)
+			announce(m, c);
+		if (c)
+			c->dropped = who.reason == REASON_NO_LABEL;
+	}
+	if (!c)
+		return;
+	give(m, c, &learn);
+	give(m, c, &wish);
+	if (c->dropped)
+		policy_keep(&m->policy, c, m->loop->now);
+}
+
+static bool is_worth_a_look(void *owner, struct docker *d, const uint8_t id[32])
+{
+	struct monitor *m = owner;
+	const struct container *c = containers_find(&m->policy.containers, d->index, id);
+
+	return c && !c->dropped && c->running && !c->paused;
+}
+
+static void on_stranded(
+    void *owner, struct docker *d, const uint8_t id[32], const struct policy_bond *bond)
+{
+	struct monitor *m = owner;
+	struct container *c = containers_find(&m->policy.containers, d->index, id);
+	struct policy_event left = {.kind = EVENT_PARENT, .bond = bond};
+
+	if (!c)
+		return;
+	give(m, c, &left);
+	settle(m);
+}
+
+static const struct dependents_handler dependents_handler = {
+    .found = on_dependent,
+    .ended = policy_due,
+    .watched = is_worth_a_look,
+    .stranded = on_stranded,
+};
 
 /* ---- the engine comes and goes ----------------------------------------------------------- */
 
@@ -932,6 +1024,7 @@ static void list_ended(void *owner, struct docker *d)
 	if (m->renamed[d->index])
 		m->renamed[d->index]--;
 	forget_missing(m, d);
+	dependents_list_ended(&m->dependents[d->index]);
 	look_where_silent(m, d);
 	settle(m);
 }
@@ -1000,6 +1093,8 @@ struct docker *monitor_add_engine(struct monitor *m, const struct target *target
 	d = &m->engines[m->engines_count];
 	docker_init(d, m->loop, m->workspace, m->settings, target, &handler, m);
 	d->index = (unsigned)m->engines_count++;
+	dependents_init(&m->dependents[d->index], d, &m->policy.engines[d->index].graph,
+	    &dependents_handler, m);
 	return d;
 }
 
@@ -1054,8 +1149,10 @@ void monitor_close(struct monitor *m)
 			    "is still being restarted by the engine; autoheal does not wait longer");
 		call_close(call);
 	}
-	for (size_t i = 0; i < m->engines_count; i++)
+	for (size_t i = 0; i < m->engines_count; i++) {
+		dependents_close(&m->dependents[i]);
 		docker_close(&m->engines[i]);
+	}
 	policy_free(&m->policy);
 }
 
@@ -1069,6 +1166,8 @@ void monitor_view(struct monitor *m, const struct docker *d, const struct json *
 
 	examine(m, d, facts->id, facts->name, j, labels, &who);
 	out->container = containers_find(&m->policy.containers, d->index, facts->id);
+	if (out->container && out->container->dropped)
+		out->container = NULL;
 	span_copy(who.stable_span, out->stable_id, sizeof(out->stable_id));
 	identity = containers_identity(&m->policy.containers, who.stable_span, false);
 	out->reason = who.reason;

@@ -10,6 +10,7 @@
 #include "audit.h"
 #include "budget.h"
 #include "config.h"
+#include "dependents.h"
 #include "docker.h"
 #include "loop.h"
 #include "policy.h"
@@ -55,6 +56,7 @@ struct monitor {
 	struct monitor_cuts cuts[MONITOR_ENGINES_MAX];
 	uint8_t self[MONITOR_ENGINES_MAX][32]; /* autoheal's own container; each engine may show one that is */
 	struct audit audit;
+	struct dependents dependents[MONITOR_ENGINES_MAX];
 	struct docker engines[MONITOR_ENGINES_MAX];
 	struct call *restarts[MONITOR_RESTARTS_MAX];
 	uint8_t look_ids[MONITOR_ENGINES_MAX][MONITOR_LOOKS_QUEUE][32]; /* rings; touched where used */

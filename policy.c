@@ -26,6 +26,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	    [EVENT_ANSWER] = step_ignore,
 	    [EVENT_DUE] = step_watching_due,
 	    [EVENT_RELEASE] = step_ignore,
+	    [EVENT_PARENT] = step_on_parent,
 	},
     [STATE_WAITING] =
 	{
@@ -43,6 +44,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	    [EVENT_ANSWER] = step_ignore,
 	    [EVENT_DUE] = step_waiting_due,
 	    [EVENT_RELEASE] = step_release_trial,
+	    [EVENT_PARENT] = step_on_parent,
 	},
     [STATE_RESTARTING] =
 	{
@@ -60,6 +62,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	    [EVENT_ANSWER] = step_restarting_answer,
 	    [EVENT_DUE] = step_restarting_due,
 	    [EVENT_RELEASE] = step_release_trial,
+	    [EVENT_PARENT] = step_ignore,
 	},
     [STATE_VERIFYING] =
 	{
@@ -77,6 +80,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	    [EVENT_ANSWER] = step_ignore,
 	    [EVENT_DUE] = step_verifying_due,
 	    [EVENT_RELEASE] = step_release_trial,
+	    [EVENT_PARENT] = step_on_parent,
 	},
     [STATE_QUARANTINED] =
 	{
@@ -94,6 +98,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	    [EVENT_ANSWER] = step_ignore,
 	    [EVENT_DUE] = step_quarantined_due,
 	    [EVENT_RELEASE] = step_quarantined_release,
+	    [EVENT_PARENT] = step_on_parent,
 	},
     [STATE_HANDS_OFF] =
 	{
@@ -111,6 +116,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	    [EVENT_ANSWER] = step_ignore,
 	    [EVENT_DUE] = step_ignore,
 	    [EVENT_RELEASE] = step_release_trial,
+	    [EVENT_PARENT] = step_ignore,
 	},
 };
 
@@ -133,6 +139,7 @@ static void note(struct policy *p, struct container *c, const struct policy_even
 			c->health = HEALTH_STARTING;
 		if (h) {
 			h->killed_at = 0;
+			h->orphan = h->stranded_told = false;
 			h->down_by_us &= c->state == STATE_WAITING;
 			h->may_be_down &= c->state == STATE_RESTARTING;
 		}
@@ -163,6 +170,7 @@ static void note(struct policy *p, struct container *c, const struct policy_even
 	case EVENT_ANSWER:
 	case EVENT_DUE:
 	case EVENT_RELEASE:
+	case EVENT_PARENT:
 	case EVENT_COUNT:
 		return;
 	}
@@ -175,6 +183,12 @@ bool policy_is_stale(const struct container *c, const struct policy_facts *f)
 	uint32_t behind = c->changed - (uint32_t)f->asked;
 
 	return f->asked && behind && behind < STALE_MAX_MS;
+}
+
+/* Not watched, and here for a restart with what it hangs on. */
+static bool is_guest(const struct container *c)
+{
+	return c->identity->heal && c->identity->heal->guest && c->identity->heal->open;
 }
 
 /* What was told again after a cut, and was over before we asked for the restart that is under way or on trial. */
@@ -197,9 +211,12 @@ void policy_on_event(struct policy *p, struct container *c, const struct policy_
 	}
 	if (is_old_news(c, event))
 		return;
-	if (event->kind != EVENT_FACTS && event->kind != EVENT_DUE && event->kind != EVENT_LOOK_FAILED)
+	if (event->kind != EVENT_FACTS && event->kind != EVENT_DUE &&
+	    event->kind != EVENT_LOOK_FAILED && event->kind != EVENT_PARENT)
 		c->changed = (uint32_t)(event->happened ? event->happened : now);
 	note(p, c, event);
+	if (c->dropped && c->state != STATE_RESTARTING && event->kind != EVENT_PARENT && !is_guest(c))
+		return;
 	table[c->state][event->kind](p, c, event, out);
 }
 
@@ -286,6 +303,8 @@ void policy_init(struct policy *p, const struct settings *settings, uint64_t now
 
 void policy_free(struct policy *p)
 {
+	for (size_t i = 0; i < CONTAINERS_ENGINES_MAX; i++)
+		graph_free(&p->engines[i].graph);
 	containers_free(&p->containers);
 }
 
@@ -298,12 +317,14 @@ bool policy_keep(struct policy *p, struct container *c, uint64_t now)
 		return true;
 	if (c->state == STATE_RESTARTING && !h->lost)
 		return true;
+	if (is_guest(c) && !c->gone)
+		return true;
 	policy_go(p, c, STATE_WATCHING, 0);
 	if (h) {
 		/* the history stays with the identity; what was heard of this one container does not */
 		policy_close_incident(h);
 		h->own_until = 0;
-		h->late = false;
+		h->late = h->guest = h->orphan = h->stranded_told = false;
 		if (c->gone)
 			h->look_at = h->killed_at = h->given_until = 0;
 	}

@@ -26,6 +26,7 @@
 #define POLICY_ANSWER_FOREVER_MS (60 * 60 * 1000ull) /* where it is -1 */
 #define POLICY_PATIENCE_MAX_MS (30 * 60 * 1000ull)   /* of a recovery, however often doubled */
 #define POLICY_LOOK_AGAIN_MS 2000 /* between looks at a container whose restart's answer was lost */
+#define POLICY_PARENT_MS 1000     /* between looks at whether what it hangs on is healed */
 #define POLICY_LOOKS_IN_TURN \
 	10 /* inspects an audit of containers that seem well, where the list has no word on health */
 #define POLICY_UNSENT_MAX_MS \
@@ -48,6 +49,7 @@ enum policy_event_kind {
 	EVENT_ANSWER,      /* to our request */
 	EVENT_DUE,         /* its time has come */
 	EVENT_RELEASE,     /* a person ends the quarantine */
+	EVENT_PARENT,      /* what it hangs on was restarted, or is gone */
 	EVENT_COUNT,
 };
 
@@ -79,6 +81,14 @@ struct policy_answer {
 	struct span message; /* the engine's words */
 };
 
+/* EVENT_PARENT: how it hangs on what. */
+struct policy_bond {
+	enum bond kind;
+	uint64_t cascade;   /* of the parent's restart */
+	uint64_t since;     /* when the parent's trouble was seen */
+	const char *parent; /* its name; BOND_ORPHAN: its id */
+};
+
 struct policy_event {
 	enum policy_event_kind kind;
 	bool live; /* EVENT_UNHEALTHY: itself the proof */
@@ -87,6 +97,7 @@ struct policy_event {
 	int32_t exit_code;                  /* EVENT_DIE */
 	const struct policy_facts *facts;   /* EVENT_FACTS */
 	const struct policy_answer *answer; /* EVENT_ANSWER, EVENT_LOOK_FAILED */
+	const struct policy_bond *bond;     /* EVENT_PARENT */
 };
 
 /* ---- what goes out ----------------------------------------------------------------------- */
@@ -96,14 +107,16 @@ enum action_kind {
 	ACTION_START,   /* POST start */
 	ACTION_INSPECT, /* ask how it is; answered by EVENT_FACTS or EVENT_LOOK_FAILED */
 	ACTION_ABANDON, /* close the connection of the request under way: its answer is not awaited any more */
-	ACTION_TELL, /* an audit event and its log line */
-	ACTION_LOG,  /* a log line alone */
+	ACTION_TELL,       /* an audit event and its log line */
+	ACTION_LOG,        /* a log line alone */
+	ACTION_DEPENDENTS, /* find what hangs on it, and answer with EVENT_PARENT for each */
 };
 
 struct action {
 	enum action_kind kind;
 	struct container *container;
 	uint32_t stop_timeout; /* ACTION_RESTART: seconds, WATCH_FOREVER, or WATCH_UNSET for no t= */
+	uint8_t bonds;         /* ACTION_DEPENDENTS: bits 1 << enum bond */
 	enum audit_kind audit;
 	enum log_level level;
 	const char *status; /* constants */
@@ -124,6 +137,7 @@ struct actions {
 
 struct policy_engine {
 	bool asks_first;                /* its events are no proof (Podman) */
+	struct graph graph;             /* what hangs on what, by its last list */
 	size_t turn;                    /* where the looks in turn go on */
 	uint32_t busy;                  /* slots taken, at most AUTOHEAL_MAX_PARALLEL */
 	struct container *first, *last; /* who waits for a slot, in order */
@@ -140,6 +154,7 @@ struct policy {
 	uint32_t turn;          /* the engine that was served last */
 	uint64_t now, started;
 	uint64_t incidents; /* the number of the last one */
+	uint64_t cascades;  /* restarts that others may follow */
 	bool stopping;      /* no new action */
 };
 
@@ -181,6 +196,8 @@ bool policy_keep(struct policy *p, struct container *c, uint64_t now);
  * NULL, when (loop's clock) and why. */
 const char *policy_next_action(
     const struct policy *p, const struct container *c, uint64_t *at, const char **why);
+/* Why it is restarted, in words; parent: of struct policy_bond. */
+void policy_bond_say(enum bond bond, const char *parent, char *out, size_t cap);
 const char *policy_state_name(enum container_state state);
 const char *policy_health_name(enum container_health health);
 

@@ -20,6 +20,7 @@ const char *const policy_wait_words[] = {
     [WAIT_SLOT] = "other restarts are under way, as many as AUTOHEAL_MAX_PARALLEL or open files allow",
     [WAIT_PROOF] = "the engine is being asked how it is",
     [WAIT_ENGINE] = "the engine cannot be reached",
+    [WAIT_PARENT] = "what it hangs on is being healed, and its own restart follows that one",
 };
 
 /* ---- small things ------------------------------------------------------------------------ */
@@ -218,6 +219,7 @@ void policy_rest(struct policy *p, struct container *c)
 void policy_close_incident(struct heal *h)
 {
 	h->may_be_down = false;
+	h->bond = BOND_NONE;
 	h->open = h->acted = h->proven = h->trial = h->down_by_us = h->notified = false;
 	h->told = 0;
 	h->waiting = WAIT_NOTHING;
@@ -314,27 +316,53 @@ static void send(struct policy *p, struct container *c, struct actions *out)
 	h->exits_seen = 0;
 	h->start_only = start;
 	h->waiting = WAIT_NOTHING;
-	policy_remember_restart(p, h);
+	if (!policy_is_dependent(h)) {
+		policy_remember_restart(p, h);
+		h->cascade = ++p->cascades;
+	}
 	c->identity->restarts++;
 	policy_go(p, c, STATE_RESTARTING, h->deadline);
+}
+
+/* Under which kind the restart of it is told. */
+static enum audit_kind kind_of(const struct heal *h)
+{
+	if (h->bond == BOND_STRANDED)
+		return AUDIT_STRANDED;
+	return h->bond ? AUDIT_DEPENDENT_RESTART : AUDIT_RESTART;
 }
 
 void policy_restarted(struct container *c, struct actions *out, bool success, const char *message)
 {
 	struct heal *h = c->identity->heal;
-	struct action *a = policy_tell(
-	    out, c, AUDIT_RESTART, success ? "success" : "failure", "%s", message);
+	const char *status = success ? "success" : "failure";
+	char why[200], words[POLICY_MESSAGE_MAX];
+	struct action *a;
 
+	if (h->bond == BOND_STRANDED)
+		status = success ? "restarted" : "reported";
+	if (h->bond && success) {
+		policy_bond_say((enum bond)h->bond, h->parent, why, sizeof(why));
+		text_print(words, sizeof(words), "Restarted: %s", why);
+		message = words;
+	}
+	a = policy_tell(out, c, kind_of(h), status, "%s", message);
 	a->did = h->start_only ? "start" : "restart";
-	a->reason = "unhealthy";
-	if (!success)
+	a->reason = h->bond == BOND_STRANDED ? "stranded" : h->bond ? "dependent" : "unhealthy";
+	if (!success) {
 		a->level = LOG_WARNING;
+		return;
+	}
+	/* without a healthcheck to run is to be well */
+	h->owes_kin = c->health != HEALTH_NONE;
+	policy_find_kin(c, out, 1u << BOND_NETWORK | (h->owes_kin ? 0 : 1u << BOND_DEPENDS));
 }
 
 void policy_verify(struct policy *p, struct container *c)
 {
 	struct heal *h = c->identity->heal;
 
+	h->bond = BOND_NONE;
 	h->answered = p->now;
 	h->own_until = h->echo_over ? 0 : p->now + POLICY_OWN_ECHO_MS;
 	h->down_by_us = h->may_be_down = false;
@@ -372,6 +400,9 @@ void policy_recovered(struct policy *p, struct container *c, struct actions *out
 	a->duration_ms = (int64_t)took;
 	if (recovery > h->longest)
 		h->longest = recovery;
+	if (h->owes_kin || h->late)
+		policy_find_kin(c, out, 1u << BOND_DEPENDS | (h->late ? 1u << BOND_NETWORK : 0));
+	h->owes_kin = false;
 	policy_late_ends(h);
 	if (h->quarantined)
 		h->healthy_since = p->now;
@@ -405,7 +436,13 @@ void policy_after_failure(struct policy *p, struct container *c)
 	struct heal *h = c->identity->heal;
 	bool down = h->down_by_us;
 
+	h->bond = BOND_NONE; /* what follows is for its own sake: to get it up again, or well */
 	policy_failed(p, c);
+	if (h->guest) {
+		policy_close_incident(h); /* one restart was all that was wanted */
+		policy_rest(p, c);
+		return;
+	}
 	if (!h->quarantined) {
 		policy_want(p, c);
 		return;
@@ -433,6 +470,11 @@ void policy_sick(struct policy *p, struct container *c, struct actions *out, boo
 {
 	struct heal *h = containers_heal(c->identity);
 
+	if (h && h->orphan) { /* a restart would stop it for good, and this was told */
+		h->look_at = 0;
+		policy_rest(p, c);
+		return;
+	}
 	if (!h) {
 		policy_log_about(out, c, LOG_ERROR,
 		    "is unhealthy, but there is no memory left to heal it; it is tried again "
@@ -481,6 +523,11 @@ static uint64_t gate_of(const struct policy *p, const struct container *c, enum 
 
 	*why = WAIT_NOTHING;
 	later(&gate, why, p->started + s->start_period, WAIT_START_PERIOD);
+	if (policy_is_dependent(h)) {
+		if (h->killed_at)
+			later(&gate, why, policy_killed_until(c), WAIT_KILL);
+		return gate; /* it does not wait for its own sake */
+	}
 	if (c->own && c->own->start_period != WATCH_UNSET && c->started)
 		later(&gate, why, p->now + start_period_left(p, c), WAIT_OWN_START_PERIOD);
 	if (!h->acted)
@@ -500,14 +547,17 @@ void policy_wait_for(
     struct policy *p, struct container *c, struct actions *out, enum wait_reason why, uint64_t at)
 {
 	struct heal *h = c->identity->heal;
+	const char *ill = h->bond ? "is to be restarted" : "is unhealthy";
 
 	h->proven = false;
-	if (h->waiting != why && at)
-		policy_log_about(out, c, LOG_INFO, "is unhealthy and waits %llu s: %s",
+	if (h->waiting != why && why == WAIT_PARENT)
+		policy_log_about(out, c, LOG_INFO, "%s and waits: %s", ill, policy_wait_words[why]);
+	else if (h->waiting != why && at)
+		policy_log_about(out, c, LOG_INFO, "%s and waits %llu s: %s", ill,
 		    (unsigned long long)(at - p->now + 999) / 1000, policy_wait_words[why]);
 	else if (h->waiting != why && why == WAIT_SLOT)
-		policy_log_about(out, c, LOG_INFO, "is unhealthy and waits for its turn: %s",
-		    policy_wait_words[why]);
+		policy_log_about(
+		    out, c, LOG_INFO, "%s and waits for its turn: %s", ill, policy_wait_words[why]);
 	h->waiting = (uint8_t)why;
 	containers_due(&p->containers, c, at);
 }
@@ -516,18 +566,27 @@ void policy_wait_for(
 static bool only_tells(struct policy *p, struct container *c, struct actions *out)
 {
 	struct heal *h = c->identity->heal;
+	char why[200], message[POLICY_MESSAGE_MAX];
 
+	policy_bond_say((enum bond)h->bond, h->parent, why, sizeof(why));
 	if (p->settings->dry_run) {
-		policy_skip(out, c, SKIP_DRY_RUN,
-		    "Would be restarted now: it is unhealthy, but AUTOHEAL_DRY_RUN is set");
+		text_print(message, sizeof(message),
+		    "Would be restarted now: %s, but AUTOHEAL_DRY_RUN is set", why);
+		policy_skip(out, c, SKIP_DRY_RUN, message);
 	} else if (c->own && c->own->no_restart) {
 		if (!h->notified)
-			policy_tell(out, c, AUDIT_RESTART, "success",
-			    "Unhealthy, but only told: its label autoheal.restart.enable=false or autoheal.action wants it so")
+			policy_tell(out, c, kind_of(h),
+			    h->bond == BOND_STRANDED ? "reported" : "success",
+			    "Only told, as its label autoheal.restart.enable=false or autoheal.action wants it so: %s",
+			    why)
 			    ->did = "notify";
 		h->notified = true;
 	} else {
 		return false;
+	}
+	if (h->bond) {
+		h->stranded_told |= h->bond == BOND_STRANDED;
+		policy_close_incident(h); /* its health says nothing of its end */
 	}
 	policy_rest(p, c);
 	return true;
@@ -558,6 +617,8 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 
 	if (p->stopping)
 		return;
+	if (policy_is_dependent(h))
+		limit = 0; /* not a decision of its own */
 	if (!h->trial && limit && h->failures >= limit) {
 		quarantine(p, c, out);
 		return;
@@ -571,6 +632,11 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 	if (gate > p->now) {
 		policy_release_slot(p, c);
 		policy_wait_for(p, c, out, why, gate);
+		return;
+	}
+	if (policy_parent_is_busy(p, c)) {
+		policy_release_slot(p, c);
+		policy_wait_for(p, c, out, WAIT_PARENT, p->now + POLICY_PARENT_MS);
 		return;
 	}
 	h->killed_at = 0;

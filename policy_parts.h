@@ -82,6 +82,17 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out);
 /* Why an action waits, in words; by enum wait_reason. */
 extern const char *const policy_wait_words[];
 
+/* ---- policy_kin.c ---- */
+
+bool policy_is_dependent(const struct heal *h);
+bool policy_parent_is_busy(struct policy *p, const struct container *c);
+void policy_find_kin(struct container *c, struct actions *out, unsigned bonds);
+void policy_orphaned(struct policy *p, struct container *c, struct actions *out, const char *parent);
+const char *policy_names_another(const struct container *c, struct span message, char out[65]);
+void policy_bond_facts(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out);
+step step_on_parent;
+
 /* ---- policy_steps.c ---- */
 
 enum verdict policy_judge(const struct policy_facts *f);

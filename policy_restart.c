@@ -131,6 +131,12 @@ static void refused(
 	h->may_be_down = true;
 	/* an exited container is what our stop left of it; the look before the next try will tell for sure */
 	h->down_by_us = !c->running;
+	if (h->bond && c->running) {
+		policy_failed(p, c);
+		policy_close_incident(h); /* as well as before; stranded, the next audit finds it */
+		policy_rest(p, c);
+		return;
+	}
 	policy_after_failure(p, c);
 }
 
@@ -145,7 +151,8 @@ static void unsent(
 	text_escape(answer->message, words, sizeof(words));
 	policy_log_about(out, c, LOG_WARNING,
 	    "could not be restarted, the request did not reach the engine: %s", words);
-	policy_unremember_restart(h);
+	if (!policy_is_dependent(h))
+		policy_unremember_restart(h);
 	c->identity->restarts--;
 	h->acted = h->down_by_us;
 	h->unsent++;
@@ -160,6 +167,7 @@ void step_restarting_answer(
 {
 	struct heal *h = c->identity->heal;
 	const struct policy_answer *answer = e->answer;
+	char other[65];
 
 	switch (answer->kind) {
 	case ANSWER_DONE:
@@ -180,6 +188,14 @@ void step_restarting_answer(
 		return;
 	case ANSWER_REFUSED:
 		break;
+	}
+	if (policy_names_another(c, answer->message, other)) {
+		policy_restarted(c, out, false,
+		    "The engine could not start it: what it shares the network of is gone");
+		h->own_until = p->now + POLICY_OWN_ECHO_MS;
+		policy_failed(p, c);
+		policy_orphaned(p, c, out, other);
+		return;
 	}
 	if (answer->status == 404) {
 		policy_restarted(c, out, false, "The engine does not know it any more (404)");

@@ -137,7 +137,7 @@ void step_on_die(
 		policy_hands_off(p, c, out, false);
 		return;
 	}
-	if (c->state == STATE_WAITING && h->down_by_us)
+	if (c->state == STATE_WAITING && (h->down_by_us || h->bond == BOND_NETWORK))
 		return;
 	policy_cancel(p, c, out, SKIP_STOPPED, "Not restarted: it exited by itself");
 }
@@ -291,6 +291,8 @@ void step_waiting_healthy(
 	struct heal *h = c->identity->heal;
 
 	(void)e;
+	if (h->bond)
+		return; /* that is not why it is restarted */
 	if (h->acted) {
 		/* our restart helped after all, later than it was given time for */
 		policy_recovered(p, c, out, "healthy");
@@ -309,8 +311,12 @@ void step_waiting_start(
 {
 	struct heal *h = c->identity->heal;
 
-	(void)e;
 	(void)out;
+	if (h->bond && !h->down_by_us && !policy_is_echo(p, c, e)) {
+		policy_close_incident(h); /* it has had its new start */
+		policy_rest(p, c);
+		return;
+	}
 	if (!h->down_by_us)
 		return;
 	policy_verify(p, c);
@@ -323,6 +329,10 @@ void step_waiting_facts(
 {
 	struct heal *h = c->identity->heal;
 
+	if (h->bond) {
+		policy_bond_facts(p, c, e, out);
+		return;
+	}
 	switch (policy_judge(e->facts)) {
 	case VERDICT_SICK:
 		h->down_by_us = false;

@@ -36,7 +36,8 @@ struct simulation {
 	size_t length;
 	struct action told;            /* the last one that was told */
 	char said[POLICY_MESSAGE_MAX]; /* the last log line */
-	size_t room;                   /* for the actions of one policy_run */
+	unsigned kin; /* bonds of which what hangs on one was asked for, since the test cleared them */
+	size_t room; /* for the actions of one policy_run */
 	/* carries an action out; NULL: the test answers itself */
 	void (*carry_out)(struct simulation *s, const struct action *a);
 };
@@ -150,6 +151,10 @@ static inline void sim_take(struct simulation *s, const struct actions *out)
 	for (size_t i = 0; i < out->count; i++) {
 		const struct action *a = &out->list[i];
 
+		if (a->kind == ACTION_DEPENDENTS) {
+			s->kin |= a->bonds;
+			continue;
+		}
 		if (a->kind == ACTION_LOG) {
 			snprintf(s->said, sizeof s->said, "%s", a->message);
 			continue;
@@ -160,7 +165,8 @@ static inline void sim_take(struct simulation *s, const struct actions *out)
 			sim_note(s, a);
 	}
 	for (size_t i = 0; s->carry_out && i < out->count; i++)
-		s->carry_out(s, &out->list[i]);
+		if (out->list[i].kind != ACTION_DEPENDENTS)
+			s->carry_out(s, &out->list[i]);
 }
 
 /* ---- driving it -------------------------------------------------------------------------------- */

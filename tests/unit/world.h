@@ -568,6 +568,7 @@ static inline void world_carry_out(struct simulation *s, const struct action *a)
 			w->told(w, b, a);
 		return;
 	case ACTION_LOG:
+	case ACTION_DEPENDENTS:
 		return;
 	}
 }

@@ -1,0 +1,338 @@
+/* dependents.c - asking what hangs on what, of dependents.h. */
+#include "dependents.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+#define LABEL_MAX 4096 /* bytes read of depends_on */
+
+struct dependents_parent {
+	uint8_t id[32];
+	uint8_t bonds;
+	uint16_t found;
+	uint64_t cascade, since;
+	char name[64];
+	char project[WATCH_PROJECT_MAX], service[WATCH_PROJECT_MAX];
+};
+
+static void next(struct dependents *k);
+
+/* ---- reading ---------------------------------------------------------------------------------- */
+
+static struct span label(const struct json *j, int labels, const char *name, char *out, size_t cap)
+{
+	return (struct span){out, json_text(j, json_member(j, labels, span_of(name)), out, cap)};
+}
+
+static struct span project_of(const struct json *j, int labels, char *out)
+{
+	return label(j, labels, "com.docker.compose.project", out, WATCH_PROJECT_MAX);
+}
+
+static bool network_parent(const struct json *j, uint8_t id[32])
+{
+	return graph_network_parent(json_raw(j, json_get(j, 0, "HostConfig.NetworkMode")), id);
+}
+
+/* ---- what hangs on the restarted -------------------------------------------------------------- */
+
+static void parent_value(struct call *call, const struct json *j)
+{
+	struct dependents *k = call->owner;
+	struct dependents_parent *parent = &k->parents[k->known];
+	int labels = json_get(j, 0, "Config.Labels");
+
+	project_of(j, labels, parent->project);
+	label(j, labels, "com.docker.compose.service", parent->service, sizeof(parent->service));
+}
+
+static void parent_done(struct call *call)
+{
+	struct dependents *k = call->owner;
+
+	k->call = NULL;
+	k->known++;
+	next(k);
+}
+
+static void found(struct dependents *k, const struct json *j, const struct container_facts *facts,
+    struct dependents_parent *parent, enum bond kind, uint64_t asked)
+{
+	struct policy_bond bond = {kind, parent->cascade, parent->since, parent->name};
+	struct container_facts now = *facts;
+
+	if (parent->found++ >= DEPENDENTS_MAX) {
+		log_line(LOG_WARNING, "monitor",
+		    "Container '%s' is not restarted with '%s': %d others hang on that already",
+		    facts->name, parent->name, DEPENDENTS_MAX);
+		return;
+	}
+	now.now.asked = asked;
+	k->handler->found(k->owner, k->docker, j, &now, &bond);
+}
+
+static void list_value(struct call *call, const struct json *j)
+{
+	struct dependents *k = call->owner;
+	struct container_facts facts;
+	char project[WATCH_PROJECT_MAX] = "", text[LABEL_MAX];
+	struct span depends;
+	uint8_t id[32];
+	bool network = network_parent(j, id);
+
+	if (!facts_read_listed(j, k->docker->podman, &facts))
+		return;
+	depends = label(j, facts.labels, "com.docker.compose.depends_on", text, sizeof(text));
+	if (depends.n)
+		project_of(j, facts.labels, project);
+	for (unsigned i = 0; i < k->asked; i++) {
+		struct dependents_parent *parent = &k->parents[i];
+
+		if (network && parent->bonds & 1u << BOND_NETWORK && !memcmp(id, parent->id, 32))
+			found(k, j, &facts, parent, BOND_NETWORK, call->started);
+		else if (parent->bonds & 1u << BOND_DEPENDS && depends.n && parent->service[0] &&
+		    !strcmp(project, parent->project) &&
+		    graph_depends_on(depends, span_of(parent->service)))
+			found(k, j, &facts, parent, BOND_DEPENDS, call->started);
+	}
+}
+
+static void drop_asked(struct dependents *k)
+{
+	k->count = (uint16_t)(k->count - k->asked);
+	k->known = (uint16_t)(k->known - k->asked);
+	memmove(k->parents, k->parents + k->asked, k->count * sizeof(k->parents[0]));
+	k->asked = 0;
+	if (k->count)
+		return;
+	free(k->parents);
+	k->parents = NULL;
+}
+
+static void list_done(struct call *call)
+{
+	struct dependents *k = call->owner;
+
+	k->call = NULL;
+	if (call->end != CALL_ANSWERED || call->status != 200)
+		log_line(LOG_WARNING, "monitor",
+		    "What hangs on '%s' could not be asked for, and is not restarted with it: %s",
+		    k->parents[0].name, call->words);
+	drop_asked(k);
+	k->handler->ended(k->owner);
+	next(k);
+}
+
+static const struct call_handler parent_handler = {.value = parent_value, .done = parent_done};
+static const struct call_handler list_handler = {.value = list_value, .done = list_done};
+
+static void next(struct dependents *k)
+{
+	const struct settings *s = k->docker->settings;
+	const char *error;
+	char id[65];
+
+	/* of those that share its network nothing more is to be known */
+	while (k->known < k->count && !(k->parents[k->known].bonds & 1u << BOND_DEPENDS))
+		k->known++;
+	if (k->call || !k->count)
+		return;
+	if (k->known < k->count) {
+		text_hex(k->parents[k->known].id, 32, id);
+		k->call = docker_request(k->docker, "GET", JSON_STREAM, s->curl_timeout,
+		    &parent_handler, k, &error, "/containers/%s/json", id);
+	} else {
+		k->asked = k->count;
+		k->call = docker_request(k->docker, "GET", JSON_ARRAY, s->curl_timeout,
+		    &list_handler, k, &error, "/containers/json?all=1");
+	}
+	if (k->call)
+		return;
+	log_line(LOG_WARNING, "monitor",
+	    "What hangs on '%s' could not be asked for, and is not restarted with it: %s",
+	    k->parents[0].name, error);
+	k->asked = k->known = k->count;
+	drop_asked(k);
+}
+
+void dependents_ask(
+    struct dependents *k, const uint8_t id[32], const struct policy_bond *parent, unsigned bonds)
+{
+	struct dependents_parent *p;
+
+	if (!k->any)
+		return;
+	if (!k->parents)
+		k->parents = malloc(DEPENDENTS_PARENTS_MAX * sizeof(k->parents[0]));
+	if (!k->parents || k->count == DEPENDENTS_PARENTS_MAX) {
+		log_line(LOG_WARNING, "monitor",
+		    "What hangs on '%s' is not restarted with it: %d others were restarted at the same "
+		    "time, or there is no memory left",
+		    parent->parent, DEPENDENTS_PARENTS_MAX);
+		return;
+	}
+	p = &k->parents[k->count++];
+	*p = (struct dependents_parent){
+	    .bonds = (uint8_t)bonds, .cascade = parent->cascade, .since = parent->since};
+	memcpy(p->id, id, 32);
+	span_copy(span_of(parent->parent), p->name, sizeof(p->name));
+	next(k);
+}
+
+/* ---- the audit -------------------------------------------------------------------------------- */
+
+void dependents_created(struct dependents *k)
+{
+	k->any = k->created = true;
+}
+
+void dependents_list_begins(struct dependents *k)
+{
+	k->any_listed = k->created = false;
+	graph_begin(k->graph);
+}
+
+void dependents_listed(
+    struct dependents *k, const struct json *j, const struct container_facts *facts)
+{
+	struct watch_labels of = {0};
+	char text[LABEL_MAX], stable[WATCH_NAME_MAX];
+	struct span rest, service;
+	uint8_t id[32];
+
+	if (network_parent(j, id)) {
+		k->any_listed = true;
+		graph_add(k->graph, facts->id, BOND_NETWORK, (struct span){(char *)id, 32});
+	}
+	rest = label(j, facts->labels, "com.docker.compose.depends_on", text, sizeof(text));
+	if (!rest.n)
+		return;
+	project_of(j, facts->labels, of.project);
+	while (graph_next_service(&rest, &service)) {
+		size_t n;
+
+		k->any_listed = true;
+		span_copy(service, of.service, sizeof(of.service));
+		n = watch_stable_id(stable, &of, service, k->docker->name);
+		graph_add(k->graph, facts->id, BOND_DEPENDS, (struct span){stable, n});
+	}
+}
+
+/* ---- those left behind: one that lives in another's network keeps the old one when that is started anew ---- */
+
+static void search(struct dependents *k);
+
+static void look_value(struct call *call, const struct json *j)
+{
+	struct dependents *k = call->owner;
+	struct policy_bond bond = {.kind = BOND_STRANDED, .parent = k->parent_name};
+	struct container_facts facts;
+	char text[48];
+	int64_t started;
+	size_t n = json_text(j, json_get(j, 0, "State.StartedAt"), text, sizeof(text));
+
+	if (!facts_read_inspected(j, call->date, &facts) || !facts.now.running ||
+	    !text_read_time((struct span){text, n}, &started) || !started)
+		return;
+	if (!k->at_child) {
+		span_copy(span_of(facts.name), k->parent_name, sizeof(k->parent_name));
+		k->parent_started = started;
+	} else if (started < k->parent_started) {
+		k->handler->stranded(k->owner, k->docker, k->child, &bond);
+	}
+}
+
+static void look_done(struct call *call)
+{
+	struct dependents *k = call->owner;
+	struct policy_bond bond = {.kind = BOND_ORPHAN, .parent = k->parent_name};
+
+	k->look = NULL;
+	if (call->end != CALL_ANSWERED) {
+		k->edge = SIZE_MAX; /* the next audit begins anew */
+		return;
+	}
+	if (!k->at_child && call->status == 404) {
+		text_hex(k->parent, 6, k->parent_name);
+		k->handler->stranded(k->owner, k->docker, k->child, &bond);
+	}
+	k->at_child = !k->at_child && k->parent_started;
+	search(k);
+}
+
+static const struct call_handler look_handler = {.value = look_value, .done = look_done};
+
+static bool next_child(struct dependents *k)
+{
+	struct graph_edge edge;
+	size_t at = 0;
+
+	for (size_t i = 0; graph_next(k->graph, &at, &edge); i++) {
+		if (i < k->edge || edge.bond != BOND_NETWORK)
+			continue;
+		k->edge = i + 1;
+		if (!k->handler->watched(k->owner, k->docker, edge.child))
+			continue;
+		memcpy(k->child, edge.child, 32);
+		memcpy(k->parent, edge.parent.p, 32);
+		k->parent_started = 0;
+		return true;
+	}
+	k->edge = SIZE_MAX;
+	return false;
+}
+
+/* The parent first: what is read of the child after that is newer. */
+static void search(struct dependents *k)
+{
+	const char *error;
+	char id[65];
+
+	if (!k->at_child && !next_child(k))
+		return;
+	text_hex(k->at_child ? k->child : k->parent, 32, id);
+	k->look = docker_request(k->docker, "GET", JSON_STREAM, k->docker->settings->curl_timeout,
+	    &look_handler, k, &error, "/containers/%s/json", id);
+}
+
+void dependents_list_ended(struct dependents *k)
+{
+	if (!graph_end(k->graph) && !k->full_told) {
+		k->full_told = true;
+		log_line(LOG_WARNING, "monitor",
+		    "Engine '%s': more containers hang on others than are remembered (%d KiB); of "
+		    "the rest none is looked after that was left behind",
+		    k->docker->name, GRAPH_BYTES_MAX / 1024);
+	}
+	k->any = k->any_listed || k->created;
+	if (k->look)
+		return; /* the last search is not over */
+	k->edge = 0;
+	k->at_child = false;
+	search(k);
+}
+
+/* ---- beginning and end ------------------------------------------------------------------------ */
+
+void dependents_init(struct dependents *k, struct docker *d, struct graph *graph,
+    const struct dependents_handler *handler, void *owner)
+{
+	k->docker = d;
+	k->graph = graph;
+	k->handler = handler;
+	k->owner = owner;
+}
+
+void dependents_close(struct dependents *k)
+{
+	if (k->call)
+		call_close(k->call);
+	if (k->look)
+		call_close(k->look);
+	k->call = k->look = NULL;
+	free(k->parents);
+	k->parents = NULL;
+	k->count = 0;
+}
