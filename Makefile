@@ -162,7 +162,8 @@ format-check: ## say which C files clang-format would change
 test: ## install what is needed, build and run every suite; SKIP_REAL=1 leaves the real engine and browser out
 	@tools/run-tests.sh
 
-bench: build/autoheal ## measure the shipped binary: latency, memory, throughput, idleness; a table, kept in build/bench.txt
+bench: build/autoheal ## measure the shipped binary: latency, memory, throughput, idleness, TLS; a table, kept in build/bench.txt
+	@tools/install-packages.sh bench
 	@/usr/bin/python3 tests/bench/run.py
 
 test-all: ## the same with the long tests

@@ -26,15 +26,15 @@ extern char **environ;
 /* Everything that changes, in one place. Its pages are touched only as far as they are used. */
 struct autoheal {
 	struct settings settings;
-	struct target targets[TARGETS_MAX];
-	struct loop loop;
-	struct call_workspace workspace;
-	struct monitor monitor;
 	struct server server;
 	struct api api;
 	struct loop_timer drain;
 	int signals[2]; /* the self-pipe */
 	bool stopping, drained;
+	struct target targets[TARGETS_MAX];
+	struct loop loop;
+	struct call_workspace workspace;
+	struct monitor monitor;
 };
 
 /* The signal flag: what the handler of a signal may touch is its number in the self-pipe. */

@@ -289,9 +289,9 @@ static void read_in(struct call *call)
 }
 
 /* One step of connecting: 0 when the connection stands, -EAGAIN, or an error. */
-static int connect_on(struct loop *loop, struct net_stream *stream, bool urgent)
+static int connect_on(struct loop *loop, struct net_stream *stream, enum loop_urgency urgency)
 {
-	if (stream->transport->heavy && !loop_may_compute(loop, urgent))
+	if (stream->transport->heavy && !loop_may_compute(loop, urgency))
 		return -EAGAIN;
 	return net_connect(stream);
 }
@@ -303,7 +303,7 @@ static void ready(void *owner, unsigned what)
 
 	call->busy = true;
 	if (call->stream.connecting) {
-		error = connect_on(call->loop, &call->stream, call->urgent);
+		error = connect_on(call->loop, &call->stream, call->urgency);
 		if (error && error != -EAGAIN)
 			broke(call, -error);
 		else if (!error)
@@ -364,7 +364,7 @@ static void spare_ready(void *owner, unsigned what)
 	struct call_spare *spare = owner;
 	struct net_stream *stream = &spare->stream;
 	char byte;
-	int result = stream->connecting ? connect_on(spare->loop, stream, false) : 0;
+	int result = stream->connecting ? connect_on(spare->loop, stream, LOOP_CAN_WAIT) : 0;
 
 	if (!result && !stream->connecting) {
 		loop_cancel(spare->loop, &spare->deadline);
@@ -468,7 +468,7 @@ struct call *call_start(struct loop *loop, struct call_workspace *workspace,
 	    .started = loop->now,
 	    .read_size = CALL_READ_FIRST,
 	    .head_request = !strcmp(method, "HEAD"),
-	    .urgent = !strcmp(method, "POST"),
+	    .urgency = strcmp(method, "POST") ? LOOP_USUAL : LOOP_URGENT,
 	    .stream = {.fd = -1}};
 	call->deadline = (struct loop_timer){.fire = late, .owner = call};
 	buf_init(&call->out, CALL_REQUEST_MAX);

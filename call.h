@@ -23,8 +23,9 @@
 
 /* What all calls of a process share: none of it outlives one turn. */
 struct call_workspace {
-	char bytes[CALL_READ_SIZE];
-	jsmntok_t tokens[JSON_TOKENS_MAX];
+	/* at the beginning of a page each: mostly one of it is touched */
+	_Alignas(4096) char bytes[CALL_READ_SIZE];
+	_Alignas(4096) jsmntok_t tokens[JSON_TOKENS_MAX];
 };
 
 enum call_end {
@@ -92,7 +93,7 @@ struct call {
 	struct buf head;  /* of the answer, until it is whole */
 	size_t read_size; /* of the next read */
 	bool head_done, head_request, busy, closing, paused;
-	bool urgent; /* its handshake goes before those that only ask */
+	enum loop_urgency urgency; /* of its handshake: what changes something goes first, a spare last */
 	struct http_body body;
 	struct json_splitter split;
 	/* the answer */

@@ -82,6 +82,7 @@ static void down(struct docker *d, const char *why)
 		d->tries++;
 	if (d->connected) {
 		d->connected = false;
+		d->lost_at = d->loop->now;
 		d->handler->lost(d->owner, d);
 		return;
 	}
@@ -439,14 +440,15 @@ static void try_again(void *owner)
 
 /* ---- the event stream ----------------------------------------------------------------------- */
 
-/* Whether this very event was handed out before: `since` is inclusive, and brings the last one again. */
+/* Whether this very event was handed out before: `since` is inclusive, and brings the last one again. A time in whole
+ * seconds, as of an engine that knows no other, is not enough to know it by. */
 static bool seen_before(struct docker *d, const struct engine_event *e)
 {
 	uint64_t hash = text_hash(
 	    (struct span){(const char *)e->id, 32}, (uint64_t)e->time_nano * 31 + e->action);
-	bool old = d->replaying && e->time_nano <= d->last_nano;
+	bool exact = d->replaying || e->time_nano % NANO;
 
-	for (size_t i = 0; old && i < DOCKER_SEEN_MAX; i++)
+	for (size_t i = 0; exact && i < DOCKER_SEEN_MAX; i++)
 		if (d->seen[i] == hash)
 			return true;
 	d->seen[d->seen_at] = hash;
@@ -454,12 +456,31 @@ static bool seen_before(struct docker *d, const struct engine_event *e)
 	return false;
 }
 
+/* Whether the event is told again, from the time before the stream was opened; a long replay may be overtaken by the
+ * list. */
+static bool is_told_again(const struct docker *d, const struct engine_event *e)
+{
+	return d->replaying ||
+	    (d->loop->now - d->stream_since < DOCKER_REPLAY_MS &&
+		e->time_nano / 1000000 <= d->replay_end);
+}
+
+uint64_t docker_happened(const struct docker *d, const struct engine_event *e)
+{
+	/* the offset is that of a header in whole seconds: it may be a second more */
+	int64_t age = d->loop->wall - d->clock_offset - 1000 - e->time_nano / 1000000;
+
+	if (!d->clock_known || age <= 0 || (uint64_t)age >= d->loop->now || !is_told_again(d, e))
+		return 0;
+	return d->loop->now - (uint64_t)age;
+}
+
 /* Whether the event speaks of now: not from a replay, and not long in the pipe. */
 static bool is_live(const struct docker *d, const struct engine_event *e)
 {
 	int64_t age = d->loop->wall - d->clock_offset - e->time_nano / 1000000;
 
-	if (d->state != DOCKER_UP || d->podman || d->loop->stalled)
+	if (d->state != DOCKER_UP || d->podman || d->loop->stalled || is_told_again(d, e))
 		return false;
 	/* one second is lost in the header that the offset was read from */
 	return !d->clock_known || age <= DOCKER_LAG_MS + 1000;
@@ -543,6 +564,7 @@ static void stands(void *owner)
 		return;
 	}
 	d->state = DOCKER_LISTING;
+	d->list_again = d->listed_again = false;
 	d->stream_since = d->loop->now;
 	if (!d->connected) {
 		d->connected = true;
@@ -586,13 +608,25 @@ static const struct call_handler stream_handler = {
 	"%22die%22%2C%22died%22%2C%22stop%22%2C%22kill%22%2C%22pause%22%2C%22unpause%22%2C" \
 	"%22restart%22%2C%22destroy%22%2C%22remove%22%2C%22rename%22%2C%22health_status%22%5D%7D"
 
+/* The newest event seen is from the engine's future: its clock was set back meanwhile. What it tells again is asked
+ * for from the loss on; events that were seen before are known all the same. */
+static void follow_clock(struct docker *d)
+{
+	int64_t now = d->loop->wall - d->clock_offset; /* the engine's, or up to a second more */
+
+	if (d->clock_known && d->last_nano / 1000000 > now)
+		d->last_nano = (now - (int64_t)(d->loop->now - d->lost_at) - 2000) * (NANO / 1000);
+}
+
 static void open_stream(struct docker *d)
 {
 	char path[512], why[DOCKER_ERROR_MAX];
 	int n, error;
 
 	n = text_print(path, sizeof(path), "/v%s/events?filters=%s", d->api, FILTERS);
+	follow_clock(d);
 	d->replaying = d->last_nano > 0;
+	d->replay_end = d->replaying && d->clock_known ? d->loop->wall - d->clock_offset : INT64_MIN;
 	if (d->replaying)
 		text_print(path + n, sizeof(path) - (size_t)n, "&since=%lld.%09lld",
 		    (long long)(d->last_nano / NANO), (long long)(d->last_nano % NANO));
@@ -647,13 +681,23 @@ static void list_done(struct call *call)
 	d->last_audit = d->loop->wall;
 	d->last_audit_now = d->loop->now;
 	d->audit_took = d->loop->now - call->started;
-	set_timer(d, d->settings->interval, next_audit);
+	set_timer(d, d->list_again ? 0 : d->settings->interval, next_audit);
 	d->handler->list_ended(d->owner, d);
+	if (d->list_again) {
+		d->list_again = false;
+		d->listed_again = true;
+		return;
+	}
 	d->state = DOCKER_UP;
 	make_spare(d);
 }
 
 static const struct call_handler list_handler = {.value = list_value, .done = list_done};
+
+void docker_list_again(struct docker *d)
+{
+	d->list_again |= d->state == DOCKER_LISTING && !d->listed_again;
+}
 
 static void begin_list(struct docker *d)
 {

@@ -22,9 +22,10 @@
 	256 /* events remembered to know a replay again: as many as an engine can replay */
 #define DOCKER_HEAD_WAIT_MS \
 	1000 /* an engine before 20.10 sends the stream's head with its first event only */
-#define DOCKER_STEADY_MS 1000 /* a stream that stood this long is worth an immediate reconnect */
-#define DOCKER_PROOF_MS 5000  /* for the stream to bring a change that an audit has shown */
-#define DOCKER_LAG_MS 2000    /* an event older than this when read is no live proof */
+#define DOCKER_STEADY_MS 1000  /* a stream that stood this long is worth an immediate reconnect */
+#define DOCKER_REPLAY_MS 10000 /* a replay is read to its end in this time */
+#define DOCKER_PROOF_MS 5000   /* for the stream to bring a change that an audit has shown */
+#define DOCKER_LAG_MS 2000     /* an event older than this when read is no live proof */
 #define DOCKER_ERROR_MAX 512
 #define DOCKER_PATIENCE_MAX_MS 25000 /* for a peer that vanished without a word */
 #define DOCKER_SPARE_AGAIN_MS 100    /* a new spare is made when what took the old one has left */
@@ -91,6 +92,9 @@ struct docker {
 	uint64_t seen[DOCKER_SEEN_MAX];
 	unsigned seen_at;
 	bool replaying;
+	int64_t replay_end; /* engine's clock, ms, when the stream was opened; INT64_MIN: it tells nothing again */
+	bool list_again, listed_again; /* the first list of this stream */
+	uint64_t lost_at;              /* loop's clock when the last stream was lost */
 	int64_t clock_offset; /* our clock minus the engine's, ms, at least; valid with clock_known */
 	bool clock_known;
 	uint64_t skipped_told,
@@ -131,6 +135,11 @@ void docker_renew_certificates(struct docker *d, const struct call *call);
 /* Whether the answer refuses our API version, as an engine does that was exchanged underneath us. Nothing was done
  * then. d is marked down, and agrees on a version anew. */
 bool docker_refused_version(struct docker *d, const struct call *call);
+/* When an event that a reconnect tells again happened, by the loop's clock and at the latest; 0: just now, or unknown. */
+uint64_t docker_happened(const struct docker *d, const struct engine_event *event);
+/* The first list of this stream may show a container as it was before an event that was told already: the list is asked
+ * for once more when it has ended. */
+void docker_list_again(struct docker *d);
 /* The list that is being handed out shows a change of the container that no event has told: events has the bits
  * (1 << enum engine_action) of those that would. A stream that does not bring one of them within DOCKER_PROOF_MS is dead, whatever its connection says: it is opened anew, and counted as an audit
  * repair. Without effect in the first list of a stream, which is there to show changes. */

@@ -130,12 +130,14 @@ static void fire_timers(struct loop *loop)
 
 /* ---- the turn ------------------------------------------------------------------------------- */
 
-bool loop_may_compute(struct loop *loop, bool urgent)
+bool loop_may_compute(struct loop *loop, enum loop_urgency urgency)
 {
-	bool may = !loop->computed && (urgent || !loop->urgent_waits);
+	bool may = !loop->computed && urgency >= loop->kept_for;
 
-	loop->computed |= may;
-	loop->urgent_refused |= urgent && !may;
+	if (may)
+		loop->computed = true;
+	else if (urgency > loop->refused)
+		loop->refused = urgency;
 	return may;
 }
 
@@ -198,8 +200,8 @@ void loop_turn(struct loop *loop)
 	loop_clock(loop);
 	look_for_stall(loop, slept_from, awake_from, planned);
 	loop->computed = false;
-	loop->urgent_waits = loop->urgent_refused;
-	loop->urgent_refused = false;
+	loop->kept_for = loop->refused;
+	loop->refused = LOOP_CAN_WAIT;
 	fire_timers(loop);
 	if (ready <= 0)
 		return;

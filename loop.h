@@ -16,6 +16,8 @@
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
+enum loop_urgency { LOOP_CAN_WAIT, LOOP_USUAL, LOOP_URGENT };
+
 struct loop_watch {
 	void (*ready)(void *owner, unsigned what);
 	void *owner;
@@ -31,14 +33,14 @@ struct loop_timer {
 struct loop {
 	struct loop_watch watches[LOOP_FD_MAX];
 	fd_set read, write;
-	int top;             /* the highest watched descriptor, -1 without one */
-	uint64_t now;        /* ms since start, CLOCK_MONOTONIC, taken once after each wait */
-	int64_t wall;        /* ms since 1970, taken with it */
-	uint64_t boot;       /* ms, CLOCK_BOOTTIME at the end of the last turn */
-	bool stalled;        /* this turn began after a stall: what it reads may be old */
-	bool computed;       /* in this turn somebody has taken the time of loop_may_compute */
-	bool urgent_refused; /* somebody urgent came too late in this turn */
-	bool urgent_waits;   /* and in the last one: now they go first */
+	int top;       /* the highest watched descriptor, -1 without one */
+	uint64_t now;  /* ms since start, CLOCK_MONOTONIC, taken once after each wait */
+	int64_t wall;  /* ms since 1970, taken with it */
+	uint64_t boot; /* ms, CLOCK_BOOTTIME at the end of the last turn */
+	bool stalled;  /* this turn began after a stall: what it reads may be old */
+	bool computed; /* in this turn somebody has taken the time of loop_may_compute */
+	/* the most urgent who came too late in this turn, and the least who may now, for those of the last one */
+	enum loop_urgency refused, kept_for;
 	/* called before each wait with how long it may last, UINT64_MAX for ever; or NULL */
 	void (*waits)(uint64_t now, uint64_t sleep_ms);
 	size_t timers;
@@ -60,9 +62,9 @@ void loop_cancel(struct loop *loop, struct loop_timer *timer);
 /* Reads the clocks anew. */
 void loop_clock(struct loop *loop);
 /* Whether the caller may compute for some ms in this turn: the first who asks in a turn may; the others leave
- * their descriptors watched and ask again in the next, which comes at once. When somebody urgent was among them,
- * the next turn is kept for those who are. */
-bool loop_may_compute(struct loop *loop, bool urgent);
+ * their descriptors watched and ask again in the next, which comes at once. That one is kept for
+ * those who are as urgent as the most urgent of them. */
+bool loop_may_compute(struct loop *loop, enum loop_urgency urgency);
 /* The process was stopped and goes on (SIGCONT): the next turn counts as stalled. */
 void loop_suspect(struct loop *loop);
 /* Waits for the nearest timer or a descriptor, then calls what is due: timers, then descriptors. */

@@ -633,13 +633,13 @@ static void rename_to(struct container *c, const char *name)
 		log_line(LOG_INFO, "monitor", "Container '%s' is called '%s' now", old, c->name);
 }
 
-static void on_rename(
-    struct monitor *m, const struct json *j, const struct engine_event *e, struct container *c)
+static void on_rename(struct monitor *m, const struct json *j, const struct engine_event *e,
+    struct container *c, uint64_t at)
 {
 	char name[WATCH_NAME_MAX];
 
 	json_text(j, json_member(j, e->attributes, span_of("name")), name, sizeof(name));
-	c->changed = (uint32_t)m->loop->now; /* a list from before it has the old name */
+	c->changed = (uint32_t)(at ? at : m->loop->now); /* a list from before it has the old name */
 	rename_to(c, name);
 }
 
@@ -670,28 +670,19 @@ static enum policy_event_kind kind_of(enum engine_action action)
 	return kinds[action];
 }
 
-/* When an event that is told late happened, by the loop's clock and at the latest; 0 where that is not known. */
-static uint64_t happened(const struct docker *d, const struct engine_event *e)
-{
-	/* the offset is that of a header in whole seconds: it may be a second more */
-	int64_t age = d->loop->wall - d->clock_offset - 1000 - e->time_nano / 1000000;
-
-	if (!d->clock_known || age <= 0 || (uint64_t)age >= d->loop->now)
-		return 0;
-	return d->loop->now - (uint64_t)age;
-}
-
 static void on_event(
     void *owner, struct docker *d, const struct json *j, const struct engine_event *e, bool live)
 {
 	struct monitor *m = owner;
 	struct container *c = containers_find(&m->policy.containers, d->index, e->id);
-	struct policy_event event = {.live = live, .happened = live ? 0 : happened(d, e)};
+	struct policy_event event = {.live = live, .happened = docker_happened(d, e)};
 
 	if (e->action == ENGINE_START) {
 		on_start(m, d, j, e, c, event.happened);
 		return;
 	}
+	if (!c && e->action != ENGINE_CREATE)
+		docker_list_again(d); /* the list on its way may be older than what was just told */
 	if (!c && e->action == ENGINE_RENAME)
 		m->renamed[d->index] = 2;
 	if (!c || e->action == ENGINE_CREATE)
@@ -704,7 +695,7 @@ static void on_event(
 		return;
 	}
 	if (e->action == ENGINE_RENAME) {
-		on_rename(m, j, e, c);
+		on_rename(m, j, e, c, event.happened);
 		return;
 	}
 	event.kind = kind_of(e->action);
@@ -769,7 +760,9 @@ static void take_listed(
 	if (!c)
 		return;
 	c->generation = m->generation[d->index];
-	if (!policy_is_stale(c, &facts->now))
+	if (policy_is_stale(c, &facts->now))
+		docker_list_again(d);
+	else
 		rename_to(c, facts->name); /* the event may have been lost in a gap */
 	give(m, c, &event);
 }

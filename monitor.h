@@ -39,24 +39,25 @@ struct monitor {
 	struct call_workspace *workspace;
 	const struct settings *settings;
 	struct policy policy;
-	struct audit audit;
-	struct docker engines[MONITOR_ENGINES_MAX];
+	/* What is in use all the time stands together, before the tables: it takes fewer pages so. */
 	size_t engines_count;
+	size_t restarts_count;
 	struct loop_timer due;   /* of the policy */
 	struct loop_timer sweep; /* of selections that end */
-	struct call *restarts[MONITOR_RESTARTS_MAX];
-	size_t restarts_count;
-	struct monitor_looks looks[MONITOR_ENGINES_MAX];
-	unsigned looks_most; /* under way at once of one engine */
-	uint8_t look_ids[MONITOR_ENGINES_MAX][MONITOR_LOOKS_QUEUE][32]; /* rings; touched where used */
-	uint8_t generation[MONITOR_ENGINES_MAX];                        /* of each engine's list */
-	struct monitor_cuts cuts[MONITOR_ENGINES_MAX];
-	uint8_t renamed[MONITOR_ENGINES_MAX]; /* lists of it for which a rename seen lately may count */
+	unsigned looks_most;     /* under way at once of one engine */
+	size_t self_count;
 	bool listening_told;
 	bool blind; /* an engine's socket is dead until our container is started anew */
-	uint8_t self[MONITOR_ENGINES_MAX][32]; /* autoheal's own container; each engine may show one that is */
-	size_t self_count;
 	uint64_t started;
+	struct monitor_looks looks[MONITOR_ENGINES_MAX];
+	uint8_t generation[MONITOR_ENGINES_MAX]; /* of each engine's list */
+	uint8_t renamed[MONITOR_ENGINES_MAX]; /* lists of it for which a rename seen lately may count */
+	struct monitor_cuts cuts[MONITOR_ENGINES_MAX];
+	uint8_t self[MONITOR_ENGINES_MAX][32]; /* autoheal's own container; each engine may show one that is */
+	struct audit audit;
+	struct docker engines[MONITOR_ENGINES_MAX];
+	struct call *restarts[MONITOR_RESTARTS_MAX];
+	uint8_t look_ids[MONITOR_ENGINES_MAX][MONITOR_LOOKS_QUEUE][32]; /* rings; touched where used */
 };
 
 /* Zeroed memory is expected (pages are touched where used). seed: random. */

@@ -1,5 +1,5 @@
 #!/bin/sh
-# install-packages.sh GROUP... - installs what a group needs (build, run, test) and is not there yet.
+# install-packages.sh GROUP... - installs what a group needs (build, run, test, bench) and is not there yet.
 # Quiet, and asks no mirror, when all is there. Without root it says what to install.
 set -eu
 
@@ -7,6 +7,7 @@ build="gcc libc6-dev make binutils musl-tools libjsmn-dev dpkg-dev xz-utils gzip
 run="docker.io busybox-static curl procps util-linux"
 test="libcmocka-dev python3 python3-pytest clang clang-format clang-tidy libclang-rt-14-dev strace haproxy iproute2
 	openssl chromium git podman"
+bench="python3 strace openssl libssl-dev"
 
 wanted=
 for group in "$@"; do
@@ -14,8 +15,9 @@ for group in "$@"; do
 	build) wanted="$wanted $build" ;;
 	run) wanted="$wanted $run" ;;
 	test) wanted="$wanted $test" ;;
+	bench) wanted="$wanted $bench" ;;
 	*)
-		echo "$0: no group $group (build, run, test)" >&2
+		echo "$0: no group $group (build, run, test, bench)" >&2
 		exit 64
 		;;
 	esac

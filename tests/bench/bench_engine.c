@@ -10,7 +10,7 @@
  * engine:
  *     ready QUIET_MS        serves until the event stream is open, the list was asked for and QUIET_MS passed in silence
  *     serve MS              serves that long
- *     latency COUNT FILE    COUNT times: a container falls sick, and the time from just before the event is written to
+ *     latency COUNT FILE MS COUNT times, MS apart at least: a container falls sick, and the time from just before the event is written to
  *                           the moment the restart request was read goes into FILE, in nanoseconds, one a line; the
  *                           answer tells how many came on a connection that stood before the event. With TLS each
  *                           round waits until a spare connection stands.
@@ -21,6 +21,7 @@
  *     cut                   cuts every connection at once and does the same; tells how many nanoseconds it took
  *     flood COUNT           writes COUNT events of 700 bytes as fast as they are taken, then one that must be answered
  *                           by a restart: when that comes, all before it have been read
+ *     spare                 1 when a connection stands that was asked nothing yet (with TLS), 0 without one
  *     counts                what was asked for so far
  */
 #include "bench.h"
@@ -560,19 +561,19 @@ static bool spare_stands(void)
 }
 
 /* Until the client sleeps and, with TLS, has its spare again. */
-static void let_rest(void)
+static void let_rest(int ms)
 {
 	int64_t begun = now_ns(CLOCK_MONOTONIC), give_up = begun + (int64_t)2000 * 1000000;
 
 	for (int64_t now = begun; now < give_up; now = now_ns(CLOCK_MONOTONIC)) {
-		if (now - begun > 1000000 && now - last_input > 1000000 &&
+		if (now - begun > (int64_t)ms * 1000000 && now - last_input > 1000000 &&
 		    (tls == NULL || spare_stands()))
 			return;
 		turn(1);
 	}
 }
 
-static void command_latency(int count, const char *path)
+static void command_latency(int count, const char *path, int pause)
 {
 	FILE *f = fopen(path, "w");
 	int i, spares = 0;
@@ -583,7 +584,7 @@ static void command_latency(int count, const char *path)
 		bool by_spare = false;
 		int64_t took;
 
-		let_rest();
+		let_rest(pause);
 		took = sick_round(&by_spare);
 		if (took < 0)
 			break;
@@ -608,7 +609,7 @@ static void command_heals(size_t count)
 		printf("error no stream, or 1 to %d containers\n", ENGINES);
 		return;
 	}
-	let_rest();
+	let_rest(1);
 	for (size_t k = 0; k < count; k++) {
 		sick[k] = make_sick(chunks + used, sizeof(chunks) - used, &n);
 		used += n;
@@ -730,7 +731,7 @@ static void command_flood(long count)
 static void command(char *line)
 {
 	char path[256];
-	long n;
+	long n, ms;
 
 	if (sscanf(line, "ready %ld", &n) == 1)
 		command_ready((int)n, true);
@@ -738,12 +739,14 @@ static void command(char *line)
 		command_ready((int)n, false);
 	else if (sscanf(line, "serve %ld", &n) == 1)
 		serve((int)n), printf("served\n");
-	else if (sscanf(line, "latency %ld %255s", &n, path) == 2)
-		command_latency((int)n, path);
+	else if (sscanf(line, "latency %ld %255s %ld", &n, path, &ms) == 3)
+		command_latency((int)n, path, (int)ms);
 	else if (sscanf(line, "flood %ld", &n) == 1)
 		command_flood(n);
 	else if (sscanf(line, "heals %ld", &n) == 1)
 		command_heals((size_t)n);
+	else if (strncmp(line, "spare", 5) == 0)
+		printf("spare %d\n", spare_stands());
 	else if (strncmp(line, "watched", 7) == 0)
 		command_watched(false);
 	else if (strncmp(line, "cut", 3) == 0)

@@ -115,12 +115,13 @@ class Container:
         item["Status"] = re.sub(r" \((un)?healthy\)| \(health: starting\)", "", item["Status"])
         return {**item, "Name": "", "Config": None, "NetworkingConfig": None, "Platform": None, "AdjustCPUShares": False}
 
-    def inspect(self):
+    def inspect(self, shift=0):
         state = {
             "Status": self.state, "Running": self.running, "Paused": self.state == "paused",
             "Restarting": self.state == "restarting", "OOMKilled": self.oom_killed, "Dead": self.state == "dead",
             "Pid": 4242 if self.running else 0, "ExitCode": self.exit_code, "Error": "",
-            "StartedAt": rfc3339(self.started_at), "FinishedAt": rfc3339(self.finished_at),
+            "StartedAt": rfc3339(self.started_at and self.started_at + shift),
+            "FinishedAt": rfc3339(self.finished_at and self.finished_at + shift),
         }
         if self.health:
             state["Health"] = {"Status": self.health, "FailingStreak": self.streak, "Log": self.log[-5:]}

@@ -4,6 +4,7 @@ Threads: one per listener, one per connection. What a client receives is written
 with TLS the handshake is its first work.
 """
 import contextlib
+import email.utils
 import itertools
 import json
 import os
@@ -183,6 +184,7 @@ class Server:
         self.numbers = itertools.count(1)
         self.problems = []                      # exceptions of the engine's own threads: a bug of the test
         self.accepting = False
+        self.skew = None                        # ns by which its clock is ahead; None: no Date in its answers
         self.lag = {}                           # action: seconds by which its event, and what follows it, comes late
 
     # ---- life
@@ -458,6 +460,8 @@ class Server:
         out = {"Api-Version": self.api, "Server": server}
         out.update({"Libpod-Api-Version": self.version} if self.flavour == "podman" else
                    {"Docker-Experimental": "false", "Ostype": "linux"})
+        if self.skew is not None:
+            out["Date"] = email.utils.formatdate((time.time_ns() + self.skew) // 10**9, usegmt=True)
         out.update(extra or {})
         return out
 

@@ -48,7 +48,7 @@ def test_all_are_healed_in_turns(engine, autoheal, limit):
     engine.sicken(*all)
     engine.wait_restart(all[2])
     assert ah.get("/health").status == 200
-    assert len(ah.get("/api/containers").json()) == 40
+    assert len(ah.get("/api/containers?include_stopped=true").json()) == 40
     ah.wait_event("recovered", count=40, timeout=20)
     if limit == LEAST:                          # one at a time, in the order in which they fell sick
         assert restarted(engine) == [c.id for c in all]

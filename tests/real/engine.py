@@ -249,6 +249,15 @@ class Engine:
                 self.process.wait()
         self.process = None
 
+    def crash(self):
+        """The daemon is killed; what it leaves is cleared so that it can be started again."""
+        pid_file = self.folder / "exec/containerd/containerd.pid"
+        containerd = int(pid_file.read_text())
+        self.terminate(signal.SIGKILL)
+        # its containerd dies with it, and may stay a zombie that nobody reaps: the next daemon would wait for it
+        wait(lambda: not _alive(containerd), 10, "containerd to end")
+        pid_file.unlink(missing_ok=True)
+
     def stop(self):
         try:
             if self.process and self.process.poll() is None:

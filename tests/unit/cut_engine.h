@@ -208,10 +208,29 @@ static inline void engine_close(struct connection *c)
 	*c = (struct connection){.fd = -1};
 }
 
+static inline void engine_accept(void)
+{
+	int fd = accept4(engine.listener, NULL, NULL, SOCK_CLOEXEC);
+
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < ENGINE_CONNECTIONS; i++) {
+		if (engine.connections[i].fd >= 0)
+			continue;
+		assert_true(engine.connections_made + 1 < ENGINE_CALLS);
+		engine.connections[i] = (struct connection){
+		    .fd = fd, .number = ++engine.connections_made};
+		engine.limit[engine.connections_made] = SIZE_MAX;
+		return;
+	}
+	fail_msg("too many connections at once");
+}
+
 static inline void engine_go_away(void)
 {
 	if (!engine.cut.away || engine.listener < 0)
 		return;
+	while (poll(&(struct pollfd){.fd = engine.listener, .events = POLLIN}, 1, 0) > 0)
+		engine_accept(); /* who has come already is heard */
 	close(engine.listener);
 	engine.listener = -1;
 	engine_plan(engine.cut.away, BACK, NULL);
@@ -684,23 +703,6 @@ static inline void engine_read(struct connection *c)
 	c->in[c->in_length] = 0;
 	if (strstr(c->in, "\r\n\r\n") && !c->asked)
 		engine_request(c);
-}
-
-static inline void engine_accept(void)
-{
-	int fd = accept4(engine.listener, NULL, NULL, SOCK_CLOEXEC);
-
-	assert_true(fd >= 0);
-	for (size_t i = 0; i < ENGINE_CONNECTIONS; i++) {
-		if (engine.connections[i].fd >= 0)
-			continue;
-		assert_true(engine.connections_made + 1 < ENGINE_CALLS);
-		engine.connections[i] = (struct connection){
-		    .fd = fd, .number = ++engine.connections_made};
-		engine.limit[engine.connections_made] = SIZE_MAX;
-		return;
-	}
-	fail_msg("too many connections at once");
 }
 
 /* Accepts, reads and answers what there is; whether there was anything. */

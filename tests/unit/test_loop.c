@@ -1034,16 +1034,19 @@ static void test_a_wall_clock_that_is_set_is_no_stall(void **state)
 
 /* ---- who may compute ----------------------------------------------------------------------------- */
 
-/* Three who compute whenever they may, called in the order of their letters; a descriptor may be urgent. */
+/* Three who compute whenever they may, called in the order of their letters. */
 static char computed[16];
-static const char *urgent = "";
+static const char *urgent = "", *patient = "";
 
 static void compute(void *owner, unsigned what)
 {
 	const char *letter = owner;
 
 	(void)what;
-	if (loop_may_compute(&loop, strchr(urgent, *letter) != NULL))
+	if (loop_may_compute(&loop,
+		strchr(urgent, *letter)        ? LOOP_URGENT
+		    : strchr(patient, *letter) ? LOOP_CAN_WAIT
+					       : LOOP_USUAL))
 		strncat(computed, letter, 1);
 }
 
@@ -1090,12 +1093,22 @@ static void test_as_long_as_several_are_urgent_the_others_wait(void **state)
 	assert_string_equal(computed, "abbb");
 }
 
+static void test_who_can_wait_comes_last(void **state)
+{
+	(void)state;
+	urgent = "c";
+	patient = "a";
+	let_compute(5);
+	patient = "";
+	assert_string_equal(computed, "acbcb");
+}
+
 static void test_an_urgent_one_that_is_gone_holds_nobody_up(void **state)
 {
 	(void)state;
 	urgent = "";
 	loop.computed = true;
-	assert_false(loop_may_compute(&loop, true));
+	assert_false(loop_may_compute(&loop, LOOP_URGENT));
 	let_compute(3);
 	assert_string_equal(computed, "aa"); /* the first turn was kept for it */
 }
@@ -1146,6 +1159,7 @@ int main(void)
 	    TEST(test_one_computes_in_a_turn),
 	    TEST(test_who_is_urgent_and_came_too_late_has_the_next_turn),
 	    TEST(test_as_long_as_several_are_urgent_the_others_wait),
+	    TEST(test_who_can_wait_comes_last),
 	    TEST(test_an_urgent_one_that_is_gone_holds_nobody_up),
 	};
 
