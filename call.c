@@ -175,7 +175,7 @@ static void take_error(struct call *call, struct span value)
 	if (span_starts(span_trim(value), "<"))
 		explain(call, "it sent an HTML page, as proxies do");
 	else if (!call->words[0])
-		span_copy(value, call->words, sizeof(call->words));
+		span_copy(span_trim(value), call->words, sizeof(call->words));
 }
 
 static void take_value(struct call *call, struct span value)

@@ -107,6 +107,17 @@ static bool is_about_version(const struct call *call)
 	return call->status == 400 && span_starts(span_of(call->words), "client version ");
 }
 
+/* What a person can do about the engine's words, which Go's server chooses (net/http: a request in plain text). */
+static const char *remedy(const struct docker *d, const struct call *call)
+{
+	if (is_about_version(call))
+		return remedy_of_version(d);
+	if (!d->target.tls && call->status == 400 &&
+	    strstr(call->words, "HTTP request to an HTTPS server"))
+		return " Set DOCKER_TLS_VERIFY=1, with the certificates in DOCKER_CERT_PATH";
+	return "";
+}
+
 /* The setting of a socket proxy that lets this path through. */
 static const char *right_for(const char *what)
 {
@@ -127,7 +138,7 @@ static void why_failed(
 		    call->words, right_for(what));
 	else if (call->end == CALL_ANSWERED)
 		text_print(out, cap, "GET %s was answered with %d: %s%s", what, call->status,
-		    call->words, is_about_version(call) ? remedy_of_version(d) : "");
+		    call->words, remedy(d, call));
 	else if (call->end == CALL_UNSENT && call->error)
 		docker_explain(d, call->error, call->words, out, cap);
 	else

@@ -89,6 +89,7 @@ static void read_state(struct policy_facts *f, const struct json *j, int state)
 {
 	f->paused = json_is(j, state, "paused");
 	f->restarting = json_is(j, state, "restarting");
+	f->stopping = json_is(j, state, "stopping");
 	f->running = f->paused || f->restarting || json_is(j, state, "running");
 }
 

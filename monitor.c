@@ -995,6 +995,7 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	m->sweep = (struct loop_timer){.fire = end_selections, .owner = m};
 	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);
 	audit_init(&m->audit, (uint32_t)settings->events, 1);
+	m->looks_most = BUDGET_LOOKS_MAX; /* until monitor_set_budget */
 }
 
 struct docker *monitor_add_engine(struct monitor *m, const struct target *target)

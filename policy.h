@@ -56,6 +56,7 @@ struct policy_facts {
 	uint64_t asked; /* when the engine was asked, by the loop's clock; 0: just now */
 	bool whole;     /* from an inspect: streak, check and stop timeout are known */
 	bool running, paused, restarting;
+	bool stopping; /* Podman's word for it; not running, and not down yet */
 	enum container_health health;
 	uint32_t streak;        /* of failed probes */
 	uint32_t check_retries; /* 0 = Docker's default, 3 */

@@ -207,7 +207,7 @@ static void settle_lost(
 		policy_verify(p, c);
 		return;
 	}
-	if (!f->running && ++h->exits_seen > 1) {
+	if (!f->running && !f->stopping && ++h->exits_seen > 1) {
 		policy_restarted(
 		    c, out, false, "The connection broke before the answer, and it is down now");
 		h->down_by_us = h->may_be_down = true;

@@ -351,6 +351,8 @@ void step_waiting_facts(
 			policy_rest(p, c); /* the incident stays open: its health will tell */
 		return;
 	case VERDICT_LOOK:
+		if (h->waiting == WAIT_ENGINE)
+			containers_due(&p->containers, c, p->now); /* it answers again */
 		return;
 	case VERDICT_STALE:
 	case VERDICT_NO_CHECK:

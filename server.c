@@ -593,12 +593,36 @@ static void take_client(struct server *s, int fd)
 	loop_after(s->loop, &c->timer, SERVER_REQUEST_MS);
 }
 
+static void listen_for(struct server *s, unsigned wants)
+{
+	if (s->listener >= 0)
+		loop_wants(s->loop, s->listener, wants);
+	if (s->local_listener >= 0)
+		loop_wants(s->loop, s->local_listener, wants);
+}
+
+static void pause_over(void *owner)
+{
+	listen_for(owner, LOOP_READ);
+}
+
+/* Beyond our own budget, the system may be short of descriptors or memory: then a listener stays ready without
+ * a client to be had, and would keep the loop awake. */
+static bool is_shortage(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
+}
+
 static void accept_all(struct server *s, int listener)
 {
 	/* a bounded number a turn, so that a flood of clients does not starve the engine's events */
 	for (int i = 0; i < 16; i++) {
 		int fd = net_accept(listener);
 
+		if (is_shortage(fd)) {
+			listen_for(s, 0);
+			loop_after(s->loop, &s->pause, SERVER_PAUSE_MS);
+		}
 		if (fd < 0)
 			return;
 		take_client(s, fd);
@@ -657,6 +681,7 @@ void server_start(struct server *s)
 {
 	s->listener = s->local_listener = -1;
 	s->again = (struct loop_timer){.fire = listen_again, .owner = s};
+	s->pause = (struct loop_timer){.fire = pause_over, .owner = s};
 	if (s->listens)
 		listen_again(s);
 	listen_locally(s);
@@ -675,6 +700,7 @@ void server_close(struct server *s)
 	while (s->count)
 		release(s->clients[0]);
 	loop_cancel(s->loop, &s->again);
+	loop_cancel(s->loop, &s->pause);
 	close_listener(s, s->listener);
 	close_listener(s, s->local_listener);
 	if (s->listens && s->listener >= 0 && s->address.to.any.sa_family == AF_UNIX &&

@@ -24,6 +24,8 @@
 #define SERVER_IDLE_MS 75000        /* a kept-alive connection without a request */
 #define SERVER_STUCK_MS 30000       /* a client that takes nothing of its answer */
 #define SERVER_TOKEN_MAX 256
+#define SERVER_PAUSE_MS \
+	1000 /* before the next client where the system has no descriptor or memory for it */
 
 struct server;
 
@@ -68,7 +70,7 @@ struct server {
 	struct net_address address;
 	bool listens; /* AUTOHEAL_LISTEN is not off */
 	int listener, local_listener;
-	struct loop_timer again;
+	struct loop_timer again, pause;
 	char token[SERVER_TOKEN_MAX];
 	char local_name[64];       /* "@autoheal", "@autoheal-NAME" */
 	size_t count, clients_max; /* as many as there are descriptors for */

@@ -12,8 +12,8 @@
 static volatile sig_atomic_t warned; /* the first alarm has come in this turn */
 static unsigned over_s;
 
-static uint64_t armed_at,
-    armed_until; /* ms of the loop's clock; until: 0 at first, NEVER without an alarm */
+static uint64_t armed_until; /* ms of the loop's clock; NEVER without an alarm */
+static uint64_t lowered_at;  /* when it was last moved to an earlier time */
 
 static void on_alarm(int number)
 {
@@ -40,7 +40,7 @@ void watchdog_start(unsigned seconds)
 	struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
 
 	over_s = seconds;
-	armed_until = armed_at = 0;
+	armed_until = lowered_at = 0;
 	warned = 0;
 	sigaction(SIGALRM, &action, NULL);
 	alarm(over_s);
@@ -51,7 +51,6 @@ static void arm(uint64_t now, uint64_t sleep_ms)
 {
 	unsigned seconds = 0;
 
-	armed_at = now;
 	armed_until = NEVER;
 	if (sleep_ms / 1000 < UINT32_MAX / 2) {
 		seconds = (unsigned)((sleep_ms + 999) / 1000) + over_s + 1;
@@ -69,8 +68,9 @@ void watchdog_turn(uint64_t now, uint64_t sleep_ms)
 	if (warned || armed_until < needed) {
 		warned = 0;
 		arm(now, sleep_ms);
-	} else if (armed_until - needed > 2000 && now - armed_at >= 1000) {
-		arm(now, sleep_ms); /* a long sleep has ended early */
+	} else if (armed_until - needed > 2000 && now - lowered_at >= 1000) {
+		lowered_at = now; /* a long sleep has ended early */
+		arm(now, sleep_ms);
 	}
 }
 

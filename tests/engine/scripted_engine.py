@@ -249,7 +249,9 @@ class Engine(Server):
                 return
             if container.state == "paused":
                 container.state = "running"
-            if self.flavour != "podman":
+            if self.flavour == "podman":
+                container.state = "stopping"    # and Running is false already
+            else:
                 self.event("kill", container, signal="15")
         if container.sick_while_stopping is not None:
             time.sleep(container.sick_while_stopping)

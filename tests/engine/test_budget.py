@@ -2,13 +2,15 @@
 import contextlib
 import os
 import re
+import resource
 import shutil
 import socket
+import time
 
 import pytest
 
 import harness
-from steps import LABEL, statuses
+from steps import LABEL, fence, statuses
 
 pytestmark = pytest.mark.skipif(not shutil.which("prlimit"), reason="no prlimit")
 LEAST = 24                                      # for one engine
@@ -25,7 +27,12 @@ def soft_limit(pid):
 
 
 def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        return sum(map(int, f.read().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def restarted(engine):
@@ -62,7 +69,7 @@ def test_clients_of_the_api_do_not_take_what_a_heal_needs(engine, autoheal):
                 s.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n")
                 refused += statuses(s.recv(4096))
         assert refused == [503]
-        assert descriptors(ah.pid) <= LEAST
+        assert len(descriptors(ah.pid)) <= LEAST
         engine.sicken(web)
         engine.wait_restart(web)
     harness.wait(lambda: ah.get("/health").status == 200, what="an answer when they have left")
@@ -86,6 +93,29 @@ def test_an_engine_that_hangs_leaves_slots_to_another(make_engine, autoheal):
         ah.wait_event("recovered", container.name)
     assert len(hung.posts()) < 30
     assert not ah.log_lines(NO_RESOURCES)
+
+
+@pytest.mark.first
+def test_without_a_descriptor_it_waits_asleep(engine, autoheal):
+    """The system has none left, as when all its files are open: neither a client nor a heal spins, and both have their turn."""
+    web = engine.add("web", labels=LABEL)
+    ah = autoheal(engine)
+    fence(engine, ah)
+    limit = resource.prlimit(ah.pid, resource.RLIMIT_NOFILE)
+    idle = 3 + 2 + 2 + 1                        # standard streams, signals, listeners, the event stream
+    harness.wait(lambda: len(descriptors(ah.pid)) == idle, what="the ends of all other connections")
+    resource.prlimit(ah.pid, resource.RLIMIT_NOFILE, (min(set(range(idle + 1)) - descriptors(ah.pid)), limit[1]))
+    with socket.create_connection(("127.0.0.1", ah.port), 10) as client:
+        client.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+        engine.sicken(web)
+        ah.wait_log("could not be restarted, the request did not reach the engine")
+        before = cpu_seconds(ah.pid)
+        time.sleep(1.5)
+        assert cpu_seconds(ah.pid) - before < 0.5
+        resource.prlimit(ah.pid, resource.RLIMIT_NOFILE, limit)
+        assert statuses(client.recv(4096)) == [200]
+    engine.wait_restart(web, timeout=12)
+    ah.wait_event("recovered", "web")
 
 
 def test_the_soft_limit_is_raised(engine, autoheal):

@@ -206,6 +206,23 @@ def test_a_restart_is_refused(make_engine, autoheal, how):
 
 
 @pytest.mark.parametrize("how", CHANGES)
+def test_the_proof_is_refused(make_engine, autoheal, how):
+    """A heal that waited for its cooldown asks first how the container is: the list after the reconnect ends the wait."""
+    engine = make_engine()
+    web = engine.add("web", labels=LABEL)
+    ah = autoheal(engine, AUTOHEAL_COOLDOWN="1", AUTOHEAL_BACKOFF="false")
+    sick_and_healed(engine, ah, web)
+    engine.sicken(web)
+    ah.wait_phase("web", "waiting")
+    inspects = len(engine.requests("GET", f"/containers/({web.id}|web)/json"))
+    change(engine, how)
+    healed(engine, ah, web, count=2, timeout=8)
+    refused, asked = engine.requests("GET", f"/containers/({web.id}|web)/json")[inspects:]
+    assert refused.version == "1.51" and asked.version == engine.restarts(web)[1].version != "1.51"
+    assert engine.restarts(web)[1].time - refused.time < 5
+
+
+@pytest.mark.parametrize("how", CHANGES)
 def test_a_start_is_refused(make_engine, autoheal, how):
     """The restart stopped it and could not start it; then the engine is exchanged."""
     engine = make_engine()

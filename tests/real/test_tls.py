@@ -101,7 +101,7 @@ def test_what_is_refused(tls, autoheal):
             DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=tls.pki.folder("guest", tls.ca, tls.pki.client(by=other)))
     refuses(autoheal, address, "the server wants a client certificate, and cert.pem and key.pem are missing",
             DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=tls.pki.folder("bare", tls.ca))
-    refuses(autoheal, address, "HTTPS")         # Go's own words to one who comes without TLS
+    refuses(autoheal, address, "Client sent an HTTP request to an HTTPS server. Set DOCKER_TLS_VERIFY=1")
 
 
 def test_another_certificate_after_a_restart_of_the_engine(tls, autoheal):

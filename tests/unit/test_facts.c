@@ -353,7 +353,8 @@ static void test_the_states_of_a_list(void **state)
 	    {LISTED("created", "Created", ""), false, false, false},
 	    {LISTED("dead", "Dead", ""), false, false, false},
 	    {LISTED("removing", "Removal In Progress", ""), false, false, false},
-	    {LISTED("stopped", "", ""), false, false, false}, /* Podman */
+	    {LISTED("stopped", "", ""), false, false, false},  /* Podman */
+	    {LISTED("stopping", "", ""), false, false, false}, /* Podman */
 	    {LISTED("Running", "", ""), false, false, false},
 	    {LISTED("", "Up 2 hours", ""), false, false, false},
 	};
@@ -364,6 +365,7 @@ static void test_the_states_of_a_list(void **state)
 		if (facts.now.running != rows[i].running || facts.now.paused != rows[i].paused ||
 		    facts.now.restarting != rows[i].restarting)
 			fail_msg("%s", rows[i].text);
+		assert_int_equal(facts.now.stopping, !!strstr(rows[i].text, "\"stopping\""));
 	}
 }
 

@@ -437,6 +437,34 @@ static void test_a_question_beside_an_unsent_request_puts_nothing_off(void **sta
 	expect("RESTART");
 }
 
+/* The list shows that the engine is there again, and the container as sick as before. */
+static void test_a_list_ends_the_wait_for_the_engine(void **state)
+{
+	(void)state;
+	begin(NULL);
+	sick(web);
+	unsent(web);
+	wait_for(1 * SECOND);
+	expect("RESTART, INSPECT");
+	look_failed(web);
+	wait_for(3 * SECOND);
+	expect("");
+	facts(web, listed(HEALTH_BAD));
+	expect("INSPECT");
+	still_sick(web);
+	expect("RESTART");
+
+	/* but no other wait */
+	begin("AUTOHEAL_COOLDOWN=60", NULL);
+	healed(web);
+	sick(web);
+	wait_for(30 * SECOND);
+	forget_what_happened();
+	facts(web, listed(HEALTH_BAD));
+	expect("");
+	state_is(web, STATE_WAITING);
+}
+
 static void test_unsent_and_then_stopped_by_a_person(void **state)
 {
 	(void)state;
@@ -501,6 +529,24 @@ static void test_a_lost_answer_is_settled_by_its_age(void **state)
 	expect("restart:success");
 	state_is(web, STATE_VERIFYING);
 	assert_int_equal(web->identity->restarts, 1);
+}
+
+/* Podman calls it `stopping`, and neither running nor exited: its start is yet to come. */
+static void test_a_lost_answer_is_not_settled_while_it_is_stopping(void **state)
+{
+	struct policy_facts f = exited();
+
+	(void)state;
+	request_is_lost();
+	f.stopping = true;
+	for (int i = 0; i < 5; i++) {
+		facts(web, f);
+		expect("");
+		wait_for(POLICY_LOOK_AGAIN_MS);
+		expect("INSPECT");
+	}
+	restarts(web);
+	expect("restart:success");
 }
 
 /* It was started shortly before the request, and the engine is still at its stop. */
@@ -948,10 +994,12 @@ int main(void)
 	    STORY(a_request_that_never_left_is_no_restart),
 	    STORY(an_engine_that_is_away_cannot_be_asked_either),
 	    STORY(a_question_beside_an_unsent_request_puts_nothing_off),
+	    STORY(a_list_ends_the_wait_for_the_engine),
 	    STORY(unsent_and_then_stopped_by_a_person),
 	    STORY(a_lost_answer_is_settled_by_a_start_seen_before),
 	    STORY(a_lost_answer_is_settled_by_a_start_seen_later),
 	    STORY(a_lost_answer_is_settled_by_its_age),
+	    STORY(a_lost_answer_is_not_settled_while_it_is_stopping),
 	    STORY(a_lost_answer_is_not_settled_by_an_earlier_start),
 	    STORY(a_lost_answer_is_settled_by_an_exit_that_lasts),
 	    STORY(a_lost_answer_is_settled_when_nothing_began),

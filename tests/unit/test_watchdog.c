@@ -84,6 +84,20 @@ static void test_busy_turns_cost_one_call_a_second(void **state)
 	assert_in_range(seconds, 30, 32);
 }
 
+/* Every audit plans to wait 30 s for its answer, which comes at once; then it sleeps until the next one. */
+static void test_a_wait_that_ends_early_does_not_put_the_alarm_off(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i <= 100; i++) {
+		watchdog_turn(now, 30 * SECOND);
+		now += 3;
+		watchdog_turn(now, 2 * SECOND);
+		assert_int_equal(calls, 2 * i);
+		assert_in_range(seconds, 32, 34);
+		now += 2 * SECOND;
+	}
+}
+
 /* The alarm is never earlier than 30 s over the plan, and never much later. */
 static void test_the_alarm_stands_where_it_should(void **state)
 {
@@ -349,6 +363,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_a_long_sleep_costs_one_call, begin),
 	    cmocka_unit_test_setup(test_waking_up_early_costs_nothing, begin),
 	    cmocka_unit_test_setup(test_busy_turns_cost_one_call_a_second, begin),
+	    cmocka_unit_test_setup(test_a_wait_that_ends_early_does_not_put_the_alarm_off, begin),
 	    cmocka_unit_test_setup(test_the_alarm_stands_where_it_should, begin),
 	    cmocka_unit_test(test_a_turn_that_hangs_ends_with_70),
 	    cmocka_unit_test(test_a_reader_that_hangs_does_not_keep_it),
