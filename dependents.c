@@ -6,6 +6,7 @@
 
 #include "log.h"
 
+#define PROJECT "com.docker.compose.project"
 #define LABEL_MAX 4096 /* bytes read of depends_on */
 
 struct dependents_parent {
@@ -26,16 +27,6 @@ static struct span label(const struct json *j, int labels, const char *name, cha
 	return (struct span){out, json_text(j, json_member(j, labels, span_of(name)), out, cap)};
 }
 
-static struct span project_of(const struct json *j, int labels, char *out)
-{
-	return label(j, labels, "com.docker.compose.project", out, WATCH_PROJECT_MAX);
-}
-
-static bool network_parent(const struct json *j, uint8_t id[32])
-{
-	return graph_network_parent(json_raw(j, json_get(j, 0, "HostConfig.NetworkMode")), id);
-}
-
 /* ---- what hangs on the restarted -------------------------------------------------------------- */
 
 static void parent_value(struct call *call, const struct json *j)
@@ -44,7 +35,7 @@ static void parent_value(struct call *call, const struct json *j)
 	struct dependents_parent *parent = &k->parents[k->known];
 	int labels = json_get(j, 0, "Config.Labels");
 
-	project_of(j, labels, parent->project);
+	label(j, labels, PROJECT, parent->project, sizeof(parent->project));
 	label(j, labels, "com.docker.compose.service", parent->service, sizeof(parent->service));
 }
 
@@ -57,104 +48,39 @@ static void parent_done(struct call *call)
 	next(k);
 }
 
-static void found(struct dependents *k, const struct json *j, const struct container_facts *facts,
-    struct dependents_parent *parent, enum bond kind, uint64_t asked)
-{
-	struct policy_bond bond = {kind, parent->cascade, parent->since, parent->name};
-	struct container_facts now = *facts;
-
-	if (parent->found++ >= DEPENDENTS_MAX) {
-		log_line(LOG_WARNING, "monitor",
-		    "Container '%s' is not restarted with '%s': %d others hang on that already",
-		    facts->name, parent->name, DEPENDENTS_MAX);
-		return;
-	}
-	now.now.asked = asked;
-	k->handler->found(k->owner, k->docker, j, &now, &bond);
-}
-
-static void list_value(struct call *call, const struct json *j)
-{
-	struct dependents *k = call->owner;
-	struct container_facts facts;
-	char project[WATCH_PROJECT_MAX] = "", text[LABEL_MAX];
-	struct span depends;
-	uint8_t id[32];
-	bool network = network_parent(j, id);
-
-	if (!facts_read_listed(j, k->docker->podman, &facts))
-		return;
-	depends = label(j, facts.labels, "com.docker.compose.depends_on", text, sizeof(text));
-	if (depends.n)
-		project_of(j, facts.labels, project);
-	for (unsigned i = 0; i < k->asked; i++) {
-		struct dependents_parent *parent = &k->parents[i];
-
-		if (network && parent->bonds & 1u << BOND_NETWORK && !memcmp(id, parent->id, 32))
-			found(k, j, &facts, parent, BOND_NETWORK, call->started);
-		else if (parent->bonds & 1u << BOND_DEPENDS && depends.n && parent->service[0] &&
-		    !strcmp(project, parent->project) &&
-		    graph_depends_on(depends, span_of(parent->service)))
-			found(k, j, &facts, parent, BOND_DEPENDS, call->started);
-	}
-}
-
-static void drop_asked(struct dependents *k)
-{
-	k->count = (uint16_t)(k->count - k->asked);
-	k->known = (uint16_t)(k->known - k->asked);
-	memmove(k->parents, k->parents + k->asked, k->count * sizeof(k->parents[0]));
-	k->asked = 0;
-	if (k->count)
-		return;
-	free(k->parents);
-	k->parents = NULL;
-}
-
-static void list_done(struct call *call)
-{
-	struct dependents *k = call->owner;
-
-	k->call = NULL;
-	if (call->end != CALL_ANSWERED || call->status != 200)
-		log_line(LOG_WARNING, "monitor",
-		    "What hangs on '%s' could not be asked for, and is not restarted with it: %s",
-		    k->parents[0].name, call->words);
-	drop_asked(k);
-	k->handler->ended(k->owner);
-	next(k);
-}
-
 static const struct call_handler parent_handler = {.value = parent_value, .done = parent_done};
-static const struct call_handler list_handler = {.value = list_value, .done = list_done};
 
+/* Of those that share its network nothing more is to be known. */
 static void next(struct dependents *k)
 {
-	const struct settings *s = k->docker->settings;
 	const char *error;
 	char id[65];
 
-	/* of those that share its network nothing more is to be known */
-	while (k->known < k->count && !(k->parents[k->known].bonds & 1u << BOND_DEPENDS))
-		k->known++;
-	if (k->call || !k->count)
-		return;
-	if (k->known < k->count) {
-		text_hex(k->parents[k->known].id, 32, id);
-		k->call = docker_request(k->docker, "GET", JSON_STREAM, s->curl_timeout,
-		    &parent_handler, k, &error, "/containers/%s/json", id);
-	} else {
-		k->asked = k->count;
-		k->call = docker_request(k->docker, "GET", JSON_ARRAY, s->curl_timeout,
-		    &list_handler, k, &error, "/containers/json?all=1");
+	while (!k->call && k->known < k->count) {
+		const struct dependents_parent *parent = &k->parents[k->known];
+
+		text_hex(parent->id, 32, id);
+		if (parent->bonds & 1u << BOND_DEPENDS)
+			k->call = docker_request(k->docker, "GET", JSON_STREAM,
+			    k->docker->settings->curl_timeout, &parent_handler, k, &error,
+			    "/containers/%s/json", id);
+		k->known = (uint16_t)(k->known + !k->call);
 	}
-	if (k->call)
-		return;
-	log_line(LOG_WARNING, "monitor",
-	    "What hangs on '%s' could not be asked for, and is not restarted with it: %s",
-	    k->parents[0].name, error);
-	k->asked = k->known = k->count;
-	drop_asked(k);
+	if (k->known && !k->call)
+		docker_audit(k->docker);
+}
+
+static void found(struct dependents *k, const struct json *j, const struct container_facts *facts,
+    struct dependents_parent *parent, enum bond kind)
+{
+	struct policy_bond bond = {kind, parent->cascade, parent->since, parent->name};
+
+	if (parent->found++ < DEPENDENTS_MAX)
+		k->handler->found(k->owner, k->docker, j, facts, &bond);
+	else
+		log_line(LOG_WARNING, "monitor",
+		    "Container '%s' is not restarted with '%s': %d others are already", facts->name,
+		    parent->name, DEPENDENTS_MAX);
 }
 
 void dependents_ask(
@@ -191,6 +117,7 @@ void dependents_created(struct dependents *k)
 void dependents_list_begins(struct dependents *k)
 {
 	k->any_listed = k->created = false;
+	k->asked = k->known;
 	graph_begin(k->graph);
 }
 
@@ -199,21 +126,30 @@ void dependents_listed(
 {
 	struct watch_labels of = {0};
 	char text[LABEL_MAX], stable[WATCH_NAME_MAX];
-	struct span rest, service;
+	struct span depends, service;
 	uint8_t id[32];
+	bool network = graph_network_parent(
+	    json_raw(j, json_get(j, 0, "HostConfig.NetworkMode")), id);
 
-	if (network_parent(j, id)) {
-		k->any_listed = true;
+	if (network)
 		graph_add(k->graph, facts->id, BOND_NETWORK, (struct span){(char *)id, 32});
-	}
-	rest = label(j, facts->labels, "com.docker.compose.depends_on", text, sizeof(text));
-	if (!rest.n)
+	depends = label(j, facts->labels, "com.docker.compose.depends_on", text, sizeof(text));
+	if (!network && !depends.n)
 		return;
-	project_of(j, facts->labels, of.project);
-	while (graph_next_service(&rest, &service)) {
+	k->any_listed = true;
+	label(j, facts->labels, PROJECT, of.project, sizeof(of.project));
+	for (unsigned i = 0; i < k->asked; i++) {
+		struct dependents_parent *parent = &k->parents[i];
+
+		if (network && parent->bonds & 1u << BOND_NETWORK && !memcmp(id, parent->id, 32))
+			found(k, j, facts, parent, BOND_NETWORK);
+		else if (parent->service[0] && !strcmp(of.project, parent->project) &&
+		    graph_depends_on(depends, span_of(parent->service)))
+			found(k, j, facts, parent, BOND_DEPENDS);
+	}
+	while (graph_next_service(&depends, &service)) {
 		size_t n;
 
-		k->any_listed = true;
 		span_copy(service, of.service, sizeof(of.service));
 		n = watch_stable_id(stable, &of, service, k->docker->name);
 		graph_add(k->graph, facts->id, BOND_DEPENDS, (struct span){stable, n});
@@ -297,6 +233,21 @@ static void search(struct dependents *k)
 	    &look_handler, k, &error, "/containers/%s/json", id);
 }
 
+/* The list has shown what hangs on them. */
+static void drop_asked(struct dependents *k)
+{
+	if (!k->asked)
+		return;
+	k->count = (uint16_t)(k->count - k->asked);
+	k->known = (uint16_t)(k->known - k->asked);
+	memmove(k->parents, k->parents + k->asked, k->count * sizeof(k->parents[0]));
+	k->asked = 0;
+	if (k->count)
+		return;
+	free(k->parents);
+	k->parents = NULL;
+}
+
 void dependents_list_ended(struct dependents *k)
 {
 	if (!graph_end(k->graph) && !k->full_told) {
@@ -307,6 +258,7 @@ void dependents_list_ended(struct dependents *k)
 		    k->docker->name, GRAPH_BYTES_MAX / 1024);
 	}
 	k->any = k->any_listed || k->created;
+	drop_asked(k);
 	if (k->look)
 		return; /* the last search is not over */
 	k->edge = 0;

@@ -1,4 +1,4 @@
-/* dependents.h - asks one engine what hangs on a container that was restarted, and looks for those that were left
+/* dependents.h - finds what hangs on a container that was restarted, and looks for those that were left
  * behind in the network of one that was started anew without them. What hangs on what is not kept, but for the edges of
  * the last list (graph.h); where that shows none, nothing is asked. */
 #ifndef AUTOHEAL_DEPENDENTS_H
@@ -17,8 +17,6 @@ struct dependents_handler {
 	/* The container that the list shows hangs on one that was restarted. */
 	void (*found)(void *owner, struct docker *d, const struct json *j,
 	    const struct container_facts *facts, const struct policy_bond *bond);
-	/* All that hang on the restarted were found. */
-	void (*ended)(void *owner);
 	/* Whether this one is worth a look: it is watched, and runs. */
 	bool (*watched)(void *owner, struct docker *d, const uint8_t id[32]);
 	/* It was left behind. */
@@ -51,12 +49,12 @@ struct dependents {
 /* Zeroed memory is expected. */
 void dependents_init(struct dependents *k, struct docker *d, struct graph *graph,
     const struct dependents_handler *handler, void *owner);
-/* Asks for what hangs on the parent; bonds: bits 1 << enum bond. */
+/* Has what hangs on the parent found, by an audit at once; bonds: bits 1 << enum bond. */
 void dependents_ask(
     struct dependents *k, const uint8_t id[32], const struct policy_bond *parent, unsigned bonds);
 /* A container was made. */
 void dependents_created(struct dependents *k);
-/* The engine's audit. */
+/* The engine's audit: it shows what hangs on those asked for before it began. */
 void dependents_list_begins(struct dependents *k);
 void dependents_listed(
     struct dependents *k, const struct json *j, const struct container_facts *facts);

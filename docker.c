@@ -681,7 +681,8 @@ static void list_done(struct call *call)
 	d->last_audit = d->loop->wall;
 	d->last_audit_now = d->loop->now;
 	d->audit_took = d->loop->now - call->started;
-	set_timer(d, d->list_again ? 0 : d->settings->interval, next_audit);
+	set_timer(d, d->list_again || d->audit_again ? 0 : d->settings->interval, next_audit);
+	d->audit_again = false;
 	d->handler->list_ended(d->owner, d);
 	if (d->list_again) {
 		d->list_again = false;
@@ -697,6 +698,13 @@ static const struct call_handler list_handler = {.value = list_value, .done = li
 void docker_list_again(struct docker *d)
 {
 	d->list_again |= d->state == DOCKER_LISTING && !d->listed_again;
+}
+
+void docker_audit(struct docker *d)
+{
+	d->audit_again = d->audit;
+	if (d->state == DOCKER_UP && !d->audit)
+		set_timer(d, 0, next_audit);
 }
 
 static void begin_list(struct docker *d)

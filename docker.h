@@ -94,6 +94,7 @@ struct docker {
 	bool replaying;
 	int64_t replay_end; /* engine's clock, ms, when the stream was opened; INT64_MIN: it tells nothing again */
 	bool list_again, listed_again; /* the first list of this stream */
+	bool audit_again;              /* when the list on its way has ended */
 	uint64_t lost_at;              /* loop's clock when the last stream was lost */
 	int64_t clock_offset; /* our clock minus the engine's, ms, at least; valid with clock_known */
 	bool clock_known;
@@ -140,6 +141,8 @@ uint64_t docker_happened(const struct docker *d, const struct engine_event *even
 /* The first list of this stream may show a container as it was before an event that was told already: the list is asked
  * for once more when it has ended. */
 void docker_list_again(struct docker *d);
+/* Audits at once; after the list that is on its way, where one is. */
+void docker_audit(struct docker *d);
 /* The list that is being handed out shows a change of the container that no event has told: events has the bits
  * (1 << enum engine_action) of those that would. A stream that does not bring one of them within DOCKER_PROOF_MS is dead, whatever its connection says: it is opened anew, and counted as an audit
  * repair. Without effect in the first list of a stream, which is there to show changes. */

@@ -818,8 +818,8 @@ static void on_listed(
 	const struct container *known = containers_find(&m->policy.containers, d->index, facts->id);
 	unsigned untold = known ? facts_untold(known, &facts->now, d->podman) : 0;
 
-	dependents_listed(&m->dependents[d->index], j, facts);
 	take_listed(m, d, j, facts);
+	dependents_listed(&m->dependents[d->index], j, facts);
 	if (!known)
 		untold = start_untold(m, d, facts);
 	if (untold)
@@ -904,7 +904,8 @@ static void on_dependent(void *owner, struct docker *d, const struct json *j,
 	}
 	if (!c)
 		return;
-	give(m, c, &learn);
+	if (c->dropped)
+		give(m, c, &learn);
 	give(m, c, &wish);
 	if (c->dropped)
 		policy_keep(&m->policy, c, m->loop->now);
@@ -933,7 +934,6 @@ static void on_stranded(
 
 static const struct dependents_handler dependents_handler = {
     .found = on_dependent,
-    .ended = policy_due,
     .watched = is_worth_a_look,
     .stranded = on_stranded,
 };

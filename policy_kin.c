@@ -144,24 +144,20 @@ void policy_orphaned(struct policy *p, struct container *c, struct actions *out,
 }
 
 /* Engines say of a start "No such container: ID", be it for want of the container that it shares the network of (moby
- * daemon/container_operations.go). Returns where that ID begins, or NULL. */
-const char *policy_names_another(const struct container *c, struct span message, char out[65])
+ * daemon/container_operations.go): whether it is another's. */
+bool policy_names_another(const struct container *c, struct span message, char id[65])
 {
 	static const char words[] = "No such container: ";
-	char hex[65];
+	uint8_t bytes[32];
+	char text[POLICY_MESSAGE_MAX];
 	const char *at;
-	size_t n;
 
-	text_hex(c->id, 32, hex);
-	at = memmem(message.p, message.n, words, sizeof(words) - 1);
+	span_copy(message, text, sizeof(text));
+	at = strstr(text, words);
 	if (!at)
-		return NULL;
-	at += sizeof(words) - 1;
-	n = message.n - (size_t)(at - message.p);
-	if (n < 64 || !memcmp(at, hex, 64))
-		return NULL;
-	span_copy((struct span){at, 64}, out, 65);
-	return text_unhex(span_of(out), (uint8_t *)hex, 32) ? out : NULL;
+		return false;
+	span_copy(span_of(at + sizeof(words) - 1), id, 65);
+	return text_unhex(span_of(id), bytes, 32) && memcmp(bytes, c->id, 32);
 }
 
 /* ---- steps ------------------------------------------------------------------------------------ */

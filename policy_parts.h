@@ -88,7 +88,7 @@ bool policy_is_dependent(const struct heal *h);
 bool policy_parent_is_busy(struct policy *p, const struct container *c);
 void policy_find_kin(struct container *c, struct actions *out, unsigned bonds);
 void policy_orphaned(struct policy *p, struct container *c, struct actions *out, const char *parent);
-const char *policy_names_another(const struct container *c, struct span message, char out[65]);
+bool policy_names_another(const struct container *c, struct span message, char id[65]);
 void policy_bond_facts(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out);
 step step_on_parent;
