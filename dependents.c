@@ -163,7 +163,8 @@ static void search(struct dependents *k);
 static void look_value(struct call *call, const struct json *j)
 {
 	struct dependents *k = call->owner;
-	struct policy_bond bond = {.kind = BOND_STRANDED, .parent = k->parent_name};
+	struct policy_bond bond = {
+	    .kind = BOND_STRANDED, .since = call->started, .parent = k->parent_name};
 	struct container_facts facts;
 	char text[48];
 	int64_t started;

@@ -84,8 +84,8 @@ struct policy_answer {
 /* EVENT_PARENT: how it hangs on what. */
 struct policy_bond {
 	enum bond kind;
-	uint64_t cascade;   /* of the parent's restart */
-	uint64_t since;     /* when the parent's trouble was seen */
+	uint64_t cascade; /* of the parent's restart */
+	uint64_t since; /* when the parent's trouble was seen; BOND_STRANDED: when the engine was asked */
 	const char *parent; /* its name; BOND_ORPHAN: its id */
 };
 

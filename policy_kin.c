@@ -163,10 +163,11 @@ bool policy_names_another(const struct container *c, struct span message, char i
 /* ---- steps ------------------------------------------------------------------------------------ */
 
 /* Exited since the trouble of what it hangs on began, and not by a person. */
-static bool exited_with(const struct container *c, const struct policy_bond *bond)
+static bool exited_with(
+    const struct policy *p, const struct container *c, const struct policy_bond *bond)
 {
 	return bond->kind == BOND_NETWORK && !c->dropped &&
-	    (int32_t)(c->changed - (uint32_t)bond->since) >= 0;
+	    c->changed - (uint32_t)bond->since <= (uint32_t)(p->now - bond->since);
 }
 
 static bool is_wanted(
@@ -176,11 +177,14 @@ static bool is_wanted(
 
 	if (p->stopping || c->paused || c->restarting || h->orphan)
 		return false;
+	if (bond->kind == BOND_STRANDED &&
+	    policy_is_stale(c, &(struct policy_facts){.asked = bond->since}))
+		return false; /* it may have been restarted since */
 	if (bond->kind == BOND_STRANDED)
 		return c->running && !h->quarantined && !h->bond && !h->stranded_told;
 	if (bond->cascade && h->cascade == bond->cascade)
 		return false; /* once in a cascade */
-	return c->running || exited_with(c, bond);
+	return c->running || exited_with(p, c, bond);
 }
 
 /* What it hangs on was restarted, or is gone. */

@@ -137,6 +137,8 @@ static void wish(struct container *c, enum bond kind, struct container *on)
 	const struct heal *h = on->identity->heal;
 	struct policy_bond bond = {kind, h ? h->cascade : 0, h ? h->detected : s.now, on->name};
 
+	if (kind == BOND_STRANDED)
+		bond.since = s.now;
 	sim_event(&s, c, &(struct policy_event){.kind = EVENT_PARENT, .bond = &bond});
 }
 
@@ -465,6 +467,22 @@ static void test_stranded(void **state)
 	expect("RESTART child");
 }
 
+/* What was read of it before it was started anew says nothing of now. */
+static void test_no_longer_stranded(void **state)
+{
+	struct policy_bond bond = {.kind = BOND_STRANDED, .parent = "web"};
+
+	(void)state;
+	family("AUTOHEAL_COOLDOWN=0", NULL);
+	wait_for(SECOND);
+	bond.since = s.now;
+	wait_for(5);
+	restarts(child);
+	sim_event(&s, child, &(struct policy_event){.kind = EVENT_PARENT, .bond = &bond});
+	wait_for(MINUTE);
+	expect("");
+}
+
 /* Every audit finds it again: cooldown, back-off and quarantine hold as for any heal. */
 static void test_stranded_for_good(void **state)
 {
@@ -573,6 +591,7 @@ int main(void)
 	    STORY(a_dependent_that_is_refused),
 	    STORY(a_guest_comes_and_goes),
 	    STORY(stranded),
+	    STORY(no_longer_stranded),
 	    STORY(stranded_for_good),
 	    STORY(only_told),
 	    STORY(orphan),
