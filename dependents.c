@@ -94,9 +94,9 @@ void dependents_ask(
 		k->parents = malloc(DEPENDENTS_PARENTS_MAX * sizeof(k->parents[0]));
 	if (!k->parents || k->count == DEPENDENTS_PARENTS_MAX) {
 		log_line(LOG_WARNING, "monitor",
-		    "What hangs on '%s' is not restarted with it: %d others were restarted at the same "
-		    "time, or there is no memory left",
-		    parent->parent, DEPENDENTS_PARENTS_MAX);
+		    "What hangs on '%s' is not restarted with it: too many were restarted at once, or no "
+		    "memory is left",
+		    parent->parent);
 		return;
 	}
 	p = &k->parents[k->count++];
@@ -254,8 +254,7 @@ void dependents_list_ended(struct dependents *k)
 	if (!graph_end(k->graph) && !k->full_told) {
 		k->full_told = true;
 		log_line(LOG_WARNING, "monitor",
-		    "Engine '%s': more containers hang on others than are remembered (%d KiB); of "
-		    "the rest none is looked after that was left behind",
+		    "Engine '%s': not all that hangs on others is looked after, for it is more than %d KiB",
 		    k->docker->name, GRAPH_BYTES_MAX / 1024);
 	}
 	k->any = k->any_listed || k->created;

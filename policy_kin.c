@@ -99,8 +99,6 @@ void policy_bond_say(enum bond bond, const char *parent, char *out, size_t cap)
 		    "it was left in the network that '%s' had before its last start", parent);
 		return;
 	case BOND_ORPHAN:
-		text_print(out, cap, "it shares the network of container %s, which is gone", parent);
-		return;
 	case BOND_NONE:
 		break;
 	}
