@@ -7,7 +7,6 @@
 #include "log.h"
 
 #define PROJECT "com.docker.compose.project"
-#define LABEL_MAX 4096 /* bytes read of depends_on */
 
 struct dependents_parent {
 	uint8_t id[32];
@@ -22,9 +21,9 @@ static void next(struct dependents *k);
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
-static struct span label(const struct json *j, int labels, const char *name, char *out, size_t cap)
+static void label(const struct json *j, int labels, const char *name, char *out, size_t cap)
 {
-	return (struct span){out, json_text(j, json_member(j, labels, span_of(name)), out, cap)};
+	json_text(j, json_member(j, labels, span_of(name)), out, cap);
 }
 
 /* ---- what hangs on the restarted -------------------------------------------------------------- */
@@ -118,30 +117,26 @@ void dependents_list_begins(struct dependents *k)
 {
 	k->any_listed = k->created = false;
 	k->asked = k->known;
-	graph_begin(k->graph);
+	graph_begin(&k->graph);
 }
 
-void dependents_listed(
-    struct dependents *k, const struct json *j, const struct container_facts *facts)
+/* Apart, so that its room on the stack is used only where something hangs on something. */
+__attribute__((noinline)) static void take_edges(struct dependents *k, const struct json *j,
+    const struct container_facts *facts, const uint8_t *network, struct span depends)
 {
 	struct watch_labels of = {0};
-	char text[LABEL_MAX], stable[WATCH_NAME_MAX];
-	struct span depends, service;
-	uint8_t id[32];
-	bool network = graph_network_parent(
-	    json_raw(j, json_get(j, 0, "HostConfig.NetworkMode")), id);
+	char stable[WATCH_NAME_MAX];
+	struct span service;
 
-	if (network)
-		graph_add(k->graph, facts->id, BOND_NETWORK, (struct span){(char *)id, 32});
-	depends = label(j, facts->labels, "com.docker.compose.depends_on", text, sizeof(text));
-	if (!network && !depends.n)
-		return;
 	k->any_listed = true;
+	if (network)
+		graph_add(
+		    &k->graph, facts->id, BOND_NETWORK, (struct span){(const char *)network, 32});
 	label(j, facts->labels, PROJECT, of.project, sizeof(of.project));
 	for (unsigned i = 0; i < k->asked; i++) {
 		struct dependents_parent *parent = &k->parents[i];
 
-		if (network && parent->bonds & 1u << BOND_NETWORK && !memcmp(id, parent->id, 32))
+		if (network && parent->bonds & 1u << BOND_NETWORK && !memcmp(network, parent->id, 32))
 			found(k, j, facts, parent, BOND_NETWORK);
 		else if (parent->service[0] && !strcmp(of.project, parent->project) &&
 		    graph_depends_on(depends, span_of(parent->service)))
@@ -152,8 +147,21 @@ void dependents_listed(
 
 		span_copy(service, of.service, sizeof(of.service));
 		n = watch_stable_id(stable, &of, service, k->docker->name);
-		graph_add(k->graph, facts->id, BOND_DEPENDS, (struct span){stable, n});
+		graph_add(&k->graph, facts->id, BOND_DEPENDS, (struct span){stable, n});
 	}
+}
+
+void dependents_listed(
+    struct dependents *k, const struct json *j, const struct container_facts *facts)
+{
+	/* names of services have nothing in them that JSON escapes */
+	int depends = json_member(j, facts->labels, span_of("com.docker.compose.depends_on"));
+	uint8_t id[32];
+	bool network = graph_network_parent(
+	    json_raw(j, json_get(j, 0, "HostConfig.NetworkMode")), id);
+
+	if (network || depends >= 0)
+		take_edges(k, j, facts, network ? id : NULL, json_raw(j, depends));
 }
 
 /* ---- those left behind: one that lives in another's network keeps the old one when that is started anew ---- */
@@ -206,7 +214,7 @@ static bool next_child(struct dependents *k)
 	struct graph_edge edge;
 	size_t at = 0;
 
-	for (size_t i = 0; graph_next(k->graph, &at, &edge); i++) {
+	for (size_t i = 0; graph_next(&k->graph, &at, &edge); i++) {
 		if (i < k->edge || edge.bond != BOND_NETWORK)
 			continue;
 		k->edge = i + 1;
@@ -251,7 +259,7 @@ static void drop_asked(struct dependents *k)
 
 void dependents_list_ended(struct dependents *k)
 {
-	if (!graph_end(k->graph) && !k->full_told) {
+	if (!graph_end(&k->graph) && !k->full_told) {
 		k->full_told = true;
 		log_line(LOG_WARNING, "monitor",
 		    "Engine '%s': not all that hangs on others is looked after, for it is more than %d KiB",
@@ -268,11 +276,10 @@ void dependents_list_ended(struct dependents *k)
 
 /* ---- beginning and end ------------------------------------------------------------------------ */
 
-void dependents_init(struct dependents *k, struct docker *d, struct graph *graph,
-    const struct dependents_handler *handler, void *owner)
+void dependents_init(
+    struct dependents *k, struct docker *d, const struct dependents_handler *handler, void *owner)
 {
 	k->docker = d;
-	k->graph = graph;
 	k->handler = handler;
 	k->owner = owner;
 }
@@ -287,4 +294,5 @@ void dependents_close(struct dependents *k)
 	free(k->parents);
 	k->parents = NULL;
 	k->count = 0;
+	graph_free(&k->graph);
 }

@@ -30,7 +30,7 @@ struct dependents {
 	struct docker *docker;
 	const struct dependents_handler *handler;
 	void *owner;
-	struct graph *graph;
+	struct graph graph;
 	struct dependents_parent *parents; /* NULL while there are none */
 	struct call *call;            /* about the first of them that is not known, or the list */
 	struct call *look;            /* the search for those left behind */
@@ -42,13 +42,13 @@ struct dependents {
 	size_t edge; /* of the graph, the next one in the search */
 	bool at_child;
 	uint8_t child[32], parent[32];
-	char parent_name[WATCH_NAME_MAX];
+	char parent_name[64];
 	int64_t parent_started; /* ms, by the engine's clock */
 };
 
 /* Zeroed memory is expected. */
-void dependents_init(struct dependents *k, struct docker *d, struct graph *graph,
-    const struct dependents_handler *handler, void *owner);
+void dependents_init(
+    struct dependents *k, struct docker *d, const struct dependents_handler *handler, void *owner);
 /* Has what hangs on the parent found, by an audit at once; bonds: bits 1 << enum bond. */
 void dependents_ask(
     struct dependents *k, const uint8_t id[32], const struct policy_bond *parent, unsigned bonds);

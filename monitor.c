@@ -1109,8 +1109,8 @@ struct docker *monitor_add_engine(struct monitor *m, const struct target *target
 	d = &m->engines[m->engines_count];
 	docker_init(d, m->loop, m->workspace, m->settings, target, &handler, m);
 	d->index = (unsigned)m->engines_count++;
-	dependents_init(&m->dependents[d->index], d, &m->policy.engines[d->index].graph,
-	    &dependents_handler, m);
+	dependents_init(&m->dependents[d->index], d, &dependents_handler, m);
+	m->policy.engines[d->index].graph = &m->dependents[d->index].graph;
 	return d;
 }
 
@@ -1166,6 +1166,7 @@ void monitor_close(struct monitor *m)
 		call_close(call);
 	}
 	for (size_t i = 0; i < m->engines_count; i++) {
+		m->policy.engines[i].graph = NULL;
 		dependents_close(&m->dependents[i]);
 		docker_close(&m->engines[i]);
 	}

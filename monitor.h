@@ -55,8 +55,8 @@ struct monitor {
 	uint8_t renamed[MONITOR_ENGINES_MAX]; /* lists of it for which a rename seen lately may count */
 	struct monitor_cuts cuts[MONITOR_ENGINES_MAX];
 	uint8_t self[MONITOR_ENGINES_MAX][32]; /* autoheal's own container; each engine may show one that is */
-	struct audit audit;
 	struct dependents dependents[MONITOR_ENGINES_MAX];
+	struct audit audit;
 	struct docker engines[MONITOR_ENGINES_MAX];
 	struct call *restarts[MONITOR_RESTARTS_MAX];
 	uint8_t look_ids[MONITOR_ENGINES_MAX][MONITOR_LOOKS_QUEUE][32]; /* rings; touched where used */

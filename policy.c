@@ -303,8 +303,6 @@ void policy_init(struct policy *p, const struct settings *settings, uint64_t now
 
 void policy_free(struct policy *p)
 {
-	for (size_t i = 0; i < CONTAINERS_ENGINES_MAX; i++)
-		graph_free(&p->engines[i].graph);
 	containers_free(&p->containers);
 }
 

@@ -137,7 +137,7 @@ struct actions {
 
 struct policy_engine {
 	bool asks_first;                /* its events are no proof (Podman) */
-	struct graph graph;             /* what hangs on what, by its last list */
+	const struct graph *graph;      /* what hangs on what, by its last list; NULL: nothing */
 	size_t turn;                    /* where the looks in turn go on */
 	uint32_t busy;                  /* slots taken, at most AUTOHEAL_MAX_PARALLEL */
 	struct container *first, *last; /* who waits for a slot, in order */

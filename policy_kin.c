@@ -20,7 +20,9 @@ static struct container *parent_of(struct policy *p, unsigned engine, const stru
 static bool next_edge_of(
     struct policy *p, const struct container *c, size_t *at, struct graph_edge *edge)
 {
-	while (graph_next(&p->engines[c->engine].graph, at, edge))
+	const struct graph *g = p->engines[c->engine].graph;
+
+	while (g && graph_next(g, at, edge))
 		if (!memcmp(edge->child, c->id, 32))
 			return true;
 	return false;

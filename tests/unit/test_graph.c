@@ -107,17 +107,20 @@ static void test_edges_have_a_bound(void **state)
 /* ---- the policy ------------------------------------------------------------------------------- */
 
 static struct container *child;
+static struct graph graph;
 
 /* web, and a child of it. */
 #define family(...) \
 	do { \
 		begin(__VA_ARGS__); \
+		graph_free(&graph); \
+		s.policy.engines[0].graph = &graph; \
 		child = known("child"); \
 	} while (0)
 
 static void hangs(const struct container *c, enum bond bond, struct container *on)
 {
-	struct graph *g = &s.policy.engines[0].graph;
+	struct graph *g = &graph;
 	struct graph_edge edge;
 	struct graph more = {0};
 	size_t at = 0;
@@ -598,5 +601,8 @@ int main(void)
 	    STORY(no_such_container_of_another),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	graph_free(&graph);
+	return failed;
 }
