@@ -50,12 +50,12 @@ struct monitor {
 	bool listening_told;
 	bool blind; /* an engine's socket is dead until our container is started anew */
 	uint64_t started;
+	struct dependents dependents[MONITOR_ENGINES_MAX]; /* the first beside what is in use */
 	struct monitor_looks looks[MONITOR_ENGINES_MAX];
 	uint8_t generation[MONITOR_ENGINES_MAX]; /* of each engine's list */
 	uint8_t renamed[MONITOR_ENGINES_MAX]; /* lists of it for which a rename seen lately may count */
 	struct monitor_cuts cuts[MONITOR_ENGINES_MAX];
 	uint8_t self[MONITOR_ENGINES_MAX][32]; /* autoheal's own container; each engine may show one that is */
-	struct dependents dependents[MONITOR_ENGINES_MAX];
 	struct audit audit;
 	struct docker engines[MONITOR_ENGINES_MAX];
 	struct call *restarts[MONITOR_RESTARTS_MAX];
