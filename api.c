@@ -12,7 +12,7 @@
 
 struct route {
 	const char *method;
-	const char *path; /* a * stands for one part, which the handler gets */
+	const char *path; /* a * stands for a name, which the handler gets */
 	void (*handler)(
 	    struct api *api, struct server_client *c, struct server_request *r, struct span part);
 };
@@ -173,8 +173,11 @@ static void status(
 	key_number(&w, "total_containers", total);
 	key_number(&w, "monitored_containers", (int64_t)m->policy.containers.count);
 	key_number(&w, "quarantined_containers", (int64_t)monitor_quarantined(m));
-	key_bool(&w, "maintenance_mode", false);
-	key_string(&w, "maintenance_start_time", NULL);
+	key_bool(&w, "maintenance_mode", m->policy.maintenance);
+	json_key(&w, "maintenance_start_time");
+	json_time(&w, m->maintenance_since);
+	json_key(&w, "maintenance_until");
+	json_time(&w, m->maintenance_until);
 	key_string(&w, "version", AUTOHEAL_VERSION);
 	key_number(&w, "uptime_seconds", (int64_t)((m->loop->now - m->started) / 1000));
 	key_bool(&w, "dry_run", api->settings->dry_run);
@@ -455,7 +458,72 @@ static void list_containers(
 static void show_container(
     struct api *api, struct server_client *c, struct server_request *r, struct span part)
 {
-	api_show_container(api, c, r, part);
+	api_one_container(api, c, r, part, API_SHOW, 0);
+}
+
+static void explain_container(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	api_one_container(api, c, r, part, API_EXPLAIN, 0);
+}
+
+/* Those without a body of their own. */
+static void change_container(struct api *api, struct server_client *c, struct server_request *r,
+    struct span part, enum api_wish wish)
+{
+	struct json none;
+
+	if (server_may_write(c) && api_read_body(api, c, r, &none, "", false))
+		api_one_container(api, c, r, part, wish, 0);
+}
+
+static void restart_container(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	change_container(api, c, r, part, API_RESTART);
+}
+
+static void release_container(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	change_container(api, c, r, part, API_RELEASE);
+}
+
+static void snooze_container(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	struct json j;
+	int64_t until;
+
+	if (server_may_write(c) && api_read_body(api, c, r, &j, "{\"for\":\"2h\"}", true) &&
+	    api_read_until(api, c, &j, true, &until))
+		api_one_container(api, c, r, part, API_SNOOZE, until);
+}
+
+/* ---- maintenance ------------------------------------------------------------------------- */
+
+static void maintenance_status(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	(void)r;
+	(void)part;
+	api_maintenance_status(api, c);
+}
+
+static void begin_maintenance(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	(void)part;
+	if (server_may_write(c))
+		api_begin_maintenance(api, c, r);
+}
+
+static void end_maintenance(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	(void)part;
+	if (server_may_write(c))
+		api_end_maintenance(api, c, r);
 }
 
 static void select_containers(
@@ -525,21 +593,31 @@ static const struct route routes[] = {
     {"DELETE", "/api/events", clear_events},
     {"GET", "/api/containers", list_containers},
     {"POST", "/api/containers/select", select_containers},
+    {"GET", "/api/containers/*/explain", explain_container},
+    {"POST", "/api/containers/*/restart", restart_container},
+    {"POST", "/api/containers/*/unquarantine", release_container},
+    {"POST", "/api/containers/*/snooze", snooze_container},
     {"GET", "/api/containers/*", show_container},
+    {"GET", "/api/maintenance/status", maintenance_status},
+    {"POST", "/api/maintenance/enable", begin_maintenance},
+    {"POST", "/api/maintenance/disable", end_maintenance},
 };
 
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
 
 static bool path_matches(const char *pattern, const char *path, struct span *part)
 {
-	size_t n = strlen(pattern);
+	const char *star = strchr(pattern, '*');
+	size_t before = star ? (size_t)(star - pattern) : 0, after = star ? strlen(star + 1) : 0;
+	size_t n = strlen(path);
 
 	*part = (struct span){NULL, 0};
-	if (pattern[n - 1] != '*')
+	if (!star)
 		return !strcmp(pattern, path);
-	if (strncmp(pattern, path, n - 1) || !path[n - 1])
+	if (n <= before + after || strncmp(pattern, path, before) ||
+	    strcmp(star + 1, path + n - after))
 		return false;
-	*part = span_of(path + n - 1);
+	*part = (struct span){path + before, n - before - after};
 	return true;
 }
 
@@ -591,6 +669,7 @@ void api_route(void *owner, struct server_client *c, struct server_request *r)
 	struct api *api = owner;
 	const struct page_file *file = find_page(r->path);
 	char allow[96] = "";
+	const char *only = NULL; /* the call of one container that is meant: its path is no container's name */
 	struct span part;
 
 	if (!is_known_method(r->head.method)) {
@@ -605,8 +684,10 @@ void api_route(void *owner, struct server_client *c, struct server_request *r)
 		return;
 	}
 	for (size_t i = 0; i < ROUTES; i++) {
-		if (!path_matches(routes[i].path, r->path, &part))
+		if (only || !path_matches(routes[i].path, r->path, &part))
 			continue;
+		if (strstr(routes[i].path, "*/"))
+			only = routes[i].path;
 		if (method_matches(routes[i].method, r->head.method)) {
 			routes[i].handler(api, c, r, part);
 			return;

@@ -50,6 +50,7 @@ void cli_help(void)
 	    "autoheal " AUTOHEAL_VERSION " - keeps the containers of a Docker host alive\n\n"
 	    "  autoheal             watch and heal, in the foreground; the log is on stderr\n"
 	    "  autoheal health      ask the running service: exit 0 healthy, 1 not, with the reason\n"
+	    "  autoheal explain NAME   why a container is (not) watched, how it stands, what happens next\n"
 	    "  autoheal --version   autoheal --help\n\n"
 	    "Containers with the label autoheal=true are watched from their start on. Settings are\n"
 	    "environment variables; docs/configuration in the sources says what each does.\n\n");
@@ -67,9 +68,9 @@ static bool wait_for(const struct net_stream *s, short events)
 }
 
 /* One request over the service's abstract socket; the whole answer goes into `in`. */
-static int ask(const char *name, const char *path, struct buf *in)
+static int ask(const char *name, const char *path, const char *token, struct buf *in)
 {
-	char request[256];
+	char request[1400];
 	struct net_address address;
 	struct net_stream s;
 	int n, result;
@@ -80,7 +81,8 @@ static int ask(const char *name, const char *path, struct buf *in)
 	if (result)
 		return result;
 	n = text_print(request, sizeof(request),
-	    "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+	    "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s%s%s\r\n", path,
+	    token[0] ? "Authorization: Bearer " : "", token, token[0] ? "\r\n" : "");
 	result = net_write(&s, request, (size_t)n) == n ? 0 : -EPIPE;
 	while (!result) {
 		char *room = buf_room(in, 4096);
@@ -129,7 +131,7 @@ int cli_health(const struct settings *settings)
 
 	server_local_name(settings, name);
 	buf_init(&in, ANSWER_MAX);
-	result = ask(name, "/health", &in);
+	result = ask(name, "/health", "", &in);
 	length = result ? 0 : http_read_response(in.p, in.n, false, &head);
 	if (result == -ECONNREFUSED || result == -ENOENT)
 		cli_say(STDOUT_FILENO,
@@ -145,4 +147,78 @@ int cli_health(const struct settings *settings)
 		print_reason((struct span){in.p + length, in.n - (size_t)length});
 	buf_free(&in);
 	return !result && length > 0 && head.status == 200 ? 0 : 1;
+}
+
+/* ---- explain ------------------------------------------------------------------------------ */
+
+/* A text of the answer, safe to print, and what follows it. */
+static void print_text(int fd, const struct json *j, int token, const char *end)
+{
+	static char text[8192], safe[8192];
+	size_t n = json_text(j, token, text, sizeof(text));
+
+	text_escape((struct span){text, n}, safe, sizeof(safe));
+	cli_say(fd, "%s%s", safe, end);
+}
+
+static void print_explanation(const struct json *j)
+{
+	int steps = json_get(j, 0, "steps"), step = -1;
+
+	print_text(STDOUT_FILENO, j, json_get(j, 0, "text"), "\n\n");
+	while (json_next_element(j, steps, &step)) {
+		print_text(STDOUT_FILENO, j, json_get(j, step, "question"), " ");
+		print_text(STDOUT_FILENO, j, json_get(j, step, "answer"), ": ");
+		print_text(STDOUT_FILENO, j, json_get(j, step, "because"), "\n");
+	}
+}
+
+static bool is_plain(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* The path of the question: everything in a name but letters and digits is percent-encoded. */
+static void path_of(const char *name, char *out, size_t cap)
+{
+	size_t n = (size_t)text_print(out, cap, "/api/containers/");
+
+	for (const unsigned char *p = (const unsigned char *)name; *p && n + 12 < cap; p++)
+		n += (size_t)(is_plain(*p) ? text_print(out + n, cap - n, "%c", *p)
+					   : text_print(out + n, cap - n, "%%%02x", *p));
+	text_print(out + n, cap - n, "/explain");
+}
+
+int cli_explain(const struct settings *settings, const char *container)
+{
+	static jsmntok_t tokens[512];
+	struct http_head head;
+	struct json j;
+	struct buf in;
+	char name[64], path[1000];
+	int result, length;
+	bool good = false;
+
+	server_local_name(settings, name);
+	path_of(container, path, sizeof(path));
+	buf_init(&in, ANSWER_MAX);
+	result = ask(name, path, settings->api_token, &in);
+	length = result ? 0 : http_read_response(in.p, in.n, false, &head);
+	if (result == -ECONNREFUSED || result == -ENOENT)
+		cli_say(STDERR_FILENO,
+		    "autoheal: no autoheal runs here (nobody answers at the abstract socket %s)\n",
+		    name);
+	else if (result)
+		cli_say(STDERR_FILENO, "autoheal: it did not answer: %s\n", strerror(-result));
+	else if (length <= 0 ||
+	    json_parse(&j, (struct span){in.p + length, in.n - (size_t)length}, tokens, 512))
+		cli_say(STDERR_FILENO, "autoheal: what answers at %s is not autoheal\n", name);
+	else if (head.status == 200)
+		good = true;
+	else
+		print_text(STDERR_FILENO, &j, json_get(&j, 0, "error"), "\n");
+	if (good)
+		print_explanation(&j);
+	buf_free(&in);
+	return good ? 0 : 1;
 }
