@@ -455,75 +455,31 @@ static void list_containers(
 	api_list_containers(api, c, r);
 }
 
-static void show_container(
+/* What is asked of one container: its last word says what. */
+static void one_container(
     struct api *api, struct server_client *c, struct server_request *r, struct span part)
 {
-	api_one_container(api, c, r, part, API_SHOW, 0);
-}
-
-static void explain_container(
-    struct api *api, struct server_client *c, struct server_request *r, struct span part)
-{
-	api_one_container(api, c, r, part, API_EXPLAIN, 0);
-}
-
-/* Those without a body of their own. */
-static void change_container(struct api *api, struct server_client *c, struct server_request *r,
-    struct span part, enum api_wish wish)
-{
-	struct json none;
-
-	if (server_may_write(c) && api_read_body(api, c, r, &none, "", false))
-		api_one_container(api, c, r, part, wish, 0);
-}
-
-static void restart_container(
-    struct api *api, struct server_client *c, struct server_request *r, struct span part)
-{
-	change_container(api, c, r, part, API_RESTART);
-}
-
-static void release_container(
-    struct api *api, struct server_client *c, struct server_request *r, struct span part)
-{
-	change_container(api, c, r, part, API_RELEASE);
-}
-
-static void snooze_container(
-    struct api *api, struct server_client *c, struct server_request *r, struct span part)
-{
+	static const char *const words[] = {NULL, "/explain", "/restart", "/unquarantine", "/snooze"};
+	int wish = API_SNOOZE;
+	int64_t until = 0;
 	struct json j;
-	int64_t until;
 
-	if (server_may_write(c) && api_read_body(api, c, r, &j, "{\"for\":\"2h\"}", true) &&
-	    api_read_until(api, c, &j, true, &until))
-		api_one_container(api, c, r, part, API_SNOOZE, until);
+	while (wish && (part.p[part.n] != '/' || strcmp(part.p + part.n, words[wish])))
+		wish--;
+	if (wish > API_EXPLAIN &&
+	    (!server_may_write(c) ||
+		!api_read_body(api, c, r, &j, "{\"for\":\"2h\"}", wish == API_SNOOZE)))
+		return;
+	if (wish == API_SNOOZE && !api_read_until(api, c, &j, true, &until))
+		return;
+	api_one_container(api, c, r, part, (enum api_wish)wish, until);
 }
 
-/* ---- maintenance ------------------------------------------------------------------------- */
-
-static void maintenance_status(
-    struct api *api, struct server_client *c, struct server_request *r, struct span part)
-{
-	(void)r;
-	(void)part;
-	api_maintenance_status(api, c);
-}
-
-static void begin_maintenance(
+static void maintenance(
     struct api *api, struct server_client *c, struct server_request *r, struct span part)
 {
 	(void)part;
-	if (server_may_write(c))
-		api_begin_maintenance(api, c, r);
-}
-
-static void end_maintenance(
-    struct api *api, struct server_client *c, struct server_request *r, struct span part)
-{
-	(void)part;
-	if (server_may_write(c))
-		api_end_maintenance(api, c, r);
+	api_maintenance(api, c, r);
 }
 
 static void select_containers(
@@ -593,14 +549,14 @@ static const struct route routes[] = {
     {"DELETE", "/api/events", clear_events},
     {"GET", "/api/containers", list_containers},
     {"POST", "/api/containers/select", select_containers},
-    {"GET", "/api/containers/*/explain", explain_container},
-    {"POST", "/api/containers/*/restart", restart_container},
-    {"POST", "/api/containers/*/unquarantine", release_container},
-    {"POST", "/api/containers/*/snooze", snooze_container},
-    {"GET", "/api/containers/*", show_container},
-    {"GET", "/api/maintenance/status", maintenance_status},
-    {"POST", "/api/maintenance/enable", begin_maintenance},
-    {"POST", "/api/maintenance/disable", end_maintenance},
+    {"GET", "/api/containers/*/explain", one_container},
+    {"POST", "/api/containers/*/restart", one_container},
+    {"POST", "/api/containers/*/unquarantine", one_container},
+    {"POST", "/api/containers/*/snooze", one_container},
+    {"GET", "/api/containers/*", one_container},
+    {"GET", "/api/maintenance/status", maintenance},
+    {"POST", "/api/maintenance/enable", maintenance},
+    {"POST", "/api/maintenance/disable", maintenance},
 };
 
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))

@@ -52,16 +52,15 @@ void api_select_containers(struct api *api, struct server_client *c, struct serv
  * returns false where it is none. example: what the body looks like. */
 bool api_read_body(struct api *api, struct server_client *c, const struct server_request *r,
     struct json *j, const char *example, bool needed);
-/* {"for":…} or {"until":…} as wall ms; 0: neither, or {"for":0}, where that may be. Answers and returns false where it
- * is wrong. */
+/* {"for":…} or {"until":…} as wall ms. 0: of a snooze its end, {"for":0}; else neither was given. Answers and returns
+ * false where it is wrong. */
 bool api_read_until(
-    struct api *api, struct server_client *c, const struct json *j, bool needed, int64_t *until);
-void api_maintenance_status(struct api *api, struct server_client *c);
-void api_begin_maintenance(struct api *api, struct server_client *c, const struct server_request *r);
-void api_end_maintenance(struct api *api, struct server_client *c, const struct server_request *r);
-/* Does what is wished with the container that the engine just showed; its answer goes into body, its status is
- * returned. */
-int api_grant(struct api *api, enum api_wish wish, int64_t until, const struct docker *d,
+    struct api *api, struct server_client *c, const struct json *j, bool snoozes, int64_t *until);
+/* /api/maintenance/status, /enable, /disable */
+void api_maintenance(struct api *api, struct server_client *c, const struct server_request *r);
+/* Does what is wished with the container that the engine just showed. Its answer goes into body; returns why it cannot
+ * be, or NULL. */
+const char *api_grant(struct api *api, enum api_wish wish, int64_t until, const struct docker *d,
     const struct monitor_view *view, const char *name, struct buf *body);
 
 #endif

@@ -41,7 +41,7 @@ struct job {
 	bool selected, choosing; /* JOB_SELECT: first all are found, then the choice is carried out */
 	enum api_wish wish;      /* JOB_ONE */
 	int64_t until;           /* of API_SNOOZE */
-	int status;              /* of the answer of JOB_ONE */
+	const char *refusal;     /* why what is wished cannot be */
 	size_t wishes_count;     /* 1 for JOB_ONE */
 	struct wish *wishes;
 	struct buf chosen; /* stable ids as a JSON list without brackets */
@@ -559,13 +559,12 @@ static void show_value(struct call *call, const struct json *j)
 	if (job->any || !facts_read_inspected(j, call->date, &facts))
 		return;
 	job->any = true;
-	job->status = 200;
 	if (job->wish == API_SHOW) {
 		print_container(&job->chosen, job, d, j, &facts, true);
 		return;
 	}
 	monitor_view(job->api->monitor, d, j, facts.labels, &facts, &view);
-	job->status = api_grant(job->api, job->wish, job->until, d, &view, facts.name, &job->chosen);
+	job->refusal = api_grant(job->api, job->wish, job->until, d, &view, facts.name, &job->chosen);
 }
 
 static void show_done(struct call *call)
@@ -580,8 +579,12 @@ static void show_done(struct call *call)
 		fail(job, call->status == 404 ? 404 : 503, sentence);
 		return;
 	}
+	if (job->refusal) {
+		fail(job, 409, job->refusal);
+		return;
+	}
 	c->gone = NULL;
-	server_answer_json(c, job->status, &job->chosen);
+	server_answer_json(c, job->wish == API_RESTART ? 202 : 200, &job->chosen);
 	free_job(job);
 }
 

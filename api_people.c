@@ -5,7 +5,7 @@
 
 #include "json.h"
 
-#define STEPS_MAX (64 * 1024) /* bytes of an explanation */
+#define ANSWER_MAX (64 * 1024)
 #define UNTIL_MAX_MS (10ll * 366 * 24 * 3600 * 1000)
 
 /* ---- what is sent ------------------------------------------------------------------------ */
@@ -44,77 +44,69 @@ bool api_read_body(struct api *api, struct server_client *c, const struct server
 	return true;
 }
 
-/* The text of a string or number. */
-static size_t text_of(const struct json *j, int token, char *out, size_t cap)
+static bool is_wrong(struct server_client *c, const char *member)
 {
-	if (json_is_string(j, token))
-		return json_text(j, token, out, cap);
-	return span_copy(json_raw(j, token), out, cap);
-}
-
-static bool is_wrong(struct server_client *c, const char *member, const char *sentence)
-{
-	server_error_about(c, 422, member, "%s", sentence);
+	server_error_about(c, 422, member,
+	    "Say {\"for\":\"2h\"} or {\"until\":\"2030-01-31T06:00:00Z\"}: a time to come, within ten years");
 	return false;
 }
 
 bool api_read_until(
-    struct api *api, struct server_client *c, const struct json *j, bool needed, int64_t *until)
+    struct api *api, struct server_client *c, const struct json *j, bool snoozes, int64_t *until)
 {
 	int64_t now = api->monitor->loop->wall;
-	int lasts = json_get(j, 0, "for"), end = json_get(j, 0, "until"), key = -1, value;
-	char text[64];
+	int key = -1, value, last = -1;
+	char name[64] = "for", text[64];
+	struct span raw;
 	uint64_t ms;
 	size_t n;
 
 	*until = 0;
 	if (!json_is_object(j, 0))
-		return is_wrong(c, "",
-		    "The body must be an object: {\"for\":\"2h\"} or {\"until\":\"2030-01-31T06:00:00Z\"}");
-	while (json_next_member(j, 0, &key, &value))
-		if (value != lasts && value != end) {
-			json_text(j, key, text, sizeof(text));
-			return is_wrong(c, text, "Known are for and until");
-		}
-	if (lasts >= 0 && end >= 0)
-		return is_wrong(c, "until", "Either for or until, not both");
-	if (lasts < 0 && end < 0)
-		return !needed ||
-		    is_wrong(c, "for",
-			"Say how long: {\"for\":\"2h\"}, or {\"until\":\"2030-01-31T06:00:00Z\"}");
-	n = text_of(j, lasts >= 0 ? lasts : end, text, sizeof(text));
-	if (lasts >= 0) {
-		if (!text_duration((struct span){text, n}, &ms))
-			return is_wrong(c, "for",
-			    "for must be a time such as \"90s\", \"30m\", \"2h\" or \"1d\"");
-		if (!ms && !needed)
-			return is_wrong(c, "for",
-			    "for must be longer than 0; POST /api/maintenance/disable ends it");
+		return is_wrong(c, NULL);
+	while (json_next_member(j, 0, &key, &value)) {
+		json_text(j, key, name, sizeof(name));
+		if (last >= 0) /* one says it all */
+			return is_wrong(c, name);
+		last = value;
+	}
+	if (last < 0)
+		return !snoozes || is_wrong(c, name);
+	n = json_text(j, last, text, sizeof(text));
+	raw = json_is_string(j, last) ? (struct span){text, n} : json_raw(j, last);
+	if (!strcmp(name, "for")) {
+		if (!text_duration(raw, &ms) || (!ms && !snoozes))
+			return is_wrong(c, name);
 		*until = ms ? now + (int64_t)ms : 0;
 		return true;
 	}
-	if (!json_is_string(j, end) || !text_read_time((struct span){text, n}, until) ||
-	    *until <= now || *until - now > UNTIL_MAX_MS)
-		return is_wrong(c, "until",
-		    "until must be a time to come, within ten years, such as \"2030-01-31T06:00:00Z\"");
+	if (strcmp(name, "until") || !text_read_time(raw, until) || *until <= now ||
+	    *until - now > UNTIL_MAX_MS)
+		return is_wrong(c, name);
 	return true;
 }
 
 /* ---- maintenance ------------------------------------------------------------------------- */
 
-static void key_string(struct json_writer *w, const char *key, const char *value)
+void api_maintenance(struct api *api, struct server_client *c, const struct server_request *r)
 {
-	json_key(w, key);
-	json_cstring(w, value);
-}
-
-void api_maintenance_status(struct api *api, struct server_client *c)
-{
-	const struct monitor *m = api->monitor;
+	struct monitor *m = api->monitor;
+	bool enable = span_is(r->head.method, "POST") && strstr(r->path, "/enable");
 	struct json_writer w;
 	struct buf body;
+	struct json j;
+	int64_t until;
 
-	buf_init(&body, STEPS_MAX);
+	if (span_is(r->head.method, "POST")) {
+		if (!server_may_write(c) || !api_read_body(api, c, r, &j, "", false) ||
+		    (enable && !api_read_until(api, c, &j, false, &until)))
+			return;
+		if (enable && (!m->policy.maintenance || m->maintenance_until != until))
+			monitor_begin_maintenance(m, until);
+		else if (!enable && m->policy.maintenance)
+			monitor_end_maintenance(m);
+	}
+	buf_init(&body, ANSWER_MAX);
 	json_start(&w, &body);
 	json_open(&w, '{');
 	json_key(&w, "maintenance_mode");
@@ -128,198 +120,109 @@ void api_maintenance_status(struct api *api, struct server_client *c)
 	buf_free(&body);
 }
 
-void api_begin_maintenance(struct api *api, struct server_client *c, const struct server_request *r)
+/* ---- why --------------------------------------------------------------------------------- */
+
+struct explanation {
+	struct json_writer w;
+	struct buf text;
+};
+
+static void say(void *owner, const char *what, bool holds, const char *because)
 {
-	struct monitor *m = api->monitor;
-	struct json j;
-	int64_t until;
+	struct explanation *e = owner;
+	char question[200];
 
-	if (!api_read_body(api, c, r, &j, "", false) || !api_read_until(api, c, &j, false, &until))
-		return;
-	if (!m->policy.maintenance || m->maintenance_until != until)
-		monitor_begin_maintenance(m, until);
-	api_maintenance_status(api, c);
-}
-
-void api_end_maintenance(struct api *api, struct server_client *c, const struct server_request *r)
-{
-	struct json none;
-
-	if (!api_read_body(api, c, r, &none, "", false))
-		return;
-	if (api->monitor->policy.maintenance)
-		monitor_end_maintenance(api->monitor,
-		    "A person ended it: what fell sick meanwhile is looked at anew and healed");
-	api_maintenance_status(api, c);
-}
-
-/* ---- why ----------------------------------------------------------------------------------- */
-
-static void print_step(
-    struct json_writer *w, const char *question, const char *answer, const char *because)
-{
-	json_open(w, '{');
-	key_string(w, "question", question);
-	key_string(w, "answer", answer);
-	key_string(w, "because", because);
-	json_close(w, '}');
-}
-
-/* The rules of who is watched, up to the one that decides. */
-static void print_watch_steps(
-    struct json_writer *w, const struct monitor *m, enum watch_reason decided)
-{
-	char reason[160];
-
-	for (int i = 0; i < (int)decided; i++)
-		print_step(
-		    w, watch_question((enum watch_reason)i), "no", "this rule does not fit it");
-	watch_say(decided, m->settings, reason, sizeof(reason));
-	print_step(w, watch_question(decided), "yes", reason);
-}
-
-static void add_next(struct buf *text, const struct monitor *m, const struct container *c)
-{
-	uint64_t at;
-	const char *why, *action = policy_next_action(&m->policy, c, &at, &why);
-
-	if (!action)
-		return;
-	buf_print(text, " Next: %s", action);
-	if (at)
-		buf_print(text, " in %llu s",
-		    at > m->loop->now ? (unsigned long long)(at - m->loop->now + 999) / 1000 : 0);
-	buf_print(text, " (%s).", why);
+	text_print(question, sizeof(question), "%s?", what);
+	json_open(&e->w, '{');
+	json_key(&e->w, "question");
+	json_cstring(&e->w, question);
+	json_key(&e->w, "answer");
+	json_cstring(&e->w, holds ? "yes" : "no");
+	json_key(&e->w, "because");
+	json_cstring(&e->w, because);
+	json_close(&e->w, '}');
+	if (holds)
+		buf_print(&e->text, "; %s (%s)", what, because);
 }
 
 static void explain(struct monitor *m, const struct docker *d, const struct monitor_view *view,
     const char *name, struct buf *body)
 {
 	struct container *c = view->container;
-	struct policy_reasons reasons = {0};
-	struct json_writer w;
-	struct buf text;
+	struct explanation e;
 	char reason[160];
 	bool watched = api_say_watched(m, view, reason, sizeof(reason));
+	const char *phase = watched ? policy_state_name((enum container_state)c->state) : "unwatched";
+	const char *action, *why;
+	uint64_t at;
 
-	buf_init(&text, STEPS_MAX);
-	buf_print(&text, "'%s' on %s is %s: %s.", name, d->name,
-	    watched ? "watched" : "not watched", reason);
-	if (watched)
-		policy_explain(&m->policy, c, m->loop->now, &reasons);
-	json_start(&w, body);
-	json_open(&w, '{');
-	key_string(&w, "container", name);
-	key_string(&w, "host", d->name);
-	json_key(&w, "watched");
-	json_bool_value(&w, watched);
-	key_string(
-	    &w, "phase", watched ? policy_state_name((enum container_state)c->state) : "unwatched");
-	json_key(&w, "steps");
-	json_open(&w, '[');
-	print_watch_steps(&w, m, view->reason);
-	if (!watched && watch_is_watched(view->reason))
-		print_step(&w, "does it run?", "no", reason);
-	if (watched)
-		buf_print(&text, " Now: %s.", reasons.phase);
-	for (size_t i = 0; i < reasons.count; i++) {
-		const struct policy_reason *r = &reasons.list[i];
+	buf_init(&e.text, ANSWER_MAX);
+	buf_print(&e.text, "'%s' on %s is %s", name, d->name, phase);
+	json_start(&e.w, body);
+	json_open(&e.w, '{');
+	json_key(&e.w, "container");
+	json_cstring(&e.w, name);
+	json_key(&e.w, "host");
+	json_cstring(&e.w, d->name);
+	json_key(&e.w, "watched");
+	json_bool_value(&e.w, watched);
+	json_key(&e.w, "phase");
+	json_cstring(&e.w, phase);
+	json_key(&e.w, "steps");
+	json_open(&e.w, '[');
+	for (int i = 0; i <= (int)view->reason; i++) {
+		char rule[160];
 
-		print_step(&w, r->question, r->answer, r->because);
-		if (r->tells)
-			buf_print(&text, " %s %s: %s.", r->question, r->answer, r->because);
+		watch_say((enum watch_reason)i, m->settings, rule, sizeof(rule));
+		say(&e, rule, i == (int)view->reason, i == (int)view->reason ? "it decides" : "");
 	}
-	json_close(&w, ']');
-	api_print_next_action(&w, m, watched ? c : NULL);
+	say(&e, watched ? "it is watched" : "it is not watched", true, reason);
 	if (watched)
-		add_next(&text, m, c);
-	json_key(&w, "text");
-	json_string(&w, (struct span){text.p, text.n});
-	json_close(&w, '}');
-	buf_free(&text);
+		policy_explain(&m->policy, c, m->loop->now, say, &e);
+	json_close(&e.w, ']');
+	api_print_next_action(&e.w, m, watched ? c : NULL);
+	action = watched ? policy_next_action(&m->policy, c, &at, &why) : NULL;
+	if (action)
+		buf_print(&e.text, "; next: %s (%s)", action, why);
+	json_key(&e.w, "text");
+	json_string(&e.w, (struct span){e.text.p, e.text.n});
+	json_close(&e.w, '}');
+	buf_free(&e.text);
 }
 
 /* ---- what is done with one container ----------------------------------------------------- */
 
-static int refuse(struct buf *body, const char *name, const char *why)
-{
-	char sentence[400];
-	struct json_writer w;
-
-	text_print(sentence, sizeof(sentence), "'%.100s': %s", name, why);
-	json_start(&w, body);
-	json_open(&w, '{');
-	key_string(&w, "error", sentence);
-	json_close(&w, '}');
-	return 409;
-}
-
-static int restart(struct monitor *m, struct container *c, const char *name, struct buf *body)
-{
-	uint64_t incident = 0;
-	const char *why = monitor_restart(m, c, &incident);
-	char number[24];
-	struct json_writer w;
-
-	if (why)
-		return refuse(body, name, why);
-	text_print(number, sizeof(number), "%llx", (unsigned long long)incident);
-	json_start(&w, body);
-	json_open(&w, '{');
-	key_string(&w, "incident", number);
-	json_close(&w, '}');
-	return 202;
-}
-
-static int release(struct monitor *m, struct container *c, const char *name, struct buf *body)
-{
-	const struct heal *h = c->identity->heal;
-	struct json_writer w;
-
-	if (!h || !h->quarantined)
-		return refuse(body, name, "it is not in quarantine");
-	monitor_release(m, c);
-	json_start(&w, body);
-	json_open(&w, '{');
-	json_key(&w, "quarantined");
-	json_bool_value(&w, false);
-	json_close(&w, '}');
-	return 200;
-}
-
-static int snooze(
-    struct monitor *m, struct identity *identity, int64_t until, const char *name, struct buf *body)
-{
-	struct json_writer w;
-
-	if (!monitor_snooze(m, identity, until))
-		return refuse(body, name, "there is no memory left for it");
-	json_start(&w, body);
-	json_open(&w, '{');
-	json_key(&w, "until");
-	json_time(&w, until);
-	json_close(&w, '}');
-	return 200;
-}
-
-int api_grant(struct api *api, enum api_wish wish, int64_t until, const struct docker *d,
+const char *api_grant(struct api *api, enum api_wish wish, int64_t until, const struct docker *d,
     const struct monitor_view *view, const char *name, struct buf *body)
 {
 	struct monitor *m = api->monitor;
 	struct container *c = view->container;
-	char reason[160], sentence[200];
+	const char *why = NULL;
+	char time[TEXT_TIME_SIZE];
+	uint64_t incident;
 
 	if (wish == API_EXPLAIN) {
 		explain(m, d, view, name, body);
-		return 200;
+		return NULL;
 	}
-	if (!api_say_watched(m, view, reason, sizeof(reason))) {
-		text_print(sentence, sizeof(sentence), "it is not watched: %s", reason);
-		return refuse(body, name, sentence);
+	if (view->reason == REASON_SELF)
+		return "It is autoheal's own container";
+	if (!c || c->dropped)
+		return "It is not watched";
+	if (wish == API_RESTART) {
+		why = monitor_restart(m, c, &incident);
+		buf_print(body, "{\"incident\":\"%llx\"}", (unsigned long long)incident);
+		return why;
 	}
-	if (wish == API_RESTART)
-		return restart(m, c, name, body);
-	if (wish == API_RELEASE)
-		return release(m, c, name, body);
-	return snooze(m, c->identity, until, name, body);
+	if (wish == API_RELEASE) {
+		if (!monitor_release(m, c))
+			return "It is not in quarantine";
+		buf_add_text(body, "{\"quarantined\":false}");
+		return NULL;
+	}
+	if (!monitor_snooze(m, c->identity, until))
+		return "There is no memory left for it";
+	text_time(time, until);
+	buf_print(body, until ? "{\"until\":\"%s\"}" : "{\"until\":null}", time);
+	return NULL;
 }

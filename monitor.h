@@ -107,8 +107,8 @@ size_t monitor_quarantined(const struct monitor *m);
 /* Begins maintenance, or gives it another end (0: until it is ended); ends it. Told as audit events. The state is
  * m->policy.maintenance, m->maintenance_since and m->maintenance_until. */
 void monitor_begin_maintenance(struct monitor *m, int64_t until);
-void monitor_end_maintenance(struct monitor *m, const char *why);
-/* Maintenance that was on when autoheal ended goes on; where its time passed meanwhile, its end is told. */
+void monitor_end_maintenance(struct monitor *m);
+/* Maintenance that was on when autoheal ended goes on, untold; where its time passed meanwhile, its end is told soon. */
 void monitor_resume_maintenance(struct monitor *m, int64_t since, int64_t until);
 /* To be called before the policy decides: tells the end of maintenance whose time is over. */
 void monitor_maintenance_over(struct monitor *m);
@@ -116,8 +116,8 @@ void monitor_maintenance_over(struct monitor *m);
 bool monitor_snooze(struct monitor *m, struct identity *identity, int64_t until);
 /* Until when it is snoozed; 0 where it is not. */
 int64_t monitor_snoozed_until(const struct monitor *m, const struct identity *identity);
-/* A person ends the quarantine of c, which is in it. */
-void monitor_release(struct monitor *m, struct container *c);
+/* A person ends the quarantine of c; false where it is in none. */
+bool monitor_release(struct monitor *m, struct container *c);
 /* A person restarts c. NULL and the incident's number, or why it cannot be now. */
 const char *monitor_restart(struct monitor *m, struct container *c, uint64_t *incident);
 

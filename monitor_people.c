@@ -17,37 +17,37 @@ static void tell_maintenance(struct monitor *m, const char *status, const char *
 	log_line(LOG_WARNING, "monitor", "Maintenance %s: %s", status, message);
 }
 
+static void tell_end(struct monitor *m)
+{
+	m->maintenance_since = m->maintenance_until = 0;
+	tell_maintenance(m, "disabled", "What fell sick meanwhile is looked at anew and healed");
+}
+
 void monitor_begin_maintenance(struct monitor *m, int64_t until)
 {
-	char time[TEXT_TIME_SIZE], message[160];
+	char time[TEXT_TIME_SIZE] = "a person ends it", message[120];
 
-	text_time(time, until);
+	if (until)
+		text_time(time, until);
 	text_print(message, sizeof(message),
-	    "Everything is watched, and nothing is acted on until %s; restarts under way go on",
-	    until ? time : "it is ended");
-	if (!m->policy.maintenance)
-		m->maintenance_since = m->loop->wall;
-	m->maintenance_until = until;
-	policy_begin_maintenance(&m->policy, loop_time(m, until), m->loop->now);
+	    "Everything is watched, and nothing is acted on until %s", time);
+	monitor_resume_maintenance(
+	    m, m->policy.maintenance ? m->maintenance_since : m->loop->wall, until);
 	tell_maintenance(m, "enabled", message);
 	monitor_settle(m);
 }
 
-void monitor_end_maintenance(struct monitor *m, const char *why)
+void monitor_end_maintenance(struct monitor *m)
 {
-	m->maintenance_since = m->maintenance_until = 0;
 	policy_end_maintenance(&m->policy, m->loop->now);
-	tell_maintenance(m, "disabled", why);
+	tell_end(m);
 	monitor_settle(m);
 }
 
 void monitor_maintenance_over(struct monitor *m)
 {
-	if (!policy_maintenance_over(&m->policy, m->loop->now))
-		return;
-	m->maintenance_since = m->maintenance_until = 0;
-	tell_maintenance(m, "disabled",
-	    "Its time is over: what fell sick meanwhile is looked at anew and healed");
+	if (policy_maintenance_over(&m->policy, m->loop->now))
+		tell_end(m);
 }
 
 void monitor_resume_maintenance(struct monitor *m, int64_t since, int64_t until)
@@ -55,21 +55,17 @@ void monitor_resume_maintenance(struct monitor *m, int64_t since, int64_t until)
 	m->maintenance_since = since;
 	m->maintenance_until = until;
 	policy_begin_maintenance(&m->policy, loop_time(m, until), m->loop->now);
-	monitor_maintenance_over(m);
 }
 
 bool monitor_snooze(struct monitor *m, struct identity *identity, int64_t until)
 {
-	bool is_snoozed = until > m->loop->wall;
-	char time[TEXT_TIME_SIZE];
+	char time[TEXT_TIME_SIZE] = "now";
 
 	if (!policy_snooze(&m->policy, identity, loop_time(m, until), m->loop->now))
 		return false;
-	text_time(time, until);
-	log_line(LOG_INFO, "monitor", "'%s' %s%s", identity->name,
-	    is_snoozed ? "is snoozed by a person: it is not acted on until "
-		       : "is not snoozed any more",
-	    is_snoozed ? time : "");
+	if (until)
+		text_time(time, until);
+	log_line(LOG_INFO, "monitor", "'%s' is snoozed by a person until %s", identity->name, time);
 	monitor_settle(m);
 	return true;
 }
@@ -81,15 +77,18 @@ int64_t monitor_snoozed_until(const struct monitor *m, const struct identity *id
 	return until > m->loop->now ? m->loop->wall + (int64_t)(until - m->loop->now) : 0;
 }
 
-void monitor_release(struct monitor *m, struct container *c)
+bool monitor_release(struct monitor *m, struct container *c)
 {
 	static const struct policy_event release = {.kind = EVENT_RELEASE};
 	struct action list[POLICY_ACTIONS_MAX];
 	struct actions out = {.list = list, .room = POLICY_ACTIONS_MAX};
 
+	if (!c->identity->heal || !c->identity->heal->quarantined)
+		return false;
 	policy_on_event(&m->policy, c, &release, m->loop->now, &out);
 	monitor_carry_out(m, &out);
 	monitor_settle(m);
+	return true;
 }
 
 const char *monitor_restart(struct monitor *m, struct container *c, uint64_t *incident)

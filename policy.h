@@ -199,20 +199,10 @@ enum wait_reason policy_hold(const struct policy *p, const struct container *c, 
 
 /* ---- why: policy_explain.c ------------------------------------------------------------------ */
 
-#define POLICY_REASONS_MAX 16
-struct policy_reason {
-	const char *question, *answer; /* yes, no, unknown */
-	bool tells;                    /* it belongs into a summary */
-	char because[192];
-};
-struct policy_reasons {
-	size_t count;
-	const char *phase; /* what the container's state means */
-	struct policy_reason list[POLICY_REASONS_MAX];
-};
-/* What decides about c, question by question, in the order in which they are asked. */
-void policy_explain(
-    struct policy *p, const struct container *c, uint64_t now, struct policy_reasons *out);
+/* Says of c, one after another in the order in which they are asked, what may hold an action back or call for one,
+ * whether it does, and why. */
+void policy_explain(struct policy *p, const struct container *c, uint64_t now,
+    void (*say)(void *owner, const char *what, bool holds, const char *because), void *owner);
 
 /* What will be done next with c: the word of the action ("restart", "start", "check", "release") or
  * NULL, when (loop's clock; 0 = nobody knows) and why. */

@@ -535,15 +535,12 @@ static bool is_held(struct policy *p, struct container *c, struct actions *out)
 	struct heal *h = c->identity->heal;
 	uint64_t until;
 	enum wait_reason why = policy_hold(p, c, &until);
+	char message[120];
 
 	if (why == WAIT_NOTHING)
 		return false;
-	if (why == WAIT_MAINTENANCE)
-		policy_skip(out, c, SKIP_MAINTENANCE,
-		    "Not acted on: maintenance is on. It is looked at anew when that ends");
-	else
-		policy_skip(out, c, SKIP_SNOOZED,
-		    "Not acted on: a person snoozed it. It is looked at anew when that ends");
+	text_print(message, sizeof(message), "Not acted on: %s", policy_wait_words[why]);
+	policy_skip(out, c, why == WAIT_MAINTENANCE ? SKIP_MAINTENANCE : SKIP_SNOOZED, message);
 	leave_queue(&p->engines[c->engine], c);
 	policy_release_slot(p, c);
 	h->proven = false;

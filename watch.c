@@ -268,27 +268,6 @@ enum watch_reason watch_decide(const struct settings *s, const struct watch_cand
 	return reason;
 }
 
-const char *watch_question(enum watch_reason reason)
-{
-	static const char *const questions[REASON_COUNT] = {
-	    [REASON_SELF] = "is it autoheal's own container?",
-	    [REASON_EXCLUDE_SETTING] = "does AUTOHEAL_EXCLUDE name it?",
-	    [REASON_EXCLUDED] = "did a person exclude it?",
-	    [REASON_LABEL_FALSE] = "does its label say autoheal=false?",
-	    [REASON_MONITOR_OFF] = "does its label say autoheal.monitor.enable=false?",
-	    [REASON_ONE_OFF] = "is it a one-off run of Compose?",
-	    [REASON_SWARM_TASK] = "is it a task that Swarm replaces?",
-	    [REASON_OTHER_PROJECT] = "is it outside the projects of AUTOHEAL_PROJECT?",
-	    [REASON_PERSON] = "did a person select it?",
-	    [REASON_INCLUDE] = "does AUTOHEAL_INCLUDE name it?",
-	    [REASON_LABEL] = "does it have the label that is looked for?",
-	    [REASON_ALL] = "is every container watched?",
-	    [REASON_NO_LABEL] = "is it left alone for want of a reason to watch it?",
-	};
-
-	return questions[reason];
-}
-
 bool watch_is_watched(enum watch_reason reason)
 {
 	return reason == REASON_PERSON || reason == REASON_INCLUDE || reason == REASON_LABEL ||

@@ -91,8 +91,6 @@ struct watch_candidate {
 
 enum watch_reason watch_decide(const struct settings *s, const struct watch_candidate *c);
 bool watch_is_watched(enum watch_reason reason);
-/* The question that the rule of this reason answers; each rule before the one that decides is answered with no. */
-const char *watch_question(enum watch_reason reason);
 /* The reason in words, e.g. "it has the label autoheal=true". */
 size_t watch_say(enum watch_reason reason, const struct settings *s, char *out, size_t cap);
 /* Whether one of a comma list of names and globs matches. */
