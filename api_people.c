@@ -174,7 +174,8 @@ static void explain(struct monitor *m, const struct docker *d, const struct moni
 		char rule[160];
 
 		watch_say((enum watch_reason)i, m->settings, rule, sizeof(rule));
-		say(&e, rule, i == (int)view->reason, i == (int)view->reason ? "it decides" : "");
+		say(&e, rule, i == (int)view->reason,
+		    i == (int)view->reason ? "it decides" : "it does not fit");
 	}
 	say(&e, watched ? "it is watched" : "it is not watched", true, reason);
 	if (watched)
