@@ -58,7 +58,7 @@ def certificates(kind):
     if not (folder / "done").exists():
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run(["sh", "-euc", f"""
-            key() {{ openssl genpkey -quiet -algorithm {KINDS[kind]} -out $1 2>/dev/null || openssl genpkey -algorithm {KINDS[kind]} -out $1; }}
+            key() {{ openssl genpkey -algorithm {KINDS[kind]} -out $1; }}
             cert() {{ key $2; openssl req -new -key $2 -subj "/CN=$1" -out csr; printf '%s\\n' "$3" > ext
                 openssl x509 -req -in csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile ext -out $1.pem; }}
             key ca.key
