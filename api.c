@@ -11,8 +11,8 @@
 #define EVENTS_DEFAULT 100
 
 struct route {
-	const char *method;
-	const char *path; /* a * stands for a name, which the handler gets */
+	char method[8]; /* texts in place: a pointer would cost a relocation beside itself */
+	char path[32];  /* a * stands for a name, which the handler gets */
 	void (*handler)(
 	    struct api *api, struct server_client *c, struct server_request *r, struct span part);
 };

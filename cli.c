@@ -103,122 +103,100 @@ static int ask(const char *name, const char *path, const char *token, struct buf
 	return result;
 }
 
-/* The reason of an unhealthy answer, in words. */
-static void print_reason(struct span body)
+/* Asks the running service. Returns what came, whatever its status, or says after `prefix` why there is none. */
+static bool ask_service(const struct settings *settings, const char *path, int fd,
+    const char *prefix, struct buf *in, struct http_head *head, struct json *body)
 {
-	static jsmntok_t tokens[512];
-	struct json j;
-	char reason[512], safe[512];
-	size_t n;
-
-	if (json_parse(&j, body, tokens, 512)) {
-		cli_say(STDOUT_FILENO, "unhealthy, and the answer cannot be read\n");
-		return;
-	}
-	n = json_text(&j, json_get(&j, 0, "reason"), reason, sizeof(reason));
-	if (!n)
-		n = json_text(&j, json_get(&j, 0, "error"), reason, sizeof(reason));
-	text_escape((struct span){reason, n}, safe, sizeof(safe));
-	cli_say(STDOUT_FILENO, "unhealthy: %s\n", safe);
-}
-
-int cli_health(const struct settings *settings)
-{
-	struct http_head head;
-	struct buf in;
+	static jsmntok_t tokens[4096]; /* 64 engines have some 600 */
 	char name[64];
 	int result, length;
 
 	server_local_name(settings, name);
-	buf_init(&in, ANSWER_MAX);
-	result = ask(name, "/health", "", &in);
-	length = result ? 0 : http_read_response(in.p, in.n, false, &head);
+	buf_init(in, ANSWER_MAX);
+	result = ask(name, path, settings->api_token, in);
+	length = result ? 0 : http_read_response(in->p, in->n, false, head);
 	if (result == -ECONNREFUSED || result == -ENOENT)
-		cli_say(STDOUT_FILENO,
-		    "unhealthy: no autoheal runs here (nobody answers at the abstract socket %s)\n",
-		    name);
+		cli_say(fd, "%sno autoheal runs here (nobody answers at the abstract socket %s)\n",
+		    prefix, name);
 	else if (result)
-		cli_say(STDOUT_FILENO, "unhealthy: autoheal did not answer: %s\n", strerror(-result));
-	else if (length <= 0)
-		cli_say(STDOUT_FILENO, "unhealthy: what answers at %s is not autoheal\n", name);
-	else if (head.status == 200)
-		cli_say(STDOUT_FILENO, "healthy\n");
+		cli_say(fd, "%sautoheal did not answer: %s\n", prefix, strerror(-result));
+	else if (length <= 0 ||
+	    json_parse(body, (struct span){in->p + length, in->n - (size_t)length}, tokens, 4096))
+		cli_say(fd, "%swhat answers at %s is not autoheal\n", prefix, name);
 	else
-		print_reason((struct span){in.p + length, in.n - (size_t)length});
-	buf_free(&in);
-	return !result && length > 0 && head.status == 200 ? 0 : 1;
+		return true;
+	return false;
 }
 
-/* ---- explain ------------------------------------------------------------------------------ */
-
 /* A text of the answer, safe to print, and what follows it. */
-static void print_text(int fd, const struct json *j, int token, const char *end)
+static size_t print_text(int fd, const struct json *j, int token, const char *before, const char *end)
 {
 	static char text[8192], safe[8192];
 	size_t n = json_text(j, token, text, sizeof(text));
 
-	text_escape((struct span){text, n}, safe, sizeof(safe));
-	cli_say(fd, "%s%s", safe, end);
-}
-
-static void print_explanation(const struct json *j)
-{
-	int steps = json_get(j, 0, "steps"), step = -1;
-
-	print_text(STDOUT_FILENO, j, json_get(j, 0, "text"), "\n\n");
-	while (json_next_element(j, steps, &step)) {
-		print_text(STDOUT_FILENO, j, json_get(j, step, "question"), " ");
-		print_text(STDOUT_FILENO, j, json_get(j, step, "answer"), ": ");
-		print_text(STDOUT_FILENO, j, json_get(j, step, "because"), "\n");
+	if (n) {
+		text_escape((struct span){text, n}, safe, sizeof(safe));
+		cli_say(fd, "%s%s%s", before, safe, end);
 	}
+	return n;
 }
 
-static bool is_plain(unsigned char c)
+int cli_health(const struct settings *settings)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+	static const char prefix[] = "unhealthy: ";
+	struct http_head head;
+	struct json j;
+	struct buf in;
+	bool healthy = ask_service(settings, "/health", STDOUT_FILENO, prefix, &in, &head, &j);
+
+	if (healthy && head.status != 200) {
+		healthy = false;
+		if (!print_text(STDOUT_FILENO, &j, json_get(&j, 0, "reason"), prefix, "\n"))
+			print_text(STDOUT_FILENO, &j, json_get(&j, 0, "error"), prefix, "\n");
+	} else if (healthy) {
+		cli_say(STDOUT_FILENO, "healthy\n");
+	}
+	buf_free(&in);
+	return healthy ? 0 : 1;
 }
 
-/* The path of the question: everything in a name but letters and digits is percent-encoded. */
+/* ---- explain ------------------------------------------------------------------------------ */
+
+/* The path of the question: every byte of the name is percent-encoded. */
 static void path_of(const char *name, char *out, size_t cap)
 {
 	size_t n = (size_t)text_print(out, cap, "/api/containers/");
 
-	for (const unsigned char *p = (const unsigned char *)name; *p && n + 12 < cap; p++)
-		n += (size_t)(is_plain(*p) ? text_print(out + n, cap - n, "%c", *p)
-					   : text_print(out + n, cap - n, "%%%02x", *p));
+	for (; *name && n + 12 < cap; name++)
+		n += (size_t)text_print(out + n, cap - n, "%%%02x", (unsigned char)*name);
 	text_print(out + n, cap - n, "/explain");
 }
 
-int cli_explain(const struct settings *settings, const char *container)
+int cli_explain(const struct settings *settings, const char *name)
 {
-	static jsmntok_t tokens[512];
+	static const char prefix[] = "autoheal: ";
 	struct http_head head;
 	struct json j;
 	struct buf in;
-	char name[64], path[1000];
-	int result, length;
-	bool good = false;
+	char path[1000];
+	int step = -1, steps;
+	bool good;
 
-	server_local_name(settings, name);
-	path_of(container, path, sizeof(path));
-	buf_init(&in, ANSWER_MAX);
-	result = ask(name, path, settings->api_token, &in);
-	length = result ? 0 : http_read_response(in.p, in.n, false, &head);
-	if (result == -ECONNREFUSED || result == -ENOENT)
-		cli_say(STDERR_FILENO,
-		    "autoheal: no autoheal runs here (nobody answers at the abstract socket %s)\n",
-		    name);
-	else if (result)
-		cli_say(STDERR_FILENO, "autoheal: it did not answer: %s\n", strerror(-result));
-	else if (length <= 0 ||
-	    json_parse(&j, (struct span){in.p + length, in.n - (size_t)length}, tokens, 512))
-		cli_say(STDERR_FILENO, "autoheal: what answers at %s is not autoheal\n", name);
-	else if (head.status == 200)
-		good = true;
-	else
-		print_text(STDERR_FILENO, &j, json_get(&j, 0, "error"), "\n");
-	if (good)
-		print_explanation(&j);
+	path_of(name, path, sizeof(path));
+	good = ask_service(settings, path, STDERR_FILENO, prefix, &in, &head, &j);
+	if (good && head.status != 200) {
+		good = false;
+		print_text(STDERR_FILENO, &j, json_get(&j, 0, "error"), prefix, "\n");
+	}
+	if (good) {
+		steps = json_get(&j, 0, "steps");
+		print_text(STDOUT_FILENO, &j, json_get(&j, 0, "text"), "", "\n\n");
+		while (json_next_element(&j, steps, &step)) {
+			print_text(STDOUT_FILENO, &j, json_get(&j, step, "question"), "", " ");
+			print_text(STDOUT_FILENO, &j, json_get(&j, step, "answer"), "", ": ");
+			print_text(STDOUT_FILENO, &j, json_get(&j, step, "because"), "", "\n");
+		}
+	}
 	buf_free(&in);
 	return good ? 0 : 1;
 }

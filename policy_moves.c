@@ -5,7 +5,7 @@
 
 #include "policy_parts.h"
 
-static const char *const skip_names[] = {"paused", "stopped", "restarting", "dry_run", "gone",
+static const char skip_names[][12] = {"paused", "stopped", "restarting", "dry_run", "gone",
     "recovered", "stale", "maintenance", "snoozed"};
 
 const char *const policy_wait_words[] = {
