@@ -265,7 +265,7 @@ void server_answer_json(struct server_client *c, int status, const struct buf *b
 	server_answer(c, status, "application/json", "", (struct span){body->p, body->n});
 }
 
-static void put_error(
+__attribute__((format(printf, 4, 0))) static void put_error(
     struct server_client *c, int status, const char *member, const char *format, va_list args)
 {
 	char sentence[512];
