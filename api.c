@@ -611,8 +611,7 @@ static void add_method(char *allow, size_t cap, const char *method)
 
 static bool is_known_method(struct span method)
 {
-	static const char *const known[] = {
-	    "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
+	static const char known[][8] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (span_is(method, known[i]))

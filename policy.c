@@ -364,7 +364,7 @@ const char *policy_next_action(
 
 const char *policy_state_name(enum container_state state)
 {
-	static const char *const names[STATE_COUNT] = {
+	static const char names[STATE_COUNT][12] = {
 	    "watching", "waiting", "restarting", "verifying", "quarantined", "hands_off"};
 
 	return names[state];
@@ -372,7 +372,7 @@ const char *policy_state_name(enum container_state state)
 
 const char *policy_health_name(enum container_health health)
 {
-	static const char *const names[] = {"unknown", "none", "starting", "healthy", "unhealthy"};
+	static const char names[][12] = {"unknown", "none", "starting", "healthy", "unhealthy"};
 
 	return names[health];
 }

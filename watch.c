@@ -276,7 +276,7 @@ bool watch_is_watched(enum watch_reason reason)
 
 size_t watch_say(enum watch_reason reason, const struct settings *s, char *out, size_t cap)
 {
-	static const char *const words[REASON_COUNT] = {
+	static const char words[REASON_COUNT][60] = {
 	    [REASON_SELF] = "it is autoheal's own container",
 	    [REASON_EXCLUDE_SETTING] = "AUTOHEAL_EXCLUDE names it",
 	    [REASON_EXCLUDED] = "a person excluded it",
