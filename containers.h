@@ -47,6 +47,9 @@ enum wait_reason {
 	WAIT_SLOT,
 	WAIT_PROOF,
 	WAIT_ENGINE,
+	WAIT_MAINTENANCE,
+	WAIT_SNOOZED,
+	WAIT_COUNT,
 };
 
 /* The trouble of one identity: its incident while one is open, and the history that back-off and
@@ -65,6 +68,7 @@ struct heal {
 	uint64_t probation_until; /* healthy this long: failures are forgotten; sick before: a relapse */
 	uint64_t healthy_since; /* in quarantine */
 	uint64_t retry_at;      /* of quarantine */
+	uint64_t snoozed_until; /* a person wants nothing done with it before */
 	uint32_t failures;      /* in a row that did not end healthy */
 	uint32_t patience;      /* doubled by every failure, 1 at rest */
 	uint32_t longest;       /* recovery seen of this identity, seconds */
@@ -91,6 +95,8 @@ struct heal {
 	bool quarantined;
 	bool trial;         /* the further try out of quarantine */
 	bool start_only;    /* the request under way is `start` */
+	bool manual;        /* a person asked for the request under way, or for the last one */
+	bool by_person;     /* the open incident began with that */
 	uint8_t exits_seen; /* looks in a row that found it exited after a lost answer */
 	uint32_t restarts[CONFIG_RESTARTS_MAX]; /* seconds since `epoch` + 1, a ring; 0 = empty */
 };

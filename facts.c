@@ -8,7 +8,7 @@
 /* ---- events --------------------------------------------------------------------------------- */
 
 static const struct {
-	const char *word;
+	char word[26]; /* in place: a pointer would cost a relocation beside itself */
 	enum engine_action action;
 } actions[] = {
     {"create", ENGINE_CREATE},

@@ -214,8 +214,9 @@ static void send_request(struct monitor *m, const struct action *a)
 	memcpy(call->id, c->id, 32);
 	m->restarts[m->restarts_count++] = call;
 	log_container(LOG_INFO, "monitor", c,
-	    a->kind == ACTION_START ? "is down after its restart: starting it"
-				    : "is unhealthy: restarting it");
+	    a->kind == ACTION_START         ? "is down after its restart: starting it"
+		: c->identity->heal->manual ? "is restarted because a person asked for it"
+					    : "is unhealthy: restarting it");
 }
 
 static void abandon(struct monitor *m, const struct container *c)
@@ -372,6 +373,7 @@ static void settle(struct monitor *m)
 	uint64_t next;
 	bool more;
 
+	monitor_maintenance_over(m);
 	do {
 		out.count = 0;
 		more = policy_run(&m->policy, m->loop->now, &out);
@@ -383,6 +385,16 @@ static void settle(struct monitor *m)
 		loop_cancel(m->loop, &m->due);
 	else
 		loop_after(m->loop, &m->due, next > m->loop->now ? next - m->loop->now : 0);
+}
+
+void monitor_settle(struct monitor *m)
+{
+	settle(m);
+}
+
+void monitor_carry_out(struct monitor *m, struct actions *actions)
+{
+	carry_out(m, actions);
 }
 
 static void policy_due(void *owner)

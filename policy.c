@@ -259,6 +259,7 @@ bool policy_run(struct policy *p, uint64_t now, struct actions *out)
 	static const struct policy_event due = {.kind = EVENT_DUE};
 	struct container *c;
 
+	policy_maintenance_over(p, now);
 	p->now = now;
 	while (out->room - out->count >= POLICY_ACTIONS_MAX) {
 		c = containers_pop(&p->containers, now);
@@ -271,7 +272,9 @@ bool policy_run(struct policy *p, uint64_t now, struct actions *out)
 
 uint64_t policy_next(const struct policy *p)
 {
-	return containers_next_due(&p->containers);
+	uint64_t due = containers_next_due(&p->containers), end = p->maintenance_until;
+
+	return p->maintenance && end && end < due ? end : due;
 }
 
 void policy_init(struct policy *p, const struct settings *settings, uint64_t now, uint64_t seed,
@@ -322,10 +325,15 @@ const char *policy_next_action(
     const struct policy *p, const struct container *c, uint64_t *at, const char **why)
 {
 	const struct heal *h = c->identity->heal;
+	uint64_t until;
+	enum wait_reason hold;
 
-	if (!c->heap_place || !h)
+	if (!h)
 		return NULL;
-	*at = c->due;
+	hold = policy_hold(p, c, &until);
+	if (!c->heap_place && !(hold && c->state == STATE_WAITING))
+		return NULL;
+	*at = c->heap_place ? c->due : 0;
 	*why = policy_wait_words[h->waiting];
 	switch ((enum container_state)c->state) {
 	case STATE_WAITING:
@@ -334,6 +342,10 @@ const char *policy_next_action(
 		*why = "its recovery time is over then";
 		return "check";
 	case STATE_QUARANTINED:
+		if (hold && c->due == until) {
+			*why = policy_wait_words[hold];
+			return "restart";
+		}
 		*why = c->due == h->retry_at ? "one further try out of quarantine"
 					     : "it will have stayed healthy";
 		return c->due == h->retry_at ? "restart" : "release";
@@ -347,13 +359,12 @@ const char *policy_next_action(
 	case STATE_COUNT:
 		break;
 	}
-	(void)p;
 	return NULL;
 }
 
 const char *policy_state_name(enum container_state state)
 {
-	static const char *const names[STATE_COUNT] = {
+	static const char names[STATE_COUNT][12] = {
 	    "watching", "waiting", "restarting", "verifying", "quarantined", "hands_off"};
 
 	return names[state];
@@ -361,7 +372,7 @@ const char *policy_state_name(enum container_state state)
 
 const char *policy_health_name(enum container_health health)
 {
-	static const char *const names[] = {"unknown", "none", "starting", "healthy", "unhealthy"};
+	static const char names[][12] = {"unknown", "none", "starting", "healthy", "unhealthy"};
 
 	return names[health];
 }

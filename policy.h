@@ -139,8 +139,10 @@ struct policy {
 	uint32_t engines_busy;  /* engines that have one */
 	uint32_t turn;          /* the engine that was served last */
 	uint64_t now, started;
-	uint64_t incidents; /* the number of the last one */
-	bool stopping;      /* no new action */
+	uint64_t incidents;         /* the number of the last one */
+	bool stopping;              /* no new action */
+	bool maintenance;           /* everything is watched, nothing is acted on */
+	uint64_t maintenance_until; /* when that ends by itself; 0: when a person says so */
 };
 
 /* How far policy_list_ended came. */
@@ -177,8 +179,33 @@ void policy_forget(struct policy *p, struct container *c, bool gone, uint64_t no
  * under way; it is freed then. To be called once after every EVENT_ANSWER. */
 bool policy_keep(struct policy *p, struct container *c, uint64_t now);
 
+/* ---- what people want: policy_people.c ------------------------------------------------------ */
+
+/* Begins maintenance, or gives the one that is on another end; until: loop's clock, 0 = until it is ended. */
+void policy_begin_maintenance(struct policy *p, uint64_t until, uint64_t now);
+/* Ends it: what fell sick meanwhile is looked at anew, and healed. */
+void policy_end_maintenance(struct policy *p, uint64_t now);
+/* Ends it where its time is over; returns whether it did. policy_run does so too. */
+bool policy_maintenance_over(struct policy *p, uint64_t now);
+/* Nothing is done with this identity until then; a time that is over ends it. false without memory. */
+bool policy_snooze(struct policy *p, struct identity *identity, uint64_t until, uint64_t now);
+/* Restarts c at a person's wish, whatever its state: verified like every restart, and no count of quarantine's.
+ * Returns NULL, or why it cannot be now. out needs room for 2. */
+const char *policy_restart_by_person(
+    struct policy *p, struct container *c, uint64_t now, struct actions *out);
+/* Whether a person wants nothing done with c now: WAIT_MAINTENANCE or WAIT_SNOOZED, else WAIT_NOTHING. *until: the
+ * end of it, 0 = open. */
+enum wait_reason policy_hold(const struct policy *p, const struct container *c, uint64_t *until);
+
+/* ---- why: policy_explain.c ------------------------------------------------------------------ */
+
+/* Says of c, one after another in the order in which they are asked, what may hold an action back or call for one,
+ * whether it does, and why. */
+void policy_explain(struct policy *p, const struct container *c, uint64_t now,
+    void (*say)(void *owner, const char *what, bool holds, const char *because), void *owner);
+
 /* What will be done next with c: the word of the action ("restart", "start", "check", "release") or
- * NULL, when (loop's clock) and why. */
+ * NULL, when (loop's clock; 0 = nobody knows) and why. */
 const char *policy_next_action(
     const struct policy *p, const struct container *c, uint64_t *at, const char **why);
 const char *policy_state_name(enum container_state state);

@@ -5,8 +5,8 @@
 
 #include "policy_parts.h"
 
-static const char *const skip_names[] = {
-    "paused", "stopped", "restarting", "dry_run", "gone", "recovered", "stale"};
+static const char skip_names[][12] = {"paused", "stopped", "restarting", "dry_run", "gone",
+    "recovered", "stale", "maintenance", "snoozed"};
 
 const char *const policy_wait_words[] = {
     [WAIT_NOTHING] = "it is its turn",
@@ -20,6 +20,8 @@ const char *const policy_wait_words[] = {
     [WAIT_SLOT] = "other restarts are under way, as many as AUTOHEAL_MAX_PARALLEL or open files allow",
     [WAIT_PROOF] = "the engine is being asked how it is",
     [WAIT_ENGINE] = "the engine cannot be reached",
+    [WAIT_MAINTENANCE] = "maintenance is on: everything is watched, nothing is acted on",
+    [WAIT_SNOOZED] = "a person snoozed it",
 };
 
 /* ---- small things ------------------------------------------------------------------------ */
@@ -124,7 +126,7 @@ static void join_queue(struct policy_engine *engine, struct container *c)
 
 /* One slot is kept back for every engine that has none: so whoever's restarts hang, and however long,
  * another engine's first one goes out at once. */
-static bool may_have_slot(const struct policy *p, const struct policy_engine *engine)
+bool policy_may_have_slot(const struct policy *p, const struct policy_engine *engine)
 {
 	uint32_t left = p->busy < p->slots ? p->slots - p->busy : 0;
 	uint32_t kept_back = engine->busy && p->engines_count > p->engines_busy
@@ -143,11 +145,11 @@ static void give_slot(struct policy *p, struct container *c)
 	p->engines_busy += !engine->busy++;
 }
 
-static bool take_slot(struct policy *p, struct container *c)
+bool policy_take_slot(struct policy *p, struct container *c)
 {
 	if (c->has_slot)
 		return true;
-	if (!may_have_slot(p, &p->engines[c->engine]))
+	if (!policy_may_have_slot(p, &p->engines[c->engine]))
 		return false;
 	give_slot(p, c);
 	return true;
@@ -159,7 +161,7 @@ static struct container *next_in_turn(struct policy *p)
 	for (uint32_t i = 1; i <= CONTAINERS_ENGINES_MAX; i++) {
 		uint32_t at = (p->turn + i) % CONTAINERS_ENGINES_MAX;
 
-		if (p->engines[at].first && may_have_slot(p, &p->engines[at])) {
+		if (p->engines[at].first && policy_may_have_slot(p, &p->engines[at])) {
 			p->turn = at;
 			return p->engines[at].first;
 		}
@@ -201,7 +203,7 @@ void policy_go(struct policy *p, struct container *c, enum container_state state
 void policy_rest(struct policy *p, struct container *c)
 {
 	struct heal *h = c->identity->heal;
-	uint64_t release;
+	uint64_t release, retry, until;
 
 	if (!h) {
 		policy_go(p, c, STATE_WATCHING, 0);
@@ -212,13 +214,17 @@ void policy_rest(struct policy *p, struct container *c)
 		return;
 	}
 	release = h->healthy_since ? h->healthy_since + p->settings->recovery_timeout : 0;
-	policy_go(p, c, STATE_QUARANTINED, earlier(release, h->retry_at));
+	retry = h->retry_at;
+	if (retry && policy_hold(p, c, &until) && (!until || until > retry))
+		retry = until; /* its further try waits */
+	policy_go(p, c, STATE_QUARANTINED, earlier(release, retry));
 }
 
 void policy_close_incident(struct heal *h)
 {
 	h->may_be_down = false;
 	h->open = h->acted = h->proven = h->trial = h->down_by_us = h->notified = false;
+	h->manual = h->by_person = false;
 	h->told = 0;
 	h->waiting = WAIT_NOTHING;
 }
@@ -295,7 +301,7 @@ static void quarantine(struct policy *p, struct container *c, struct actions *ou
 }
 
 /* A request of ours leaves. */
-static void send(struct policy *p, struct container *c, struct actions *out)
+void policy_send(struct policy *p, struct container *c, struct actions *out, bool by_person)
 {
 	struct heal *h = c->identity->heal;
 	bool start = h->down_by_us && !c->running;
@@ -314,7 +320,9 @@ static void send(struct policy *p, struct container *c, struct actions *out)
 	h->exits_seen = 0;
 	h->start_only = start;
 	h->waiting = WAIT_NOTHING;
-	policy_remember_restart(p, h);
+	h->manual = by_person;
+	if (!by_person)
+		policy_remember_restart(p, h);
 	c->identity->restarts++;
 	policy_go(p, c, STATE_RESTARTING, h->deadline);
 }
@@ -326,7 +334,7 @@ void policy_restarted(struct container *c, struct actions *out, bool success, co
 	    out, c, AUDIT_RESTART, success ? "success" : "failure", "%s", message);
 
 	a->did = h->start_only ? "start" : "restart";
-	a->reason = "unhealthy";
+	a->reason = h->manual ? "manual" : "unhealthy";
 	if (!success)
 		a->level = LOG_WARNING;
 }
@@ -376,7 +384,7 @@ void policy_recovered(struct policy *p, struct container *c, struct actions *out
 	if (h->quarantined)
 		h->healthy_since = p->now;
 	else
-		policy_begin_probation(p, h, true);
+		policy_begin_probation(p, h, !h->manual);
 	policy_close_incident(h);
 	policy_rest(p, c);
 }
@@ -392,9 +400,13 @@ void policy_failed(struct policy *p, struct container *c)
 {
 	struct heal *h = c->identity->heal;
 
+	h->probation_until = 0;
+	if (h->manual) {
+		h->manual = false; /* what a person tried is no count of ours */
+		return;
+	}
 	h->failures++;
 	h->failed = p->now;
-	h->probation_until = 0;
 	if (h->patience < 64)
 		h->patience *= 2;
 }
@@ -455,11 +467,13 @@ void policy_sick(struct policy *p, struct container *c, struct actions *out, boo
 
 /* ---- weighing: may the action that is wanted be taken now? ------------------------------- */
 
-static void later(uint64_t *gate, enum wait_reason *why, uint64_t at, enum wait_reason reason)
+/* One gate: when it opens is kept in gates by its reason, and the latest of all in gates[WAIT_NOTHING]. */
+static void later(uint64_t *gates, enum wait_reason *why, uint64_t at, enum wait_reason reason)
 {
-	if (at <= *gate)
+	gates[reason] = at;
+	if (at <= gates[WAIT_NOTHING])
 		return;
-	*gate = at;
+	gates[WAIT_NOTHING] = at;
 	*why = reason;
 }
 
@@ -472,28 +486,31 @@ static uint64_t start_period_left(const struct policy *p, const struct container
 	return age < c->own->start_period ? c->own->start_period - age : 0;
 }
 
-/* The earliest time at which c may be acted on, and what holds it until then. */
-static uint64_t gate_of(const struct policy *p, const struct container *c, enum wait_reason *why)
+/* The earliest time at which c may be acted on, and what holds it until then. gates: by reason when each opens, 0
+ * where there is none. */
+uint64_t policy_gate(const struct policy *p, const struct container *c, enum wait_reason *why,
+    uint64_t gates[WAIT_COUNT])
 {
 	const struct settings *s = p->settings;
 	const struct heal *h = c->identity->heal;
-	uint64_t gate = p->now;
 
 	*why = WAIT_NOTHING;
-	later(&gate, why, p->started + s->start_period, WAIT_START_PERIOD);
+	memset(gates, 0, WAIT_COUNT * sizeof(gates[0]));
+	gates[WAIT_NOTHING] = p->now;
+	later(gates, why, p->started + s->start_period, WAIT_START_PERIOD);
 	if (c->own && c->own->start_period != WATCH_UNSET && c->started)
-		later(&gate, why, p->now + start_period_left(p, c), WAIT_OWN_START_PERIOD);
+		later(gates, why, p->now + start_period_left(p, c), WAIT_OWN_START_PERIOD);
 	if (!h->acted)
-		later(&gate, why, h->detected + policy_unhealthy_for(p, c), WAIT_UNHEALTHY_FOR);
+		later(gates, why, h->detected + policy_unhealthy_for(p, c), WAIT_UNHEALTHY_FOR);
 	if (h->killed_at)
-		later(&gate, why, policy_killed_until(c), WAIT_KILL);
+		later(gates, why, policy_killed_until(c), WAIT_KILL);
 	if (h->answered && !h->down_by_us)
-		later(&gate, why, h->answered + policy_cooldown_of(p, c), WAIT_COOLDOWN);
+		later(gates, why, h->answered + policy_cooldown_of(p, c), WAIT_COOLDOWN);
 	if (h->given_until)
-		later(&gate, why, h->given_until, WAIT_RECOVERY);
+		later(gates, why, h->given_until, WAIT_RECOVERY);
 	if (h->failures && s->backoff)
-		later(&gate, why, h->failed + policy_backoff_time(s, h->failures), WAIT_BACKOFF);
-	return gate;
+		later(gates, why, h->failed + policy_backoff_time(s, h->failures), WAIT_BACKOFF);
+	return gates[WAIT_NOTHING];
 }
 
 void policy_wait_for(
@@ -512,22 +529,52 @@ void policy_wait_for(
 	containers_due(&p->containers, c, at);
 }
 
+/* While a person wants nothing done it waits for the end of that, and is looked at anew then. */
+static bool is_held(struct policy *p, struct container *c, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	uint64_t until;
+	enum wait_reason why = policy_hold(p, c, &until);
+	char message[120];
+
+	if (why == WAIT_NOTHING)
+		return false;
+	text_print(message, sizeof(message), "Not acted on: %s", policy_wait_words[why]);
+	policy_skip(out, c, why == WAIT_MAINTENANCE ? SKIP_MAINTENANCE : SKIP_SNOOZED, message);
+	leave_queue(&p->engines[c->engine], c);
+	policy_release_slot(p, c);
+	h->proven = false;
+	h->waiting = (uint8_t)why;
+	containers_due(&p->containers, c, until);
+	return true;
+}
+
+/* Why what is decided is only told, or NULL. */
+const char *policy_only_tells(const struct policy *p, const struct container *c)
+{
+	if (p->settings->dry_run)
+		return "AUTOHEAL_DRY_RUN is set";
+	if (c->own && c->own->no_restart)
+		return "its label autoheal.restart.enable=false or autoheal.action wants it so";
+	return NULL;
+}
+
 /* Dry run, or a label that wants words only: the decision is told, and nothing is done. */
 static bool only_tells(struct policy *p, struct container *c, struct actions *out)
 {
 	struct heal *h = c->identity->heal;
 
+	if (!policy_only_tells(p, c))
+		return false;
 	if (p->settings->dry_run) {
 		policy_skip(out, c, SKIP_DRY_RUN,
 		    "Would be restarted now: it is unhealthy, but AUTOHEAL_DRY_RUN is set");
-	} else if (c->own && c->own->no_restart) {
+	} else {
 		if (!h->notified)
 			policy_tell(out, c, AUDIT_RESTART, "success",
 			    "Unhealthy, but only told: its label autoheal.restart.enable=false or autoheal.action wants it so")
 			    ->did = "notify";
 		h->notified = true;
-	} else {
-		return false;
 	}
 	policy_rest(p, c);
 	return true;
@@ -554,9 +601,9 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 	struct heal *h = c->identity->heal;
 	uint64_t limit = policy_limit_of(p, c);
 	enum wait_reason why;
-	uint64_t gate;
+	uint64_t gate, gates[WAIT_COUNT];
 
-	if (p->stopping)
+	if (p->stopping || is_held(p, c, out))
 		return;
 	if (!h->trial && limit && h->failures >= limit) {
 		quarantine(p, c, out);
@@ -567,7 +614,7 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 		prove(c, out);
 		return;
 	}
-	gate = gate_of(p, c, &why);
+	gate = policy_gate(p, c, &why, gates);
 	if (gate > p->now) {
 		policy_release_slot(p, c);
 		policy_wait_for(p, c, out, why, gate);
@@ -580,13 +627,13 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 	}
 	if (only_tells(p, c, out))
 		return;
-	if (!take_slot(p, c)) {
+	if (!policy_take_slot(p, c)) {
 		join_queue(&p->engines[c->engine], c);
 		policy_wait_for(p, c, out, WAIT_SLOT, 0);
 		return;
 	}
 	if (h->proven) {
-		send(p, c, out);
+		policy_send(p, c, out, false);
 		return;
 	}
 	prove(c, out);

@@ -17,7 +17,9 @@ enum skip {
 	SKIP_DRY_RUN,
 	SKIP_GONE,
 	SKIP_RECOVERED,
-	SKIP_STALE
+	SKIP_STALE,
+	SKIP_MAINTENANCE,
+	SKIP_SNOOZED,
 };
 
 /* What an answer of the engine says of a container. */
@@ -58,6 +60,7 @@ __attribute__((format(printf, 5, 6))) struct action *policy_tell(struct actions 
 __attribute__((format(printf, 4, 5))) void policy_log_about(
     struct actions *out, struct container *c, enum log_level level, const char *format, ...);
 void policy_ask(struct container *c, struct actions *out);
+bool policy_take_slot(struct policy *p, struct container *c);
 void policy_release_slot(struct policy *p, struct container *c);
 void policy_go(struct policy *p, struct container *c, enum container_state state, uint64_t due);
 void policy_rest(struct policy *p, struct container *c);
@@ -66,6 +69,7 @@ void policy_skip(struct actions *out, struct container *c, enum skip why, const 
 void policy_cancel(
     struct policy *p, struct container *c, struct actions *out, enum skip why, const char *message);
 void policy_hands_off(struct policy *p, struct container *c, struct actions *out, bool paused);
+void policy_send(struct policy *p, struct container *c, struct actions *out, bool by_person);
 void policy_restarted(struct container *c, struct actions *out, bool success, const char *message);
 void policy_verify(struct policy *p, struct container *c);
 void policy_late_ends(struct heal *h);
@@ -78,6 +82,10 @@ void policy_open_incident(struct policy *p, struct heal *h, bool from_event);
 void policy_sick(struct policy *p, struct container *c, struct actions *out, bool from_event);
 void policy_wait_for(
     struct policy *p, struct container *c, struct actions *out, enum wait_reason why, uint64_t at);
+uint64_t policy_gate(const struct policy *p, const struct container *c, enum wait_reason *why,
+    uint64_t gates[WAIT_COUNT]);
+bool policy_may_have_slot(const struct policy *p, const struct policy_engine *engine);
+const char *policy_only_tells(const struct policy *p, const struct container *c);
 void policy_weigh(struct policy *p, struct container *c, struct actions *out);
 /* Why an action waits, in words; by enum wait_reason. */
 extern const char *const policy_wait_words[];

@@ -7,8 +7,7 @@
 /* The answer was lost, and the stream told of the start all the same. */
 static void start_was_seen(struct policy *p, struct container *c, struct actions *out)
 {
-	policy_restarted(c, out, true,
-	    "Restarted because it was unhealthy; the answer was lost, its start was seen");
+	policy_restarted(c, out, true, "Restarted; the answer was lost, its start was seen");
 	policy_verify(p, c);
 }
 
@@ -95,8 +94,9 @@ static void done(struct policy *p, struct container *c, struct actions *out)
 	struct heal *h = c->identity->heal;
 
 	policy_restarted(c, out, true,
-	    h->start_only ? "Started again: its restart had left it down"
-			  : "Restarted because it was unhealthy");
+	    h->start_only   ? "Started again: its restart had left it down"
+		: h->manual ? "Restarted because a person asked for it"
+			    : "Restarted because it was unhealthy");
 	if (!h->died_again)
 		c->started = policy_seconds_of(p, p->now + 999);
 	if (h->killed_hard && h->patience < 64)
@@ -106,6 +106,29 @@ static void done(struct policy *p, struct container *c, struct actions *out)
 		exited(p, c, NULL, out);
 	else if (h->healthy_again)
 		policy_recovered(p, c, out, "healthy");
+}
+
+/* What a person asked for was not done: what was there before goes on. refused: the engine may have stopped it all
+ * the same, which a look will tell once its events are through. */
+static void manual_failed(struct policy *p, struct container *c, bool refused_it)
+{
+	struct heal *h = c->identity->heal;
+
+	policy_failed(p, c);
+	policy_release_slot(p, c);
+	if (!h->by_person) {
+		policy_want(p, c);
+		return;
+	}
+	policy_close_incident(h);
+	if (refused_it) {
+		h->down_by_us = true; /* until it is seen running */
+		h->look_at = p->now + POLICY_OWN_ECHO_MS;
+	}
+	if (!refused_it && !h->quarantined && (!c->running || c->paused))
+		policy_go(p, c, STATE_HANDS_OFF, 0);
+	else
+		policy_rest(p, c);
 }
 
 /* The engine's refusal in its words, and what to do about it. */
@@ -131,7 +154,10 @@ static void refused(
 	h->may_be_down = true;
 	/* an exited container is what our stop left of it; the look before the next try will tell for sure */
 	h->down_by_us = !c->running;
-	policy_after_failure(p, c);
+	if (h->manual)
+		manual_failed(p, c, true);
+	else
+		policy_after_failure(p, c);
 }
 
 static void unsent(
@@ -143,6 +169,17 @@ static void unsent(
 	char words[160];
 
 	text_escape(answer->message, words, sizeof(words));
+	if (h->manual) {
+		char message[POLICY_MESSAGE_MAX];
+
+		text_print(
+		    message, sizeof(message), "The request did not reach the engine: %s", words);
+		c->identity->restarts--;
+		policy_restarted(c, out, false, message);
+		h->acted = h->down_by_us;
+		manual_failed(p, c, false);
+		return;
+	}
 	policy_log_about(out, c, LOG_WARNING,
 	    "could not be restarted, the request did not reach the engine: %s", words);
 	policy_unremember_restart(h);
@@ -202,8 +239,7 @@ static void settle_lost(
 	/* Its age is by the engine's own clock, whose header cuts to whole seconds: it never looks older than it is. */
 	if (f->running && !f->paused && f->age_ms >= 0 && (uint64_t)f->age_ms <= since) {
 		policy_restarted(c, out, true,
-		    "Restarted because it was unhealthy; the answer was lost, the engine says that "
-		    "it was started since");
+		    "Restarted; the answer was lost, the engine says that it was started since");
 		policy_verify(p, c);
 		return;
 	}

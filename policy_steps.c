@@ -456,6 +456,7 @@ void step_quarantined_due(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
 	struct heal *h = c->identity->heal;
+	uint64_t until;
 
 	(void)e;
 	if (h->healthy_since && p->now >= h->healthy_since + p->settings->recovery_timeout) {
@@ -470,7 +471,7 @@ void step_quarantined_due(
 		policy_go(p, c, STATE_QUARANTINED, 0);
 		return;
 	}
-	if (!h->retry_at || p->now < h->retry_at) {
+	if (!h->retry_at || p->now < h->retry_at || policy_hold(p, c, &until)) {
 		policy_rest(p, c);
 		return;
 	}

@@ -222,33 +222,50 @@ static bool outside_projects(const struct settings *s, const struct watch_labels
 	return any;
 }
 
-enum watch_reason watch_decide(const struct settings *s, const struct watch_candidate *c)
+/* Whether the rule of this reason fits. */
+static bool fits(enum watch_reason reason, const struct settings *s, const struct watch_candidate *c)
 {
 	const struct watch_labels *labels = c->labels;
 
-	if (c->self)
-		return REASON_SELF;
-	if (named_in(s->exclude, c))
-		return REASON_EXCLUDE_SETTING;
-	if (c->choice == CHOICE_EXCLUDED)
-		return REASON_EXCLUDED;
-	if (labels->label == WATCH_LABEL_FALSE)
-		return REASON_LABEL_FALSE;
-	if (labels->monitor_off)
-		return REASON_MONITOR_OFF;
-	if (labels->one_off)
-		return REASON_ONE_OFF;
-	if (labels->swarm_task && !s->swarm_tasks)
-		return REASON_SWARM_TASK;
-	if (outside_projects(s, labels))
-		return REASON_OTHER_PROJECT;
-	if (c->choice == CHOICE_PERSON)
-		return REASON_PERSON;
-	if (named_in(s->include, c))
-		return REASON_INCLUDE;
-	if (labels->label == WATCH_LABEL_YES)
-		return REASON_LABEL;
-	return config_watches_all(s) ? REASON_ALL : REASON_NO_LABEL;
+	switch (reason) {
+	case REASON_SELF:
+		return c->self;
+	case REASON_EXCLUDE_SETTING:
+		return named_in(s->exclude, c);
+	case REASON_EXCLUDED:
+		return c->choice == CHOICE_EXCLUDED;
+	case REASON_LABEL_FALSE:
+		return labels->label == WATCH_LABEL_FALSE;
+	case REASON_MONITOR_OFF:
+		return labels->monitor_off;
+	case REASON_ONE_OFF:
+		return labels->one_off;
+	case REASON_SWARM_TASK:
+		return labels->swarm_task && !s->swarm_tasks;
+	case REASON_OTHER_PROJECT:
+		return outside_projects(s, labels);
+	case REASON_PERSON:
+		return c->choice == CHOICE_PERSON;
+	case REASON_INCLUDE:
+		return named_in(s->include, c);
+	case REASON_LABEL:
+		return labels->label == WATCH_LABEL_YES;
+	case REASON_ALL:
+		return config_watches_all(s);
+	case REASON_NO_LABEL:
+	case REASON_COUNT:
+		break;
+	}
+	return true;
+}
+
+enum watch_reason watch_decide(const struct settings *s, const struct watch_candidate *c)
+{
+	enum watch_reason reason = REASON_SELF;
+
+	while (!fits(reason, s, c))
+		reason++;
+	return reason;
 }
 
 bool watch_is_watched(enum watch_reason reason)
@@ -259,7 +276,7 @@ bool watch_is_watched(enum watch_reason reason)
 
 size_t watch_say(enum watch_reason reason, const struct settings *s, char *out, size_t cap)
 {
-	static const char *const words[REASON_COUNT] = {
+	static const char words[REASON_COUNT][60] = {
 	    [REASON_SELF] = "it is autoheal's own container",
 	    [REASON_EXCLUDE_SETTING] = "AUTOHEAL_EXCLUDE names it",
 	    [REASON_EXCLUDED] = "a person excluded it",

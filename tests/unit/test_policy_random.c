@@ -54,6 +54,7 @@ enum rule {
 	RULE_OWN_START_PERIOD,
 	RULE_WINDOW,
 	RULE_MODE,
+	RULE_HELD,
 	RULE_TOLD_ONCE,
 	RULE_SLOTS,
 	RULE_SLOTS_OVER_ALL,
@@ -80,6 +81,7 @@ static const char *const rules[RULES] = {
     [RULE_OWN_START_PERIOD] = "nothing in a container's own start period",
     [RULE_WINDOW] = "not more than max_restarts in the window",
     [RULE_MODE] = "nothing in a dry run, or where the label says so",
+    [RULE_HELD] = "nothing in maintenance, and nothing for one that is snoozed",
     [RULE_TOLD_ONCE] = "one restart event for one request",
     [RULE_SLOTS] = "the slots taken are those counted",
     [RULE_SLOTS_OVER_ALL] = "not more requests at once than there are slots over all engines",
@@ -97,6 +99,7 @@ static unsigned broken[RULES];
 /* ---- what a body looks like from outside ------------------------------------------------------- */
 
 static struct world *w;
+static uint64_t maintenance_until; /* 0: off; NEVER: until it is ended */
 static unsigned steps_done, requests_done, healed_by_us, quarantines, releases;
 
 static struct shadow {
@@ -112,6 +115,7 @@ static struct shadow {
 	const struct identity *identity;     /* whose they are */
 	uint64_t inspects, inspected_since;
 	bool explained; /* told in a dry run, or by wish of its label */
+	uint64_t snoozed_until;
 	char trace[TRACE][72];
 	unsigned traced;
 } shadows[WORLD_BODIES], nobody;
@@ -243,7 +247,7 @@ static void goes_by(struct shadow *h, const struct container *c)
 {
 	if (h->identity && c->identity != h->identity) {
 		memset(h->times, 0, sizeof h->times);
-		h->answered = 0;
+		h->answered = h->snoozed_until = 0;
 	}
 	h->identity = c->identity;
 }
@@ -372,6 +376,7 @@ static void on_request(struct world *world, struct body *b, const struct action 
 		holds(now + SECOND >= h->started + b->own.start_period, RULE_OWN_START_PERIOD, b);
 	holds(!limit || c->identity->heal->trial || restarts_in_window(h) < limit, RULE_WINDOW, b);
 	holds(!s->dry_run && !b->own.no_restart, RULE_MODE, b);
+	holds(now >= maintenance_until && now >= h->snoozed_until, RULE_HELD, b);
 	h->killed_at = 0;
 	h->times[h->requests++ % CONFIG_RESTARTS_MAX] = now;
 }
@@ -533,6 +538,23 @@ static void a_person_does_something(struct body *b)
 	}
 }
 
+static uint64_t some_time(void)
+{
+	return w->sim.now + SECOND + below(20 * MINUTE);
+}
+
+static void maintenance_changes(void)
+{
+	if (maintenance_until && one_in(2)) {
+		maintenance_until = 0;
+		policy_end_maintenance(&w->sim.policy, w->sim.now);
+	} else {
+		maintenance_until = one_in(3) ? NEVER : some_time();
+		policy_begin_maintenance(
+		    &w->sim.policy, maintenance_until == NEVER ? 0 : maintenance_until, w->sim.now);
+	}
+}
+
 static void somebody_calls_the_api(struct body *b)
 {
 	struct container *c = container_of(w, b);
@@ -540,7 +562,13 @@ static void somebody_calls_the_api(struct body *b)
 
 	if (!c)
 		return;
-	if (one_in(2)) {
+	if (one_in(8)) {
+		maintenance_changes();
+	} else if (one_in(3)) {
+		h->snoozed_until = one_in(3) ? 0 : some_time();
+		trace(b, "snoozed until %.3f", clock_of(h->snoozed_until));
+		assert_true(policy_snooze(&w->sim.policy, c->identity, h->snoozed_until, w->sim.now));
+	} else if (one_in(2)) {
 		if (c->state != STATE_QUARANTINED)
 			return;
 		trace(b, "released by a person");
@@ -694,6 +722,9 @@ static void nothing_begins_while_stopping(void)
 /* Nothing goes wrong for three hours more: whoever is sick then was acted on, or it is known why not. */
 static void the_end_of_history(void)
 {
+	if (maintenance_until)
+		policy_end_maintenance(&w->sim.policy, w->sim.now);
+	maintenance_until = 0;
 	if (w->deaf || w->backlog)
 		the_stream_changes();
 	w->no_looks = false;
@@ -726,6 +757,7 @@ static void a_history(void)
 	assert_non_null(w);
 	memset(shadows, 0, sizeof shadows);
 	calm = false;
+	maintenance_until = 0;
 	sim_begin(&w->sim, NULL);
 	random_settings(&w->sim.settings);
 	w->sim.room = POLICY_ACTIONS_MAX + below(25);
