@@ -96,7 +96,7 @@ static const struct {
     {"stale: just unpaused", 0, 3, "", STATE_WATCHING},
     {"stale: one failed probe after a pause", 1, 3, "", STATE_WATCHING},
     {"paused", 3, 3, "", STATE_HANDS_OFF},
-    {"exited", 3, 3, "", STATE_WATCHING},
+    {"exited", 3, 3, "", STATE_HANDS_OFF},
     {"restarting", 3, 3, "", STATE_WATCHING},
     {"healthy", 0, 3, "", STATE_WATCHING},
     {"starting", 0, 3, "", STATE_WATCHING},
