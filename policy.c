@@ -98,7 +98,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	{
 	    [EVENT_START] = step_hands_off_start,
 	    [EVENT_DIE] = step_hands_off_die,
-	    [EVENT_STOP] = step_ignore,
+	    [EVENT_STOP] = step_hands_off_die,
 	    [EVENT_KILL] = step_on_kill,
 	    [EVENT_PAUSE] = step_ignore,
 	    [EVENT_UNPAUSE] = step_hands_off_unpause,

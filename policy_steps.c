@@ -609,9 +609,12 @@ void step_hands_off_start(
 void step_hands_off_die(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
-	const struct heal *h = c->identity->heal;
+	struct heal *h = c->identity->heal;
 
-	if (h && h->left == LEFT_UNSEEN)
+	if (!h || h->left != LEFT_UNSEEN)
+		return;
+	h->left = LEFT_NOTHING;
+	if (e->kind == EVENT_DIE)
 		step_on_die(p, c, e, out);
 }
 

@@ -100,7 +100,7 @@ static struct world *w;
 static unsigned steps_done, requests_done, healed_by_us, quarantines, releases;
 
 static struct shadow {
-	bool running, paused, hands_off, down_by_us, crashed;
+	bool running, paused, hands_off, stopped, down_by_us, crashed;
 	enum container_health health;
 	uint64_t started;                    /* as far as it was told; NEVER */
 	uint64_t proof;                      /* when it was proven sick, or down by us */
@@ -213,13 +213,14 @@ static void saw_an_end(struct shadow *h, const struct body *b, const struct poli
 		h->down_by_us = true;
 		h->paused = h->hands_off = false;
 	} else if (e->kind == EVENT_STOP || (first && killed)) {
-		h->hands_off = true;
+		h->hands_off = h->stopped = true;
 		h->down_by_us = false;
 	} else if (first) {
 		h->down_by_us = false;
 	}
 	/* told as an exit of its own: nobody was seen to stop it */
-	h->crashed = !killed && !h->hands_off && !ours && e->kind == EVENT_DIE && e->exit_code && heals_crashes(b);
+	h->crashed = !killed && !h->stopped && !ours && e->kind == EVENT_DIE && e->exit_code && heals_crashes(b);
+	h->hands_off &= !h->crashed; /* whatever paused it before */
 }
 
 static void saw_facts(struct shadow *h, const struct body *b, const struct policy_facts *f)
@@ -233,6 +234,7 @@ static void saw_facts(struct shadow *h, const struct body *b, const struct polic
 		h->down_by_us = h->requests > h->told || h->unclear;
 	h->running = f->running;
 	h->crashed &= !f->running;
+	h->stopped &= !f->running;
 	if (!f->running)
 		h->killed_at = 0; /* its outcome is known */
 	if (!f->running || (f->health == HEALTH_STARTING && h->health != HEALTH_STARTING))
@@ -279,7 +281,7 @@ static void on_seen(struct world *world, struct body *b, const struct policy_eve
 		h->running = true;
 		h->started = w->sim.now;
 		h->health = HEALTH_STARTING;
-		h->paused = h->hands_off = h->down_by_us = h->crashed = false;
+		h->paused = h->hands_off = h->stopped = h->down_by_us = h->crashed = false;
 		h->killed_at = 0;
 		h->unclear = 0;
 		h->proof = NEVER;
