@@ -465,6 +465,20 @@ struct candidate {
 	uint32_t created;
 };
 
+/* Whether the identity is one of another engine's containers: such names begin with their engine's, and a label must
+ * not move what is not its own. */
+static bool is_of_another_engine(const struct monitor *m, const struct docker *d, const char *id)
+{
+	for (size_t i = 0; i < m->engines_count; i++) {
+		const struct docker *other = &m->engines[i];
+		size_t n = strlen(other->name);
+
+		if (other != d && !strncmp(id, other->name, n) && id[n] == '/')
+			return true;
+	}
+	return false;
+}
+
 /* labels: a token of j. One that is watched already is judged by the identity that it holds. */
 static void examine(struct monitor *m, const struct docker *d, const uint8_t id[32],
     const char *name, const struct json *j, int labels, struct candidate *out)
@@ -472,6 +486,8 @@ static void examine(struct monitor *m, const struct docker *d, const uint8_t id[
 	const struct container *c = containers_find(&m->policy.containers, d->index, id);
 
 	watch_read_labels(&out->labels, m->settings, j, labels);
+	if (is_of_another_engine(m, d, out->labels.monitoring_id))
+		out->labels.monitoring_id[0] = 0;
 	span_copy(span_of(name), out->name, sizeof(out->name));
 	out->name_span = span_of(out->name);
 	if (c)

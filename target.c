@@ -258,6 +258,11 @@ int target_find(struct target *targets, const struct settings *s, const char *ru
 	struct target *t = targets;
 	int result;
 
+	if (strlen(s->cert_path) > TARGET_FOLDER_MAX) {
+		text_print(error, error_size, "DOCKER_CERT_PATH must have at most %d bytes",
+		    TARGET_FOLDER_MAX);
+		return -1;
+	}
 	if (s->hosts[0])
 		return read_hosts(targets, s, error, error_size);
 	if (s->docker_host[0])

@@ -11,10 +11,11 @@
 #include "text.h"
 
 #define TARGET_URL_MAX 256
-#define TARGET_NAME_MAX 64   /* bytes of an engine's name, with the zero */
-#define TARGETS_MAX 64       /* engines in AUTOHEAL_HOSTS */
-#define TARGET_PORT 2375     /* the engine's own default without TLS */
-#define TARGET_PORT_TLS 2376 /* and with it */
+#define TARGET_NAME_MAX 64    /* bytes of an engine's name, with the zero */
+#define TARGET_FOLDER_MAX 180 /* bytes of DOCKER_CERT_PATH, so that a name fits behind it */
+#define TARGETS_MAX 64        /* engines in AUTOHEAL_HOSTS */
+#define TARGET_PORT 2375      /* the engine's own default without TLS */
+#define TARGET_PORT_TLS 2376  /* and with it */
 
 struct target {
 	char name[TARGET_NAME_MAX]; /* the engine's, in events, API and log */

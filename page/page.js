@@ -277,7 +277,12 @@ const overview = {
 			this.loadedAt = Date.now();
 		}
 		if (status.status === 'fulfilled') {
+			const first = !this.status;
 			this.status = status.value;
+			if (first && manyHosts()) { // known only now: the others may have been quicker
+				containers.draw();
+				events.draw();
+			}
 			const since = Date.now() - this.status.uptime_seconds * 1000;
 			if (!(Math.abs(since - this.upSince) < JITTER_MS))
 				this.upSince = since;
@@ -486,7 +491,9 @@ const containers = {
 		this.pending.add(key);
 		this.draw();
 		try {
-			const answer = await change('POST', 'api/containers/select',
+			// the other engines need not be asked
+			const where = manyHosts() ? `?host=${encodeURIComponent(c.host)}` : '';
+			const answer = await change('POST', `api/containers/select${where}`,
 				{container_ids: [c.full_id], enabled: !c.monitored});
 			if (answer)
 				notice(c.monitored ? `${c.name} is excluded: autoheal leaves it alone.` : `${c.name} is watched.`, 'ok');
@@ -546,7 +553,7 @@ const events = {
 		const words = $('event-filter').value.trim().toLowerCase();
 		const shown = this.all.filter((e) =>
 			(!kind || e.event_type === kind) &&
-			(!words || [e.container_name, e.container_id, e.stable_id]
+			(!words || [e.container_name, e.container_id, e.stable_id, e.host]
 				.some((s) => s?.toLowerCase().includes(words))));
 		drawList($('event-items'), shown, (e) => e.seq, 'event-item', this.drawItem);
 		text($('events-count'), shown.length === this.all.length
@@ -574,7 +581,7 @@ const events = {
 			facts.push(`exit code ${e.exit_code}`);
 		if (e.restart_count > 0 && e.container_name)
 			facts.push(`restart no. ${e.restart_count}`);
-		if (manyHosts())
+		if (manyHosts() && e.host)
 			facts.push(`on ${e.host}`);
 		text(f.facts, facts.join(' · '));
 		f.more.hidden = !e.health_output;

@@ -25,14 +25,19 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import harness  # noqa: E402
 from certificates import Certificates  # noqa: E402
+from endpoints import undocumented  # noqa: E402
 from scripted_engine import Engine  # noqa: E402
 
 
 # ---- fixtures
 
 @pytest.fixture
-def make_engine(tmp_path):
-    """make_engine(**Engine's keywords): a started engine; on a unix socket unless tcp=True."""
+def make_engine(tmp_path, request):
+    """make_engine(**Engine's keywords): a started engine; on a unix socket unless tcp=True.
+
+    After the test, every request that any of them got must stand in the table of docs/engines.md, unless the test
+    is `asks_itself`.
+    """
     made = []
 
     def make(**kw):
@@ -47,6 +52,8 @@ def make_engine(tmp_path):
         engine.stop()
         assert not engine.problems, engine.problems
         assert not engine.forbidden(), f"requests that a healer must never send: {engine.forbidden()}"
+        if not request.node.get_closest_marker("asks_itself"):
+            assert not undocumented(engine.log), f"not in the table of docs/engines.md: {undocumented(engine.log)}"
 
 
 @pytest.fixture
@@ -108,6 +115,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "alone: measures time, so nothing else runs beside it")
+    config.addinivalue_line("markers", "asks_itself: sends requests to the scripted engine that autoheal never would")
     config.addinivalue_line("markers", "long: takes minutes, runs only with --long")
     config.addinivalue_line("markers", "first: takes many seconds, so it is begun first")
 

@@ -192,6 +192,18 @@ def test_identities_of_labels_are_apart_as_well(hosts):
 
 # ---- engines come and go
 
+def test_a_label_takes_no_identity_of_another_engine(hosts):
+    """On an engine without a prefix monitoring.id=nas/web would be the identity of another engine's container."""
+    def prepare(local, nas):
+        nas.add("web", labels=LABEL)
+        local.add("thief", labels={**LABEL, "monitoring.id": "nas/web"})
+        local.add("honest", labels={**LABEL, "monitoring.id": "nasty/web"})
+
+    ah, *_ = hosts("local", "nas", prepare=prepare)
+    shown = {c["name"]: c["stable_id"] for c in ah.get("/api/containers").json()}
+    assert shown == {"web": "nas/web", "thief": "thief", "honest": "nasty/web"}
+
+
 def test_one_that_is_down_at_the_start_comes_later(hosts):
     """/health is well with one audited engine; what waits on the other is seen once it answers."""
     ah, nas, attic = hosts("nas", "attic", down=["attic"], prepare=lambda nas, attic: [

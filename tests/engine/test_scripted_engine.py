@@ -12,6 +12,8 @@ import pytest
 import harness
 from engine_container import human_duration
 
+pytestmark = pytest.mark.asks_itself
+
 
 def ask(engine, method, path, **kw):
     return harness.request(engine.socket_path or ("127.0.0.1", engine.port), method, path, **kw)

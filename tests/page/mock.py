@@ -116,6 +116,17 @@ def canned_events():
             for seq, (ago, kind, status, name, message, more) in enumerate(rows, 1)]
 
 
+def second_host(mock, host="attic"):
+    """Another engine, with a container of the same name as one of the first."""
+    mock.hosts.append(host)
+    mock.containers.append({**container(11, "web", "ghcr.io/example/attic-web:1"), "host": host, "stable_id": f"{host}/web"})
+    last = mock.events[-1]
+    for kind, status, name in ("restart", "success", "web"), ("config", "events_cleared", ""):
+        mock.events.append({**last, "seq": mock.events[-1]["seq"] + 1, "timestamp": stamp(), "event_type": kind,
+                            "status": status, "container_name": name, "stable_id": name and f"{host}/web",
+                            "container_id": mock.containers[-1]["full_id"] if name else "", "host": host if name else ""})
+
+
 class Mock:
     """The answers. Tests set `failing` to {path: (status, body)}, or None as the body's place to hang up;
     `requests` is what was asked: (method, path, Authorization, body)."""
@@ -124,14 +135,15 @@ class Mock:
         self.files = files
         self.containers = canned_containers()
         self.events = canned_events()
+        self.hosts = ["local"]
         self.failing = {}
         self.requests = []
         self.begun = time.time() - 93012
         self.extra_script = None  # a driver that plays the person, for tests
         self.frame = None  # HTML of /frame, which may then hold the page: windows do not get narrow
 
-    def engine(self):
-        return {"host": "local", "url": "unix:///var/run/docker.sock", "connected": True,
+    def engine(self, host):
+        return {"host": host, "url": "unix:///var/run/docker.sock", "connected": True,
                 "engine": "docker", "version": "28.5.1", "api_version": "1.51", "events": 8123,
                 "reconnects": 1, "audit_repairs": 0, "last_audit": stamp(11), "error": None}
 
@@ -139,7 +151,8 @@ class Mock:
         if path == "/health":
             return {"status": "healthy", "timestamp": stamp(), "docker_connected": True,
                     "monitoring_active": True, "last_audit": stamp(11),
-                    "engines": [{"host": "local", "connected": True, "last_audit": stamp(11), "error": None}]}
+                    "engines": [{"host": host, "connected": True, "last_audit": stamp(11), "error": None}
+                                for host in self.hosts]}
         if path == "/api/status":
             return {"monitoring_active": True, "docker_connected": True,
                     "total_containers": len(self.containers),
@@ -148,7 +161,7 @@ class Mock:
                     "maintenance_mode": False, "maintenance_start_time": None, "version": "1.0.0",
                     "uptime_seconds": time.time() - self.begun, "dry_run": False, "storm": False,
                     "sandbox": {"seccomp": True, "landlock": True, "no_new_privileges": True},
-                    "engines": [self.engine()]}
+                    "engines": [self.engine(host) for host in self.hosts]}
         if path == "/api/containers":
             assert query["include_stopped"] == ["true"]
             return self.containers
@@ -156,11 +169,11 @@ class Mock:
             return self.events[-int(query["limit"][0]):]
         return None
 
-    def select(self, body):
+    def select(self, body, query):
         answer = {"selected": [], "excluded": [], "unknown": []}
         for wanted in body["container_ids"]:
             for c in self.containers:
-                if c["full_id"] == wanted:
+                if c["full_id"] == wanted and query.get("host", [c["host"]]) == [c["host"]]:
                     c["monitored"] = body["enabled"]
                     c["phase"] = "watching" if body["enabled"] else "unwatched"
                     c["reason"] = "chosen by a person" if body["enabled"] else "excluded"
@@ -230,7 +243,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_json(401, {"error": "this needs the API token: Authorization: Bearer …"},
                            WWW_Authenticate="Bearer")
         elif path == "/api/containers/select" and self.headers["Content-Type"] == "application/json":
-            self.send_json(200, self.mock.select(body))
+            self.send_json(200, self.mock.select(body, parse_qs(urlsplit(self.path).query)))
         else:
             self.send_json(404, {"error": f"no such path: {path}"})
 

@@ -243,6 +243,44 @@ def test_updates_keep_the_nodes(service, browse):
     assert asked.count("/api/events?limit=200") == 1  # nothing happened: the rest asked for the newest only
 
 
+HOSTS_SEEN = """
+    const rows = [...document.querySelectorAll('#container-rows tr')].filter((tr) => tr.querySelector('.name').textContent === 'web');
+    await until(() => $('engines').children.length);
+    const engines = [...$('engines').children].map((e) => e.querySelector('[data-f="host"]').textContent);
+    const onHost = () => [...$('event-items').querySelectorAll('[data-f="facts"]')].map((n) => n.textContent.match(/on \\S*$/)?.[0] ?? '');
+    const type = (id, value) => { $(id).value = value; $(id).dispatchEvent(new Event('input')); };
+    const seen = [engines, rows.map((tr) => tr.querySelector('[data-f="host"]').textContent), onHost().slice(0, 3)];
+    type('container-filter', 'attic'); type('event-filter', 'attic');
+    return [...seen, $('container-rows').children.length, onHost()];
+"""
+
+
+def test_several_engines_are_told_apart(service, browse):
+    """Rows and events say where they belong to; an event of none of them does not."""
+    mock.second_host(service)
+    assert play(service, browse, HOSTS_SEEN) == [
+        ["local", "attic"], ["attic", "local"], ["", "on attic", "on local"], 1, ["on attic"]]
+
+
+def test_one_engine_needs_no_name(service, browse):
+    engines, hosts, events, _, _ = play(service, browse, HOSTS_SEEN)
+    assert engines == ["local"] and hosts == [""] and set(events) == {""}
+
+
+def test_a_choice_goes_to_the_engine_of_its_row(service, browse):
+    """Two containers of one name, and even one id: a copied disk."""
+    mock.second_host(service)
+    service.containers[-1]["full_id"] = service.containers[0]["full_id"]
+    play(service, browse, """
+        const rows = [...document.querySelectorAll('#container-rows tr')].filter((tr) => tr.querySelector('.name').textContent === 'web');
+        rows[0].querySelector('button').click();
+        await until(() => rows[0].classList.contains('faint'));
+        return rows[1].classList.contains('faint');
+    """, to="#token=" + quote(mock.TOKEN))
+    assert [c["monitored"] for c in service.containers if c["name"] == "web"] == [True, False]
+    assert [path for method, path, _, _ in service.requests if method == "POST"] == ["/api/containers/select?host=attic"]
+
+
 def test_filters(service, browse):
     counts = play(service, browse, """
         const count = (id) => $(id).children.length;

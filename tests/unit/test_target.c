@@ -512,6 +512,23 @@ static void test_the_one_engine_has_the_folder_itself(void **state)
 	assert_string_equal(out, folder);
 }
 
+/* Behind the folder a name must fit. */
+static void test_a_folder_that_is_too_long_is_refused(void **state)
+{
+	char path[TARGET_FOLDER_MAX + 2];
+
+	(void)state;
+	memset(path, 'c', sizeof(path));
+	path[TARGET_FOLDER_MAX] = 0;
+	settings.docker_host = "https://nas";
+	settings.cert_path = path;
+	assert_int_equal(find(), 1);
+	path[TARGET_FOLDER_MAX] = 'c';
+	path[TARGET_FOLDER_MAX + 1] = 0;
+	assert_int_equal(find(), -1);
+	assert_non_null(strstr(error, "DOCKER_CERT_PATH"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -536,6 +553,7 @@ int main(void)
 	    TEST(test_without_a_setting_the_first_socket_that_exists),
 	    TEST(test_certificates_in_a_folder_of_its_own),
 	    TEST(test_the_one_engine_has_the_folder_itself),
+	    TEST(test_a_folder_that_is_too_long_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("target", tests, NULL, NULL);
