@@ -188,7 +188,8 @@ static void print_next_action(
 
 /* What autoheal itself says of the container. */
 static void print_ours(
-    struct json_writer *w, struct job *job, const struct docker *d, const struct monitor_view *view)
+    struct json_writer *w, struct job *job, const struct docker *d, const struct monitor_view *view,
+    const char *status)
 {
 	struct monitor *m = job->api->monitor;
 	const struct container *c = view->container;
@@ -201,8 +202,10 @@ static void print_ours(
 	watch_say(watched ? (enum watch_reason)c->reason : view->reason, m->settings, reason,
 	    sizeof(reason));
 	if (!watched && watch_is_watched(view->reason))
-		text_print(reason, sizeof(reason),
-		    "it is not running; it is watched from its next start on");
+		text_print(reason, sizeof(reason), "it %s; it is watched from its next start on",
+		    strcmp(status, "exited") ? "is not running" : "stopped while nobody watched");
+	if (watched && policy_left_words(c))
+		text_print(reason, sizeof(reason), "%s", policy_left_words(c));
 	json_key(w, "restart_count");
 	json_number(w, identity ? identity->restarts : 0);
 	json_key(w, "monitored");
@@ -250,7 +253,7 @@ static void print_container(struct buf *out, struct job *job, const struct docke
 	print_state(&w, j, state, status, &facts->now);
 	print_labels(&w, j, facts->labels, job->sees_all);
 	print_health(&w, &facts->now, inspect || json_get(j, 0, "Health") >= 0);
-	print_ours(&w, job, d, &view);
+	print_ours(&w, job, d, &view, status);
 	json_close(&w, '}');
 }
 

@@ -81,7 +81,7 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
 	{
 	    [EVENT_START] = step_quarantined_start,
 	    [EVENT_DIE] = step_quarantined_die,
-	    [EVENT_STOP] = step_quarantined_not_healthy,
+	    [EVENT_STOP] = step_quarantined_die,
 	    [EVENT_KILL] = step_on_kill,
 	    [EVENT_PAUSE] = step_quarantined_not_healthy,
 	    [EVENT_UNPAUSE] = step_ignore,

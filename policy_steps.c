@@ -147,7 +147,7 @@ void step_on_die(
 	struct heal *h = c->identity->heal;
 
 	if (c->state == STATE_WAITING && h->half_done) {
-		h->proven = true;
+		h->down_by_us = h->proven = true;
 		policy_want(p, c); /* our kill has ended it */
 		return;
 	}
@@ -371,7 +371,9 @@ void step_waiting_facts(
 	}
 	switch (verdict) {
 	case VERDICT_SICK:
-		h->down_by_us = false;
+		if (h->half_done && h->waiting != WAIT_PROOF)
+			return; /* asked before our kill has ended it */
+		h->half_done = h->down_by_us = false;
 		h->proven = true;
 		break;
 	case VERDICT_STOPPED:
@@ -504,7 +506,9 @@ void step_quarantined_die(
 
 	if (policy_is_echo(p, c, e))
 		return;
-	if (!policy_is_killed(p, c, e))
+	if (e->kind == EVENT_STOP)
+		h->crashed_at = 0;
+	else if (!policy_is_killed(p, c, e))
 		policy_exited(p, c, e, out);
 	h->look_at = 0;
 	step_quarantined_not_healthy(p, c, e, out);
