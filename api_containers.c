@@ -187,9 +187,8 @@ static void print_next_action(
 }
 
 /* What autoheal itself says of the container. */
-static void print_ours(
-    struct json_writer *w, struct job *job, const struct docker *d, const struct monitor_view *view,
-    const char *status)
+static void print_ours(struct json_writer *w, struct job *job, const struct docker *d,
+    const struct monitor_view *view, const char *status)
 {
 	struct monitor *m = job->api->monitor;
 	const struct container *c = view->container;

@@ -79,45 +79,45 @@ struct heal {
 	uint64_t given_until; /* somebody else restarted it: so long it has to become healthy */
 	uint64_t probation_until; /* healthy this long: failures are forgotten; sick before: a relapse */
 	uint64_t healthy_since; /* in quarantine */
-	uint64_t crashed_at;    /* it exited by itself then, and is not known to be another's business */
-	uint64_t stays_up;      /* its crash loop is over then */
-	uint64_t retry_at;      /* of quarantine */
-	uint32_t failures;      /* in a row that did not end healthy */
-	uint32_t patience;      /* doubled by every failure, 1 at rest */
-	uint32_t longest;       /* recovery seen of this identity, seconds */
-	uint32_t unsent;        /* requests in a row that never left: the engine was away */
-	int32_t exit_code;      /* of its last exit that was seen */
-	uint16_t told;          /* bits of enum skip already told in this incident */
-	uint8_t waiting;        /* enum wait_reason */
-	uint8_t restarts_at;    /* place of the next in the ring below */
-	uint8_t cause;          /* enum heal_cause, of the incident */
-	uint8_t left;           /* enum heal_left, while it is down */
-	uint8_t loops_at;       /* place of the next in the ring of the engine's own restarts */
-	bool open;              /* an incident is */
-	bool acted;             /* a request went out in it */
-	bool notified;          /* told in place of an action, as its label wants */
-	bool proven;            /* sick beyond doubt, in this very turn */
-	bool from_event;        /* detected by an event, else by the audit */
-	bool began;             /* the engine was seen at work on our request */
-	bool started;           /* its start was seen while our request is under way */
-	bool died_again;        /* it was started by our request, and exited before the answer */
-	bool healthy_again;     /* and its health after that start */
-	bool echo_over;         /* the engine's `restart` event of our request was seen */
-	bool late;              /* its deadline passed: it may be carried out yet */
-	bool lost;              /* the connection broke before the answer came */
-	bool may_be_down;       /* our request failed, and may have stopped it all the same */
-	bool down_by_us;        /* our restart stopped it and did not bring it up */
-	bool killed_hard;       /* our stop ended in SIGKILL */
-	bool relapse_counts;    /* probation follows a heal of ours */
+	uint64_t crashed_at; /* it exited by itself then, and is not known to be another's business */
+	uint64_t stays_up;   /* its crash loop is over then */
+	uint64_t retry_at;   /* of quarantine */
+	uint32_t failures;   /* in a row that did not end healthy */
+	uint32_t patience;   /* doubled by every failure, 1 at rest */
+	uint32_t longest;    /* recovery seen of this identity, seconds */
+	uint32_t unsent;     /* requests in a row that never left: the engine was away */
+	int32_t exit_code;   /* of its last exit that was seen */
+	uint16_t told;       /* bits of enum skip already told in this incident */
+	uint8_t waiting;     /* enum wait_reason */
+	uint8_t restarts_at; /* place of the next in the ring below */
+	uint8_t cause;       /* enum heal_cause, of the incident */
+	uint8_t left;        /* enum heal_left, while it is down */
+	uint8_t loops_at;    /* place of the next in the ring of the engine's own restarts */
+	bool open;           /* an incident is */
+	bool acted;          /* a request went out in it */
+	bool notified;       /* told in place of an action, as its label wants */
+	bool proven;         /* sick beyond doubt, in this very turn */
+	bool from_event;     /* detected by an event, else by the audit */
+	bool began;          /* the engine was seen at work on our request */
+	bool started;        /* its start was seen while our request is under way */
+	bool died_again;     /* it was started by our request, and exited before the answer */
+	bool healthy_again;  /* and its health after that start */
+	bool echo_over;      /* the engine's `restart` event of our request was seen */
+	bool late;           /* its deadline passed: it may be carried out yet */
+	bool lost;           /* the connection broke before the answer came */
+	bool may_be_down;    /* our request failed, and may have stopped it all the same */
+	bool down_by_us;     /* our restart stopped it and did not bring it up */
+	bool killed_hard;    /* our stop ended in SIGKILL */
+	bool relapse_counts; /* probation follows a heal of ours */
 	bool quarantined;
-	bool trial;         /* the further try out of quarantine */
-	bool start_only;    /* the request under way is `start` */
-	bool stop_only;     /* it is `stop` */
-	bool kill_first;    /* it is `kill`, which a `start` is to follow */
-	bool half_done;     /* the `kill` is answered: its `start` is due, whatever holds others back */
-	bool ended;         /* it exited by itself, and was not started since */
-	bool unseen;        /* the engine says that it is down, and no event told so yet */
-	bool looping;       /* crash_loop is told */
+	bool trial;      /* the further try out of quarantine */
+	bool start_only; /* the request under way is `start` */
+	bool stop_only;  /* it is `stop` */
+	bool kill_first; /* it is `kill`, which a `start` is to follow */
+	bool half_done; /* the `kill` is answered: its `start` is due, whatever holds others back */
+	bool ended;     /* it exited by itself, and was not started since */
+	bool unseen;    /* the engine says that it is down, and no event told so yet */
+	bool looping;   /* crash_loop is told */
 	uint8_t exits_seen; /* looks in a row that found it exited after a lost answer */
 	uint32_t loops[CONFIG_RESTARTS_MAX];    /* the engine's own, in the same way */
 	uint32_t restarts[CONFIG_RESTARTS_MAX]; /* seconds since `epoch` + 1, a ring; 0 = empty */

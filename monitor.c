@@ -196,10 +196,8 @@ static void stop_timeout_query(
 /* The last part of a request's path; NULL: the action is no request. Without `signal` a kill is SIGKILL. */
 static const char *request_word(enum action_kind kind)
 {
-	static const char *const words[ACTION_LOG + 1] = {[ACTION_RESTART] = "restart",
-	    [ACTION_START] = "start",
-	    [ACTION_STOP] = "stop",
-	    [ACTION_KILL] = "kill"};
+	static const char *const words[ACTION_LOG + 1] = {
+	    [ACTION_RESTART] = "restart", [ACTION_START] = "start", [ACTION_STOP] = "stop", [ACTION_KILL] = "kill"};
 
 	return words[kind];
 }

@@ -347,7 +347,8 @@ const char *policy_next_action(
 		if (h->crashed_at)
 			*why = "it has just exited; a stop may follow";
 		else
-			*why = h->killed_at ? policy_wait_words[WAIT_KILL] : policy_wait_words[WAIT_PROOF];
+			*why = h->killed_at ? policy_wait_words[WAIT_KILL]
+					    : policy_wait_words[WAIT_PROOF];
 		return "check";
 	case STATE_RESTARTING:
 	case STATE_HANDS_OFF:

@@ -28,10 +28,10 @@
 #define POLICY_LOOK_AGAIN_MS 2000 /* between looks at a container whose restart's answer was lost */
 #define POLICY_LOOKS_IN_TURN \
 	10 /* inspects an audit of containers that seem well, where the list has no word on health */
-#define POLICY_CRASH_MS 2000        /* from an exit to the look at it: a `stop` may follow */
-#define POLICY_UNSEEN_MS 5000       /* so long the event of an exit that the list shows may be late */
-#define POLICY_RIVAL_MS 2000        /* a restart so soon after our own detection, and not ours */
-#define POLICY_RIVALS 3             /* so many of them are told */
+#define POLICY_CRASH_MS 2000  /* from an exit to the look at it: a `stop` may follow */
+#define POLICY_UNSEEN_MS 5000 /* so long the event of an exit that the list shows may be late */
+#define POLICY_RIVAL_MS 2000  /* a restart so soon after our own detection, and not ours */
+#define POLICY_RIVALS 3       /* so many of them are told */
 #define POLICY_UNSENT_MAX_MS \
 	10000 /* 1, 2, 4, 8, 10 s between tries to reach an engine that is away */
 

@@ -44,8 +44,8 @@ static void leave(struct container *c, struct actions *out, enum heal_left left)
 	h->left = (uint8_t)left;
 	h->crashed_at = 0;
 	if (left != LEFT_ENDED)
-		policy_log_about(out, c, LOG_INFO, "is left alone until it is started: %s",
-		    left_words[left]);
+		policy_log_about(
+		    out, c, LOG_INFO, "is left alone until it is started: %s", left_words[left]);
 }
 
 /* It exited, and nobody was seen to stop it. What more there is to know is looked at when a `stop` would have

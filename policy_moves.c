@@ -367,8 +367,7 @@ const char *policy_asked_word(const struct heal *h)
 	return h->kill_first ? "kill" : "restart";
 }
 
-static const char *const cause_words[] = {
-    [CAUSE_UNHEALTHY] = "unhealthy", [CAUSE_CRASH] = "crash"};
+static const char *const cause_words[] = {[CAUSE_UNHEALTHY] = "unhealthy", [CAUSE_CRASH] = "crash"};
 
 void policy_restarted(struct container *c, struct actions *out, bool success, const char *message)
 {
@@ -487,8 +486,9 @@ void policy_relapsed(struct policy *p, struct container *c, struct actions *out,
 	struct heal *h = c->identity->heal;
 
 	if (h->probation_until && h->relapse_counts) {
-		policy_tell(out, c, AUDIT_NOT_RECOVERED, "relapsed", "%s %llu s after its last restart",
-		    what, (unsigned long long)(p->now - h->answered) / 1000)
+		policy_tell(out, c, AUDIT_NOT_RECOVERED, "relapsed",
+		    "%s %llu s after its last restart", what,
+		    (unsigned long long)(p->now - h->answered) / 1000)
 		    ->level = LOG_WARNING;
 		policy_failed(p, c);
 	}
@@ -606,8 +606,9 @@ static bool only_tells(struct policy *p, struct container *c, struct actions *ou
 	char message[POLICY_MESSAGE_MAX];
 
 	if (p->settings->dry_run) {
-		text_print(message, sizeof(message), "Would be %s now: it %s, but AUTOHEAL_DRY_RUN is set",
-		    would_be[request_of(c)], is_what(h));
+		text_print(message, sizeof(message),
+		    "Would be %s now: it %s, but AUTOHEAL_DRY_RUN is set", would_be[request_of(c)],
+		    is_what(h));
 		policy_skip(out, c, SKIP_DRY_RUN, message);
 	} else if (c->own && c->own->no_restart) {
 		if (!h->notified)

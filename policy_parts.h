@@ -91,12 +91,11 @@ extern const char *const policy_wait_words[];
 
 bool policy_heals_sick(const struct policy *p, const struct container *c);
 bool policy_is_down_for_us(const struct heal *h);
-void policy_exited(struct policy *p, struct container *c, const struct policy_event *e,
-    struct actions *out);
-bool policy_crash_is_ours(
-    struct container *c, const struct policy_facts *f, struct actions *out);
-bool policy_found_down(struct policy *p, struct container *c, const struct policy_facts *f,
-    struct actions *out);
+void policy_exited(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out);
+bool policy_crash_is_ours(struct container *c, const struct policy_facts *f, struct actions *out);
+bool policy_found_down(
+    struct policy *p, struct container *c, const struct policy_facts *f, struct actions *out);
 void policy_came_up(struct policy *p, struct container *c, struct actions *out);
 void policy_stays_up(struct policy *p, struct container *c, struct actions *out);
 void policy_rival(struct policy *p, struct container *c, struct actions *out);
@@ -106,14 +105,16 @@ void policy_rival(struct policy *p, struct container *c, struct actions *out);
 enum verdict policy_judge(const struct policy_facts *f);
 void policy_learn(struct policy *p, struct container *c, const struct policy_facts *f);
 bool policy_is_echo(const struct policy *p, const struct container *c, const struct policy_event *e);
-bool policy_is_killed(const struct policy *p, const struct container *c, const struct policy_event *e);
-step step_watching_start, step_quarantined_die, step_hands_off_die, step_ignore, step_on_kill, step_on_stop, step_on_pause, step_on_die, step_on_foreign_restart,
-    step_watching_healthy, step_watching_unhealthy, step_watching_facts, step_watching_look_failed,
-    step_watching_due, step_waiting_healthy, step_waiting_start, step_waiting_facts,
-    step_waiting_look_failed, step_waiting_due, step_quarantined_release,
-    step_quarantined_look_failed, step_release_trial, step_quarantined_healthy,
-    step_quarantined_not_healthy, step_quarantined_start, step_quarantined_due,
-    step_quarantined_facts, step_hands_off_start, step_hands_off_unpause, step_hands_off_facts;
+bool policy_is_killed(
+    const struct policy *p, const struct container *c, const struct policy_event *e);
+step step_watching_start, step_quarantined_die, step_hands_off_die, step_ignore, step_on_kill,
+    step_on_stop, step_on_pause, step_on_die, step_on_foreign_restart, step_watching_healthy,
+    step_watching_unhealthy, step_watching_facts, step_watching_look_failed, step_watching_due,
+    step_waiting_healthy, step_waiting_start, step_waiting_facts, step_waiting_look_failed,
+    step_waiting_due, step_quarantined_release, step_quarantined_look_failed, step_release_trial,
+    step_quarantined_healthy, step_quarantined_not_healthy, step_quarantined_start,
+    step_quarantined_due, step_quarantined_facts, step_hands_off_start, step_hands_off_unpause,
+    step_hands_off_facts;
 
 /* ---- policy_restart.c ---- */
 

@@ -181,12 +181,12 @@ void step_on_foreign_restart(
 		h->own_until = 0; /* the last one on a Docker engine */
 		return;
 	}
-	policy_rival(p, c, out);
 	h->answered = p->now;
 	h->given_until = p->now + policy_recovery_time(p, c);
 	policy_log_about(out, c, LOG_INFO,
 	    "was restarted by somebody else: the cooldown of %llu s runs from now",
 	    (unsigned long long)policy_cooldown_of(p, c) / 1000);
+	policy_rival(p, c, out);
 }
 
 void step_watching_start(
@@ -306,8 +306,8 @@ void step_watching_due(
 	}
 	policy_stays_up(p, c, out);
 	if (h->look_at && p->now >= h->look_at) {
-		policy_go(p, c, STATE_WATCHING,
-		    h->probation_until ? h->probation_until : h->stays_up);
+		policy_go(
+		    p, c, STATE_WATCHING, h->probation_until ? h->probation_until : h->stays_up);
 		if (!p->stopping)
 			policy_ask(c, out);
 		return;
@@ -323,6 +323,8 @@ void step_waiting_healthy(
 	struct heal *h = c->identity->heal;
 
 	(void)e;
+	if (h->half_done)
+		return; /* likely told before our kill has ended it; else its exit does not come, and it is looked at */
 	if (h->acted) {
 		/* our restart helped after all, later than it was given time for */
 		policy_recovered(p, c, out, "healthy");
@@ -361,6 +363,8 @@ void step_waiting_facts(
 	struct heal *h = c->identity->heal;
 	enum verdict verdict = policy_judge(e->facts);
 
+	if (h->half_done && verdict != VERDICT_STOPPED && h->waiting != WAIT_PROOF)
+		return; /* it speaks of the time before our kill has ended it */
 	if (h->cause == CAUSE_CRASH && (verdict == VERDICT_STARTING || verdict == VERDICT_NO_CHECK)) {
 		/* it runs again, and no event told */
 		if (!h->acted)
@@ -371,8 +375,6 @@ void step_waiting_facts(
 	}
 	switch (verdict) {
 	case VERDICT_SICK:
-		if (h->half_done && h->waiting != WAIT_PROOF)
-			return; /* asked before our kill has ended it */
 		h->half_done = h->down_by_us = false;
 		h->proven = true;
 		break;
@@ -564,8 +566,7 @@ void step_quarantined_look_failed(
 	policy_rest(p, c);
 }
 
-static bool is_to_be_started(
-    struct container *c, const struct policy_facts *f, struct actions *out)
+static bool is_to_be_started(struct container *c, const struct policy_facts *f, struct actions *out)
 {
 	const struct heal *h = c->identity->heal;
 

@@ -194,13 +194,13 @@ static bool heals_crashes(const struct body *b)
 	return w->sim.settings.mode != MODE_HEALTH && !w->sim.policy.engines[b->engine].asks_first;
 }
 
-static void saw_an_end(struct shadow *h, const struct body *b, const struct policy_event *e, bool ours)
+static void saw_an_end(
+    struct shadow *h, const struct body *b, const struct policy_event *e, bool ours)
 {
 	const struct container *c = container_of(w, b);
 	uint64_t stop = c->stop_timeout == WATCH_UNSET ? 10 : c->stop_timeout;
 	bool first = h->running;
-	bool killed = h->killed_at &&
-	    w->sim.now <= h->killed_at + stop * 1000 + POLICY_KILL_GRACE_MS;
+	bool killed = h->killed_at && w->sim.now <= h->killed_at + stop * 1000 + POLICY_KILL_GRACE_MS;
 
 	h->killed_at = 0;
 	if (!first && h->down_by_us)
@@ -219,7 +219,8 @@ static void saw_an_end(struct shadow *h, const struct body *b, const struct poli
 		h->down_by_us = false;
 	}
 	/* told as an exit of its own: nobody was seen to stop it */
-	h->crashed = !killed && !h->stopped && !ours && e->kind == EVENT_DIE && e->exit_code && heals_crashes(b);
+	h->crashed = !killed && !h->stopped && !ours && e->kind == EVENT_DIE && e->exit_code &&
+	    heals_crashes(b);
 	h->hands_off &= !h->crashed; /* whatever paused it before */
 }
 
@@ -245,7 +246,9 @@ static void saw_facts(struct shadow *h, const struct body *b, const struct polic
 	if (f->whole && f->running)
 		h->started = w->sim.now - (uint64_t)f->age_ms;
 	if (f->whole || f->health != HEALTH_BAD)
-		h->proof = sick || (f->whole && !f->running && (h->down_by_us || h->crashed)) ? w->sim.now : NEVER;
+		h->proof = sick || (f->whole && !f->running && (h->down_by_us || h->crashed))
+		    ? w->sim.now
+		    : NEVER;
 	trace(b, "%s: %s%s, %s %u", f->whole ? "inspect" : "list",
 	    f->paused        ? "paused"
 		: f->running ? "running"
