@@ -40,9 +40,9 @@ void api_one_container(struct api *api, struct server_client *c, const struct se
     struct span name, enum api_wish wish, int64_t until);
 /* "next_action" of a container, NULL where it is not watched. */
 void api_print_next_action(struct json_writer *w, const struct monitor *m, const struct container *c);
-/* Whether and why it is watched, in words. */
-bool api_say_watched(
-    const struct monitor *m, const struct monitor_view *view, char *reason, size_t cap);
+/* Whether and why it is watched, in words; status: the engine's word for its state. */
+bool api_say_watched(const struct monitor *m, const struct monitor_view *view, const char *status,
+    char *reason, size_t cap);
 /* POST /api/containers/select */
 void api_select_containers(struct api *api, struct server_client *c, struct server_request *r);
 
@@ -61,6 +61,6 @@ void api_maintenance(struct api *api, struct server_client *c, const struct serv
 /* Does what is wished with the container that the engine just showed. Its answer goes into body; returns why it cannot
  * be, or NULL. */
 const char *api_grant(struct api *api, enum api_wish wish, int64_t until, const struct docker *d,
-    const struct monitor_view *view, const char *name, struct buf *body);
+    const struct monitor_view *view, const struct container_facts *facts, struct buf *body);
 
 #endif

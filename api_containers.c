@@ -191,21 +191,24 @@ void api_print_next_action(struct json_writer *w, const struct monitor *m, const
 	json_close(w, '}');
 }
 
-bool api_say_watched(
-    const struct monitor *m, const struct monitor_view *view, char *reason, size_t cap)
+bool api_say_watched(const struct monitor *m, const struct monitor_view *view, const char *status,
+    char *reason, size_t cap)
 {
 	const struct container *c = view->container;
 	bool watched = c && !c->dropped;
 
 	watch_say(watched ? (enum watch_reason)c->reason : view->reason, m->settings, reason, cap);
 	if (!watched && watch_is_watched(view->reason))
-		text_print(reason, cap, "it is not running; it is watched from its next start on");
+		text_print(reason, cap, "it %s; it is watched from its next start on",
+		    strcmp(status, "exited") ? "is not running" : "stopped while nobody watched");
+	if (watched && policy_left_words(c))
+		text_print(reason, cap, "%s", policy_left_words(c));
 	return watched;
 }
 
 /* What autoheal itself says of the container. */
-static void print_ours(
-    struct json_writer *w, struct job *job, const struct docker *d, const struct monitor_view *view)
+static void print_ours(struct json_writer *w, struct job *job, const struct docker *d,
+    const struct monitor_view *view, const char *status)
 {
 	struct monitor *m = job->api->monitor;
 	const struct container *c = view->container;
@@ -213,7 +216,7 @@ static void print_ours(
 	    ? c->identity
 	    : containers_identity(&m->policy.containers, span_of(view->stable_id), false);
 	char reason[160];
-	bool watched = api_say_watched(m, view, reason, sizeof(reason));
+	bool watched = api_say_watched(m, view, status, reason, sizeof(reason));
 
 	json_key(w, "restart_count");
 	json_number(w, identity ? identity->restarts : 0);
@@ -264,7 +267,7 @@ static void print_container(struct buf *out, struct job *job, const struct docke
 	print_state(&w, j, state, status, &facts->now);
 	print_labels(&w, j, facts->labels, job->sees_all);
 	print_health(&w, &facts->now, inspect || json_get(j, 0, "Health") >= 0);
-	print_ours(&w, job, d, &view);
+	print_ours(&w, job, d, &view, status);
 	json_close(&w, '}');
 }
 
@@ -564,7 +567,7 @@ static void show_value(struct call *call, const struct json *j)
 		return;
 	}
 	monitor_view(job->api->monitor, d, j, facts.labels, &facts, &view);
-	job->refusal = api_grant(job->api, job->wish, job->until, d, &view, facts.name, &job->chosen);
+	job->refusal = api_grant(job->api, job->wish, job->until, d, &view, &facts, &job->chosen);
 }
 
 static void show_done(struct call *call)

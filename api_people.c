@@ -146,22 +146,22 @@ static void say(void *owner, const char *what, bool holds, const char *because)
 }
 
 static void explain(struct monitor *m, const struct docker *d, const struct monitor_view *view,
-    const char *name, struct buf *body)
+    const struct container_facts *facts, struct buf *body)
 {
 	struct container *c = view->container;
 	struct explanation e;
 	char reason[160];
-	bool watched = api_say_watched(m, view, reason, sizeof(reason));
+	bool watched = api_say_watched(m, view, facts_status(&facts->now), reason, sizeof(reason));
 	const char *phase = watched ? policy_state_name((enum container_state)c->state) : "unwatched";
 	const char *action, *why;
 	uint64_t at;
 
 	buf_init(&e.text, ANSWER_MAX);
-	buf_print(&e.text, "'%s' on %s is %s", name, d->name, phase);
+	buf_print(&e.text, "'%s' on %s is %s", facts->name, d->name, phase);
 	json_start(&e.w, body);
 	json_open(&e.w, '{');
 	json_key(&e.w, "container");
-	json_cstring(&e.w, name);
+	json_cstring(&e.w, facts->name);
 	json_key(&e.w, "host");
 	json_cstring(&e.w, d->name);
 	json_key(&e.w, "watched");
@@ -194,7 +194,7 @@ static void explain(struct monitor *m, const struct docker *d, const struct moni
 /* ---- what is done with one container ----------------------------------------------------- */
 
 const char *api_grant(struct api *api, enum api_wish wish, int64_t until, const struct docker *d,
-    const struct monitor_view *view, const char *name, struct buf *body)
+    const struct monitor_view *view, const struct container_facts *facts, struct buf *body)
 {
 	struct monitor *m = api->monitor;
 	struct container *c = view->container;
@@ -203,7 +203,7 @@ const char *api_grant(struct api *api, enum api_wish wish, int64_t until, const 
 	uint64_t incident;
 
 	if (wish == API_EXPLAIN) {
-		explain(m, d, view, name, body);
+		explain(m, d, view, facts, body);
 		return NULL;
 	}
 	if (view->reason == REASON_SELF)

@@ -196,9 +196,6 @@ static void tell_start(const struct autoheal *a)
 	    "autoheal " AUTOHEAL_VERSION " starts: %s, audit every %llu s%s", engines,
 	    (unsigned long long)a->settings.interval / 1000,
 	    a->settings.dry_run ? "; dry run: it tells what it would do, and does nothing" : "");
-	if (a->settings.mode == MODE_ON_FAILURE)
-		log_line(LOG_WARNING, "config",
-		    "AUTOHEAL_RESTART_MODE=on-failure: this version heals unhealthy containers only, so nothing is acted on");
 }
 
 static void run(struct autoheal *a)

@@ -193,20 +193,30 @@ static void stop_timeout_query(
 		text_print(out, cap, "?t=%u", seconds < INT32_MAX ? seconds : INT32_MAX);
 }
 
+/* The last part of a request's path; NULL: the action is no request. Without `signal` a kill is SIGKILL. */
+static const char *request_word(enum action_kind kind)
+{
+	static const char *const words[ACTION_LOG + 1] = {
+	    [ACTION_RESTART] = "restart", [ACTION_START] = "start", [ACTION_STOP] = "stop", [ACTION_KILL] = "kill"};
+
+	return words[kind];
+}
+
 static void send_request(struct monitor *m, const struct action *a)
 {
 	struct container *c = a->container;
 	struct docker *d = &m->engines[c->engine];
 	const char *error = "autoheal has too many requests under way";
 	struct call *call = NULL;
+	const char *word = request_word(a->kind);
 	char id[65], query[24] = "";
 
 	text_hex(c->id, 32, id);
-	if (a->kind == ACTION_RESTART)
+	if (a->kind == ACTION_RESTART || a->kind == ACTION_STOP)
 		stop_timeout_query(d, c, a->stop_timeout, query, sizeof(query));
 	if (m->restarts_count < MONITOR_RESTARTS_MAX)
 		call = docker_request(d, "POST", JSON_STREAM, 0, &request_handler, d, &error,
-		    "/containers/%s/%s%s", id, a->kind == ACTION_START ? "start" : "restart", query);
+		    "/containers/%s/%s%s", id, word, query);
 	if (!call) {
 		unsent(m, c, error);
 		return;
@@ -214,9 +224,7 @@ static void send_request(struct monitor *m, const struct action *a)
 	memcpy(call->id, c->id, 32);
 	m->restarts[m->restarts_count++] = call;
 	log_container(LOG_INFO, "monitor", c,
-	    a->kind == ACTION_START         ? "is down after its restart: starting it"
-		: c->identity->heal->manual ? "is restarted because a person asked for it"
-					    : "is unhealthy: restarting it");
+	    c->identity->heal->manual ? "is restarted because a person asked for it" : a->status);
 }
 
 static void abandon(struct monitor *m, const struct container *c)
@@ -250,7 +258,7 @@ static void carry_out(struct monitor *m, struct actions *actions)
 {
 	/* Requests first: what is told can wait the microseconds. */
 	for (size_t i = 0; i < actions->count; i++)
-		if (actions->list[i].kind == ACTION_RESTART || actions->list[i].kind == ACTION_START)
+		if (request_word(actions->list[i].kind))
 			send_request(m, &actions->list[i]);
 	for (size_t i = 0; i < actions->count; i++) {
 		const struct action *a = &actions->list[i];
@@ -570,6 +578,7 @@ static struct container *add(
 		return NULL;
 	}
 	c->reason = (uint8_t)who->reason;
+	c->health_only = watch_is_unasked(who->reason, &who->labels);
 	identity->created = who->created;
 	c->generation = m->generation[engine];
 	if (identity->heal && identity->heal->quarantined)
@@ -756,11 +765,19 @@ static struct container *consider(
 	struct container *c = containers_find(&m->policy.containers, d->index, facts->id);
 	struct candidate who;
 
-	if (!c && !facts->now.running)
+	if (!c && !facts->now.running && m->engines[d->index].last_audit)
 		return NULL;
 	examine(m, d, facts->id, facts->name, j, facts->labels, &who);
+	if (!c && !facts->now.running) {
+		if (watch_is_watched(who.reason) && json_is(j, json_get(j, 0, "State"), "exited"))
+			log_line(LOG_INFO, "monitor",
+			    "Container '%s' (%.12s) stopped while nobody watched: it is left alone until it is started",
+			    facts->name, json_raw(j, json_get(j, 0, "Id")).p);
+		return NULL;
+	}
 	if (c && watch_is_watched(who.reason)) {
 		c->reason = (uint8_t)who.reason;
+		c->health_only = watch_is_unasked(who.reason, &who.labels);
 		return c;
 	}
 	if (!watch_is_watched(who.reason)) {

@@ -28,6 +28,10 @@
 #define POLICY_LOOK_AGAIN_MS 2000 /* between looks at a container whose restart's answer was lost */
 #define POLICY_LOOKS_IN_TURN \
 	10 /* inspects an audit of containers that seem well, where the list has no word on health */
+#define POLICY_CRASH_MS 2000  /* from an exit to the look at it: a `stop` may follow */
+#define POLICY_UNSEEN_MS 5000 /* so long the event of an exit that the list shows may be late */
+#define POLICY_RIVAL_MS 2000  /* a restart so soon after our own detection, and not ours */
+#define POLICY_RIVALS 3       /* so many of them are told */
 #define POLICY_UNSENT_MAX_MS \
 	10000 /* 1, 2, 4, 8, 10 s between tries to reach an engine that is away */
 
@@ -51,6 +55,9 @@ enum policy_event_kind {
 	EVENT_COUNT,
 };
 
+/* The engine's own: what it does by itself with one that exits. */
+enum restart_policy { RESTARTS_NEVER, RESTARTS_ON_FAILURE, RESTARTS_ALWAYS };
+
 /* What the engine says of a container right now. */
 struct policy_facts {
 	uint64_t asked; /* when the engine was asked, by the loop's clock; 0: just now */
@@ -64,6 +71,13 @@ struct policy_facts {
 	uint32_t stop_timeout;  /* seconds; WATCH_FOREVER */
 	int64_t age_ms;         /* since its start, by the engine's own clock; -1 unknown */
 	int32_t exit_code;
+	/* of an inspect alone */
+	bool oom_killed;
+	bool auto_remove;  /* --rm */
+	bool start_failed; /* the engine tried to start it, and tells an error */
+	enum restart_policy restart_policy;
+	uint32_t restarts_most; /* MaximumRetryCount of on-failure; 0 = no limit */
+	uint32_t restarts_done; /* by that policy */
 };
 
 enum policy_answer_kind {
@@ -94,6 +108,8 @@ struct policy_event {
 enum action_kind {
 	ACTION_RESTART, /* POST restart, with t= where stop_timeout is set */
 	ACTION_START,   /* POST start */
+	ACTION_STOP,    /* POST stop, with t= likewise */
+	ACTION_KILL,    /* POST kill: SIGKILL */
 	ACTION_INSPECT, /* ask how it is; answered by EVENT_FACTS or EVENT_LOOK_FAILED */
 	ACTION_ABANDON, /* close the connection of the request under way: its answer is not awaited any more */
 	ACTION_TELL, /* an audit event and its log line */
@@ -106,7 +122,7 @@ struct action {
 	uint32_t stop_timeout; /* ACTION_RESTART: seconds, WATCH_FOREVER, or WATCH_UNSET for no t= */
 	enum audit_kind audit;
 	enum log_level level;
-	const char *status; /* constants */
+	const char *status; /* constants; of a request: the log's words for it */
 	const char *reason, *did;
 	int32_t exit_code;   /* INT32_MIN: none */
 	int64_t duration_ms; /* -1: none */
@@ -143,6 +159,7 @@ struct policy {
 	bool stopping;              /* no new action */
 	bool maintenance;           /* everything is watched, nothing is acted on */
 	uint64_t maintenance_until; /* when that ends by itself; 0: when a person says so */
+	uint8_t rivals;             /* restarts by somebody else right after our own detections */
 };
 
 /* How far policy_list_ended came. */
@@ -208,6 +225,8 @@ void policy_explain(struct policy *p, const struct container *c, uint64_t now,
  * NULL, when (loop's clock; 0 = nobody knows) and why. */
 const char *policy_next_action(
     const struct policy *p, const struct container *c, uint64_t *at, const char **why);
+/* Why an exited container is left as it is, in words; NULL where nothing is to be said. */
+const char *policy_left_words(const struct container *c);
 const char *policy_state_name(enum container_state state);
 const char *policy_health_name(enum container_health health);
 

@@ -210,7 +210,8 @@ void policy_rest(struct policy *p, struct container *c)
 		return;
 	}
 	if (!h->quarantined) {
-		policy_go(p, c, STATE_WATCHING, earlier(h->look_at, h->probation_until));
+		policy_go(p, c, STATE_WATCHING,
+		    earlier(earlier(h->look_at, h->probation_until), h->stays_up));
 		return;
 	}
 	release = h->healthy_since ? h->healthy_since + p->settings->recovery_timeout : 0;
@@ -222,9 +223,10 @@ void policy_rest(struct policy *p, struct container *c)
 
 void policy_close_incident(struct heal *h)
 {
-	h->may_be_down = false;
+	h->may_be_down = h->half_done = false;
 	h->open = h->acted = h->proven = h->trial = h->down_by_us = h->notified = false;
 	h->manual = h->by_person = false;
+	h->cause = CAUSE_UNHEALTHY;
 	h->told = 0;
 	h->waiting = WAIT_NOTHING;
 }
@@ -248,6 +250,7 @@ void policy_cancel(
 	if (h && h->open) {
 		policy_skip(out, c, why, message);
 		policy_close_incident(h);
+		h->crashed_at = 0;
 	}
 	policy_rest(p, c);
 }
@@ -263,6 +266,9 @@ void policy_hands_off(struct policy *p, struct container *c, struct actions *out
 				   : "Not restarted: somebody stopped it");
 		policy_close_incident(h);
 		h->look_at = h->probation_until = h->healthy_since = h->own_until = 0;
+		h->crashed_at = h->stays_up = 0;
+		h->ended = h->unseen = h->looping = false;
+		h->left = LEFT_NOTHING;
 		h->late = false;
 		if (!paused)
 			h->killed_at = 0; /* else the signal may end it yet, once it is unpaused */
@@ -300,15 +306,44 @@ static void quarantine(struct policy *p, struct container *c, struct actions *ou
 	policy_rest(p, c);
 }
 
+/* What is asked of the engine. */
+enum request { REQUEST_RESTART, REQUEST_STOP, REQUEST_KILL, REQUEST_START };
+
+static const struct request_kind {
+	enum action_kind action;
+	const char *word, *log;
+} request_kinds[] = {
+    [REQUEST_RESTART] = {ACTION_RESTART, "restart", "is unhealthy: restarting it"},
+    [REQUEST_STOP] = {ACTION_STOP, "stop", "is unhealthy: stopping it, as its label wants"},
+    [REQUEST_KILL] = {ACTION_KILL, "kill", "is unhealthy: killing it, as its label wants"},
+    [REQUEST_START] = {ACTION_START, "start", "is down after its restart: starting it"},
+};
+
+static enum request request_of(const struct container *c)
+{
+	if (policy_is_down_for_us(c->identity->heal) && !c->running)
+		return REQUEST_START;
+	if (c->own && c->own->action == WATCH_STOP)
+		return REQUEST_STOP;
+	return c->own && c->own->action == WATCH_KILL ? REQUEST_KILL : REQUEST_RESTART;
+}
+
+/* The word for what would be asked of the engine now. */
+const char *policy_request_word(const struct container *c)
+{
+	return request_kinds[request_of(c)].word;
+}
+
 /* A request of ours leaves. */
 void policy_send(struct policy *p, struct container *c, struct actions *out, bool by_person)
 {
 	struct heal *h = c->identity->heal;
-	bool start = h->down_by_us && !c->running;
-	struct action *a = policy_add_action(out, c, start ? ACTION_START : ACTION_RESTART);
+	const struct request_kind *kind = &request_kinds[by_person ? REQUEST_RESTART : request_of(c)];
+	struct action *a = policy_add_action(out, c, kind->action);
 
 	if (!a)
 		return;
+	a->status = h->cause == CAUSE_CRASH ? "has crashed: starting it" : kind->log;
 	a->stop_timeout = policy_asked_stop_timeout(p, c);
 	if (c->stop_timeout == WATCH_UNSET)
 		policy_ask(c, out); /* in parallel: it tells how long the stop may take */
@@ -318,14 +353,31 @@ void policy_send(struct policy *p, struct container *c, struct actions *out, boo
 	h->died_again = h->proven = h->started = h->began = h->healthy_again = h->echo_over = false;
 	h->lost = h->killed_hard = false;
 	h->exits_seen = 0;
-	h->start_only = start;
+	h->start_only = kind->action == ACTION_START;
+	h->stop_only = kind->action == ACTION_STOP;
+	h->kill_first = kind->action == ACTION_KILL;
 	h->waiting = WAIT_NOTHING;
 	h->manual = by_person;
-	if (!by_person)
+	if (by_person) {
+		h->half_done = false;
+		c->identity->restarts++;
+	} else if (!h->half_done) {
 		policy_remember_restart(p, h);
-	c->identity->restarts++;
+		c->identity->restarts++;
+	}
 	policy_go(p, c, STATE_RESTARTING, h->deadline);
 }
+
+const char *policy_asked_word(const struct heal *h)
+{
+	if (h->start_only)
+		return "start";
+	if (h->stop_only)
+		return "stop";
+	return h->kill_first ? "kill" : "restart";
+}
+
+static const char *const cause_words[] = {[CAUSE_UNHEALTHY] = "unhealthy", [CAUSE_CRASH] = "crash"};
 
 void policy_restarted(struct container *c, struct actions *out, bool success, const char *message)
 {
@@ -333,8 +385,10 @@ void policy_restarted(struct container *c, struct actions *out, bool success, co
 	struct action *a = policy_tell(
 	    out, c, AUDIT_RESTART, success ? "success" : "failure", "%s", message);
 
-	a->did = h->start_only ? "start" : "restart";
-	a->reason = h->manual ? "manual" : "unhealthy";
+	a->did = policy_asked_word(h);
+	a->reason = h->manual ? "manual" : cause_words[h->cause];
+	if (h->cause == CAUSE_CRASH && !h->manual)
+		a->exit_code = h->exit_code;
 	if (!success)
 		a->level = LOG_WARNING;
 }
@@ -345,8 +399,8 @@ void policy_verify(struct policy *p, struct container *c)
 
 	h->answered = p->now;
 	h->own_until = h->echo_over ? 0 : p->now + POLICY_OWN_ECHO_MS;
-	h->down_by_us = h->may_be_down = false;
-	h->given_until = 0;
+	h->down_by_us = h->may_be_down = h->half_done = false;
+	h->crashed_at = h->given_until = 0;
 	h->late = false;
 	h->unsent = 0;
 	policy_go(p, c, STATE_VERIFYING, p->now + policy_recovery_time(p, c));
@@ -440,6 +494,21 @@ void policy_open_incident(struct policy *p, struct heal *h, bool from_event)
 	h->told = 0;
 }
 
+/* Sick, or down, before its last heal had proven to last: that heal did not help. */
+void policy_relapsed(struct policy *p, struct container *c, struct actions *out, const char *what)
+{
+	struct heal *h = c->identity->heal;
+
+	if (h->probation_until && h->relapse_counts) {
+		policy_tell(out, c, AUDIT_NOT_RECOVERED, "relapsed",
+		    "%s %llu s after its last restart", what,
+		    (unsigned long long)(p->now - h->answered) / 1000)
+		    ->level = LOG_WARNING;
+		policy_failed(p, c);
+	}
+	h->probation_until = 0;
+}
+
 /* c is sick beyond doubt. */
 void policy_sick(struct policy *p, struct container *c, struct actions *out, bool from_event)
 {
@@ -451,14 +520,12 @@ void policy_sick(struct policy *p, struct container *c, struct actions *out, boo
 		    "at the next audit");
 		return;
 	}
-	if (h->probation_until && h->relapse_counts) {
-		policy_tell(out, c, AUDIT_NOT_RECOVERED, "relapsed",
-		    "Unhealthy again %llu s after its last restart",
-		    (unsigned long long)(p->now - h->answered) / 1000)
-		    ->level = LOG_WARNING;
-		policy_failed(p, c);
+	if (!policy_heals_sick(p, c)) {
+		h->look_at = 0;
+		policy_rest(p, c);
+		return;
 	}
-	h->probation_until = 0;
+	policy_relapsed(p, c, out, "Unhealthy again");
 	policy_open_incident(p, h, from_event);
 	h->look_at = 0;
 	h->proven = true;
@@ -498,19 +565,24 @@ uint64_t policy_gate(const struct policy *p, const struct container *c, enum wai
 	memset(gates, 0, WAIT_COUNT * sizeof(gates[0]));
 	gates[WAIT_NOTHING] = p->now;
 	later(gates, why, p->started + s->start_period, WAIT_START_PERIOD);
-	if (c->own && c->own->start_period != WATCH_UNSET && c->started)
+	if (c->own && c->own->start_period != WATCH_UNSET && c->started && c->running)
 		later(gates, why, p->now + start_period_left(p, c), WAIT_OWN_START_PERIOD);
-	if (!h->acted)
+	if (!h->acted && h->cause != CAUSE_CRASH)
 		later(gates, why, h->detected + policy_unhealthy_for(p, c), WAIT_UNHEALTHY_FOR);
 	if (h->killed_at)
 		later(gates, why, policy_killed_until(c), WAIT_KILL);
 	if (h->answered && !h->down_by_us)
 		later(gates, why, h->answered + policy_cooldown_of(p, c), WAIT_COOLDOWN);
-	if (h->given_until)
+	if (h->given_until && h->cause != CAUSE_CRASH)
 		later(gates, why, h->given_until, WAIT_RECOVERY);
 	if (h->failures && s->backoff)
 		later(gates, why, h->failed + policy_backoff_time(s, h->failures), WAIT_BACKOFF);
 	return gates[WAIT_NOTHING];
+}
+
+static const char *is_what(const struct heal *h)
+{
+	return h->cause == CAUSE_CRASH ? "has crashed" : "is unhealthy";
 }
 
 void policy_wait_for(
@@ -520,10 +592,10 @@ void policy_wait_for(
 
 	h->proven = false;
 	if (h->waiting != why && at)
-		policy_log_about(out, c, LOG_INFO, "is unhealthy and waits %llu s: %s",
+		policy_log_about(out, c, LOG_INFO, "%s and waits %llu s: %s", is_what(h),
 		    (unsigned long long)(at - p->now + 999) / 1000, policy_wait_words[why]);
 	else if (h->waiting != why && why == WAIT_SLOT)
-		policy_log_about(out, c, LOG_INFO, "is unhealthy and waits for its turn: %s",
+		policy_log_about(out, c, LOG_INFO, "%s and waits for its turn: %s", is_what(h),
 		    policy_wait_words[why]);
 	h->waiting = (uint8_t)why;
 	containers_due(&p->containers, c, at);
@@ -559,21 +631,39 @@ const char *policy_only_tells(const struct policy *p, const struct container *c)
 	return NULL;
 }
 
+static void tell_instead(struct container *c, struct actions *out)
+{
+	const struct heal *h = c->identity->heal;
+	struct action *a = policy_tell(out, c, AUDIT_RESTART, "success",
+	    "%s, but only told: its label autoheal.restart.enable=false or autoheal.action wants it so",
+	    h->cause == CAUSE_CRASH ? "Crashed" : "Unhealthy");
+
+	a->did = "notify";
+	a->reason = cause_words[h->cause];
+	if (h->cause == CAUSE_CRASH)
+		a->exit_code = h->exit_code;
+}
+
 /* Dry run, or a label that wants words only: the decision is told, and nothing is done. */
 static bool only_tells(struct policy *p, struct container *c, struct actions *out)
 {
+	static const char *const would_be[] = {[REQUEST_RESTART] = "restarted",
+	    [REQUEST_STOP] = "stopped",
+	    [REQUEST_KILL] = "killed and started",
+	    [REQUEST_START] = "started"};
 	struct heal *h = c->identity->heal;
+	char message[POLICY_MESSAGE_MAX];
 
 	if (!policy_only_tells(p, c))
 		return false;
 	if (p->settings->dry_run) {
-		policy_skip(out, c, SKIP_DRY_RUN,
-		    "Would be restarted now: it is unhealthy, but AUTOHEAL_DRY_RUN is set");
+		text_print(message, sizeof(message),
+		    "Would be %s now: it %s, but AUTOHEAL_DRY_RUN is set", would_be[request_of(c)],
+		    is_what(h));
+		policy_skip(out, c, SKIP_DRY_RUN, message);
 	} else {
 		if (!h->notified)
-			policy_tell(out, c, AUDIT_RESTART, "success",
-			    "Unhealthy, but only told: its label autoheal.restart.enable=false or autoheal.action wants it so")
-			    ->did = "notify";
+			tell_instead(c, out);
 		h->notified = true;
 	}
 	policy_rest(p, c);
@@ -603,9 +693,9 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 	enum wait_reason why;
 	uint64_t gate, gates[WAIT_COUNT];
 
-	if (p->stopping || is_held(p, c, out))
+	if (!h->half_done && (p->stopping || is_held(p, c, out)))
 		return;
-	if (!h->trial && limit && h->failures >= limit) {
+	if (!h->trial && !h->half_done && limit && h->failures >= limit) {
 		quarantine(p, c, out);
 		return;
 	}
@@ -621,7 +711,7 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 		return;
 	}
 	h->killed_at = 0;
-	if (!h->trial && limit && policy_restarts_in_window(p, h) >= limit) {
+	if (!h->trial && !h->half_done && limit && policy_restarts_in_window(p, h) >= limit) {
 		quarantine(p, c, out);
 		return;
 	}

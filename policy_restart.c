@@ -18,9 +18,9 @@ void step_restarting_start(
 
 	(void)e;
 	h->started = true;
-	if (p->engines[c->engine].asks_first)
-		h->echo_over = true; /* the last event of Podman's restart */
-	if (h->lost)
+	if (p->engines[c->engine].asks_first || h->start_only)
+		h->echo_over = true; /* the last event of Podman's restart, and of any start */
+	if (h->lost && !h->stop_only)
 		start_was_seen(p, c, out);
 }
 
@@ -32,7 +32,8 @@ void step_restarting_die(
 	(void)p;
 	(void)out;
 	h->began = true;
-	if (e->has_exit_code && e->exit_code == 128 + 9 && !h->started)
+	h->exit_code = e->has_exit_code ? e->exit_code : 0;
+	if (e->has_exit_code && e->exit_code == 128 + 9 && !h->started && !h->kill_first)
 		h->killed_hard = true;
 	h->died_again = h->started; /* not the end of the stop, but of what was started */
 	h->healthy_again = false;
@@ -89,21 +90,82 @@ static void exited(
 	policy_rest(p, c);
 }
 
-static void done(struct policy *p, struct container *c, struct actions *out)
+/* It exited by itself, as an event told: it is started again, unless that is the engine's business. */
+static void exited_by_itself(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	exited(p, c, e, out);
+	policy_exited(p, c, e, out);
+	if (c->state == STATE_QUARANTINED)
+		c->identity->heal->look_at = 0;
+}
+
+/* It was stopped, as its label wants, and is left so. */
+static void stopped(struct policy *p, struct container *c, struct actions *out)
 {
 	struct heal *h = c->identity->heal;
 
 	policy_restarted(c, out, true,
-	    h->start_only   ? "Started again: its restart had left it down"
-		: h->manual ? "Restarted because a person asked for it"
-			    : "Restarted because it was unhealthy");
+	    "Stopped because it was unhealthy, as its label autoheal.action=stop wants");
+	policy_close_incident(h);
+	h->answered = p->now;
+	h->own_until = p->now + POLICY_OWN_ECHO_MS;
+	h->look_at = h->probation_until = 0;
+	policy_log_about(out, c, LOG_INFO, "is left alone until it is started");
+	policy_go(p, c, STATE_HANDS_OFF, 0);
+}
+
+/* It was killed, as its label wants: once that is seen to have ended it, it is started. */
+static void killed(struct policy *p, struct container *c, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	policy_restarted(c, out, true,
+	    "Killed because it was unhealthy, as its label autoheal.action=kill wants");
+	if (h->started && c->running) {
+		policy_verify(p, c); /* somebody else has started it */
+		return;
+	}
+	h->own_until = p->now + POLICY_OWN_ECHO_MS;
+	h->half_done = h->down_by_us = true;
+	h->proven = !c->running;
+	h->waiting = WAIT_NOTHING;
+	policy_go(p, c, STATE_WAITING, c->running ? p->now + POLICY_KILL_GRACE_MS : p->now);
+}
+
+static const char *done_words(const struct heal *h)
+{
+	if (!h->start_only)
+		return h->manual ? "Restarted because a person asked for it"
+				 : "Restarted because it was unhealthy";
+	if (h->half_done)
+		return "Started again after it was killed";
+	return h->cause == CAUSE_CRASH ? "Started again: it had crashed"
+				       : "Started again: its restart had left it down";
+}
+
+static void done(struct policy *p, struct container *c, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	struct policy_event died = {
+	    .kind = EVENT_DIE, .has_exit_code = true, .exit_code = h->exit_code};
+
+	if (h->stop_only) {
+		stopped(p, c, out);
+		return;
+	}
+	if (h->kill_first) {
+		killed(p, c, out);
+		return;
+	}
+	policy_restarted(c, out, true, done_words(h));
 	if (!h->died_again)
 		c->started = policy_seconds_of(p, p->now + 999);
 	if (h->killed_hard && h->patience < 64)
 		h->patience *= 2; /* it had no time to tidy up: give it more for its recovery */
 	policy_verify(p, c);
 	if (h->died_again)
-		exited(p, c, NULL, out);
+		exited_by_itself(p, c, &died, out);
 	else if (h->healthy_again)
 		policy_recovered(p, c, out, "healthy");
 }
@@ -144,13 +206,18 @@ static void refused(
 		text_print(message, sizeof(message),
 		    "A proxy before the engine forbids to %s it (403, %s): give the proxy POST=1, or "
 		    "ALLOW_%s=1 where that alone suffices, as with linuxserver's",
-		    h->start_only ? "start" : "restart", words, h->start_only ? "START" : "RESTARTS");
+		    policy_asked_word(h), words, h->start_only ? "START" : "RESTARTS");
 	else
 		text_print(message, sizeof(message), "The engine could not %s it (%d): %s",
-		    h->start_only ? "start" : "restart", answer->status, words);
+		    policy_asked_word(h), answer->status, words);
 	policy_restarted(c, out, false, message);
 	policy_release_slot(p, c);
 	h->own_until = p->now + POLICY_OWN_ECHO_MS;
+	h->half_done = false;
+	if (h->stop_only) {
+		policy_after_failure(p, c);
+		return;
+	}
 	h->may_be_down = true;
 	/* an exited container is what our stop left of it; the look before the next try will tell for sure */
 	h->down_by_us = !c->running;
@@ -182,8 +249,10 @@ static void unsent(
 	}
 	policy_log_about(out, c, LOG_WARNING,
 	    "could not be restarted, the request did not reach the engine: %s", words);
-	policy_unremember_restart(h);
-	c->identity->restarts--;
+	if (!h->half_done) {
+		policy_unremember_restart(h);
+		c->identity->restarts--;
+	}
 	h->acted = h->down_by_us;
 	h->unsent++;
 	policy_go(p, c, STATE_WAITING, 0);
@@ -236,6 +305,13 @@ static void settle_lost(
 	struct heal *h = c->identity->heal;
 	uint64_t since = p->now - h->requested;
 
+	if (!f->running && !f->stopping && (h->stop_only || h->kill_first)) {
+		if (h->stop_only)
+			stopped(p, c, out);
+		else
+			killed(p, c, out);
+		return;
+	}
 	/* Its age is by the engine's own clock, whose header cuts to whole seconds: it never looks older than it is. */
 	if (f->running && !f->paused && f->age_ms >= 0 && (uint64_t)f->age_ms <= since) {
 		policy_restarted(c, out, true,
@@ -320,16 +396,35 @@ void step_verifying_healthy(
 	policy_recovered(p, c, out, "healthy");
 }
 
+/* It is down while its heal is to be proven. false: that is dealt with. */
+static bool ended(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	if (h->stop_only && h->late) {
+		policy_hands_off(p, c, out, false); /* our stop, long after its deadline */
+		return false;
+	}
+	if (h->kill_first && h->late) {
+		h->down_by_us = h->may_be_down = true;
+		policy_after_failure(p, c);
+		return false;
+	}
+	if (policy_is_echo(p, c, e))
+		return false;
+	if (policy_is_killed(p, c, e)) {
+		policy_hands_off(p, c, out, false);
+		return false;
+	}
+	return true;
+}
+
 void step_verifying_die(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
-	if (policy_is_echo(p, c, e))
-		return;
-	if (policy_killed_until(c) >= p->now) {
-		policy_hands_off(p, c, out, false);
-		return;
-	}
-	exited(p, c, e, out);
+	if (ended(p, c, e, out))
+		exited_by_itself(p, c, e, out);
 }
 
 /* Its start is seen: the last event of Podman's restart, after which nothing is an echo of ours. */
@@ -343,7 +438,7 @@ void step_echo_ends(
 	if (!h)
 		return;
 	h->started = true;
-	if (p->engines[c->engine].asks_first)
+	if (p->engines[c->engine].asks_first || h->start_only)
 		h->own_until = 0;
 }
 
@@ -391,7 +486,8 @@ void step_verifying_facts(
 		    .has_exit_code = e->facts->whole,
 		    .exit_code = e->facts->exit_code};
 
-		step_verifying_die(p, c, &died, out);
+		if (ended(p, c, &died, out))
+			exited(p, c, &died, out);
 		return;
 	}
 	if (!over || !e->facts->whole)

@@ -72,15 +72,17 @@ static void tell_only(struct watch_labels *out, bool only)
 	out->has_own |= only;
 }
 
-/* Whoever wants something else than a restart must not get one: what this version cannot do is told in
- * its place. */
 static void read_action(struct watch_labels *out, struct span value)
 {
-	if (span_is(value, "restart"))
-		return;
-	tell_only(out, span_is(value, "notify") || span_is(value, "stop") || span_is(value, "kill"));
-	if (!span_is(value, "notify"))
+	if (span_is(value, "notify"))
+		tell_only(out, true);
+	else if (span_is(value, "stop"))
+		out->own.action = WATCH_STOP;
+	else if (span_is(value, "kill"))
+		out->own.action = WATCH_KILL;
+	else if (!span_is(value, "restart"))
 		unreadable(out, "autoheal.action", value);
+	out->has_own |= out->own.action != WATCH_RESTART;
 }
 
 static void read_own_label(struct watch_labels *out, struct span key, struct span value)
@@ -161,7 +163,7 @@ void watch_read_labels(
 
 	*out = (struct watch_labels){0};
 	out->own = (struct label_settings){
-	    WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, false};
+	    WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, false, WATCH_RESTART};
 	while (json_next_member(j, object, &key, &value)) {
 		size_t n = json_text(j, key, name, sizeof(name));
 		size_t m = json_text(j, value, text, sizeof(text));
@@ -272,6 +274,11 @@ bool watch_is_watched(enum watch_reason reason)
 {
 	return reason == REASON_PERSON || reason == REASON_INCLUDE || reason == REASON_LABEL ||
 	    reason == REASON_ALL;
+}
+
+bool watch_is_unasked(enum watch_reason reason, const struct watch_labels *labels)
+{
+	return (reason == REASON_INCLUDE || reason == REASON_ALL) && labels->label != WATCH_LABEL_YES;
 }
 
 size_t watch_say(enum watch_reason reason, const struct settings *s, char *out, size_t cap)

@@ -74,7 +74,7 @@ static const char *const rules[RULES] = {
     [RULE_COOLDOWN] = "no restart within the cooldown",
     [RULE_PAUSED] = "nothing for a paused one",
     [RULE_HANDS_OFF] = "nothing for one that a person stopped",
-    [RULE_EXITED] = "nothing for one that exited, but what our restart left down",
+    [RULE_EXITED] = "nothing for one that exited, but what our restart left down or a crash",
     [RULE_PROOF] = "no request without a proof of this very turn",
     [RULE_KILL] = "no request while a signal may end it",
     [RULE_START_PERIOD] = "nothing in autoheal's start period",
@@ -103,7 +103,7 @@ static uint64_t maintenance_until; /* 0: off; NEVER: until it is ended */
 static unsigned steps_done, requests_done, healed_by_us, quarantines, releases;
 
 static struct shadow {
-	bool running, paused, hands_off, down_by_us;
+	bool running, paused, hands_off, stopped, down_by_us, crashed;
 	enum container_health health;
 	uint64_t started;                    /* as far as it was told; NEVER */
 	uint64_t proof;                      /* when it was proven sick, or down by us */
@@ -193,9 +193,18 @@ static bool may_be_ours(const struct shadow *h, bool ours)
 	return ours || h->requests > h->told || w->sim.now < h->ours_until;
 }
 
-static void saw_an_end(struct shadow *h, const struct policy_event *e, bool ours)
+static bool heals_crashes(const struct body *b)
 {
-	bool first = h->running, killed = h->killed_at != 0;
+	return w->sim.settings.mode != MODE_HEALTH && !w->sim.policy.engines[b->engine].asks_first;
+}
+
+static void saw_an_end(
+    struct shadow *h, const struct body *b, const struct policy_event *e, bool ours)
+{
+	const struct container *c = container_of(w, b);
+	uint64_t stop = c->stop_timeout == WATCH_UNSET ? 10 : c->stop_timeout;
+	bool first = h->running;
+	bool killed = h->killed_at && w->sim.now <= h->killed_at + stop * 1000 + POLICY_KILL_GRACE_MS;
 
 	h->killed_at = 0;
 	if (!first && h->down_by_us)
@@ -203,15 +212,20 @@ static void saw_an_end(struct shadow *h, const struct policy_event *e, bool ours
 	h->running = false;
 	h->started = NEVER;
 	h->proof = NEVER;
+	h->crashed = false;
 	if (may_be_ours(h, ours)) {
 		h->down_by_us = true;
 		h->paused = h->hands_off = false;
 	} else if (e->kind == EVENT_STOP || (first && killed)) {
-		h->hands_off = true;
+		h->hands_off = h->stopped = true;
 		h->down_by_us = false;
 	} else if (first) {
 		h->down_by_us = false;
 	}
+	/* told as an exit of its own: nobody was seen to stop it */
+	h->crashed = !killed && !h->stopped && !ours && e->kind == EVENT_DIE && e->exit_code &&
+	    heals_crashes(b);
+	h->hands_off &= !h->crashed; /* whatever paused it before */
 }
 
 static void saw_facts(struct shadow *h, const struct body *b, const struct policy_facts *f)
@@ -224,6 +238,8 @@ static void saw_facts(struct shadow *h, const struct body *b, const struct polic
 	if (!f->running && h->running)
 		h->down_by_us = h->requests > h->told || h->unclear;
 	h->running = f->running;
+	h->crashed &= !f->running;
+	h->stopped &= !f->running;
 	if (!f->running)
 		h->killed_at = 0; /* its outcome is known */
 	if (!f->running || (f->health == HEALTH_STARTING && h->health != HEALTH_STARTING))
@@ -234,7 +250,9 @@ static void saw_facts(struct shadow *h, const struct body *b, const struct polic
 	if (f->whole && f->running)
 		h->started = w->sim.now - (uint64_t)f->age_ms;
 	if (f->whole || f->health != HEALTH_BAD)
-		h->proof = sick || (f->whole && !f->running && h->down_by_us) ? w->sim.now : NEVER;
+		h->proof = sick || (f->whole && !f->running && (h->down_by_us || h->crashed))
+		    ? w->sim.now
+		    : NEVER;
 	trace(b, "%s: %s%s, %s %u", f->whole ? "inspect" : "list",
 	    f->paused        ? "paused"
 		: f->running ? "running"
@@ -270,14 +288,14 @@ static void on_seen(struct world *world, struct body *b, const struct policy_eve
 		h->running = true;
 		h->started = w->sim.now;
 		h->health = HEALTH_STARTING;
-		h->paused = h->hands_off = h->down_by_us = false;
+		h->paused = h->hands_off = h->stopped = h->down_by_us = h->crashed = false;
 		h->killed_at = 0;
 		h->unclear = 0;
 		h->proof = NEVER;
 		return;
 	case EVENT_DIE:
 	case EVENT_STOP:
-		saw_an_end(h, e, ours);
+		saw_an_end(h, b, e, ours);
 		return;
 	case EVENT_KILL:
 		if (!may_be_ours(h, ours))
@@ -367,7 +385,8 @@ static void on_request(struct world *world, struct body *b, const struct action 
 	    RULE_COOLDOWN, b);
 	holds(!h->paused, RULE_PAUSED, b);
 	holds(!h->hands_off, RULE_HANDS_OFF, b);
-	holds(a->kind == ACTION_START ? !h->running && h->down_by_us : h->running, RULE_EXITED, b);
+	holds(a->kind == ACTION_START ? !h->running && (h->down_by_us || h->crashed) : h->running,
+	    RULE_EXITED, b);
 	holds(h->proof == now, RULE_PROOF, b);
 	holds(!h->killed_at || now >= h->killed_at + stop * 1000 + POLICY_KILL_GRACE_MS, RULE_KILL,
 	    b);
@@ -453,6 +472,7 @@ static void random_settings(struct settings *s)
 	s->quarantine_retry = one_in(3) ? 0 : (1 + below(60)) * MINUTE;
 	s->max_parallel = 1 + below(8);
 	s->dry_run = one_in(12);
+	s->mode = one_in(3) ? MODE_HEALTH : MODE_BOTH;
 }
 
 static void random_nature(struct body *b)
