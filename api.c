@@ -11,8 +11,8 @@
 #define EVENTS_DEFAULT 100
 
 struct route {
-	const char *method;
-	const char *path; /* a * stands for one part, which the handler gets */
+	char method[8]; /* texts in place: a pointer would cost a relocation beside itself */
+	char path[32];  /* a * stands for a name, which the handler gets */
 	void (*handler)(
 	    struct api *api, struct server_client *c, struct server_request *r, struct span part);
 };
@@ -173,8 +173,11 @@ static void status(
 	key_number(&w, "total_containers", total);
 	key_number(&w, "monitored_containers", (int64_t)m->policy.containers.count);
 	key_number(&w, "quarantined_containers", (int64_t)monitor_quarantined(m));
-	key_bool(&w, "maintenance_mode", false);
-	key_string(&w, "maintenance_start_time", NULL);
+	key_bool(&w, "maintenance_mode", m->policy.maintenance);
+	json_key(&w, "maintenance_start_time");
+	json_time(&w, m->maintenance_since);
+	json_key(&w, "maintenance_until");
+	json_time(&w, m->maintenance_until);
 	key_string(&w, "version", AUTOHEAL_VERSION);
 	key_number(&w, "uptime_seconds", (int64_t)((m->loop->now - m->started) / 1000));
 	key_bool(&w, "dry_run", api->settings->dry_run);
@@ -452,10 +455,31 @@ static void list_containers(
 	api_list_containers(api, c, r);
 }
 
-static void show_container(
+/* What is asked of one container: its last word says what. */
+static void one_container(
     struct api *api, struct server_client *c, struct server_request *r, struct span part)
 {
-	api_show_container(api, c, r, part);
+	static const char *const words[] = {NULL, "/explain", "/restart", "/unquarantine", "/snooze"};
+	int wish = API_SNOOZE;
+	int64_t until = 0;
+	struct json j;
+
+	while (wish && (part.p[part.n] != '/' || strcmp(part.p + part.n, words[wish])))
+		wish--;
+	if (wish > API_EXPLAIN &&
+	    (!server_may_write(c) ||
+		!api_read_body(api, c, r, &j, "{\"for\":\"2h\"}", wish == API_SNOOZE)))
+		return;
+	if (wish == API_SNOOZE && !api_read_until(api, c, &j, true, &until))
+		return;
+	api_one_container(api, c, r, part, (enum api_wish)wish, until);
+}
+
+static void maintenance(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	(void)part;
+	api_maintenance(api, c, r);
 }
 
 static void select_containers(
@@ -525,21 +549,31 @@ static const struct route routes[] = {
     {"DELETE", "/api/events", clear_events},
     {"GET", "/api/containers", list_containers},
     {"POST", "/api/containers/select", select_containers},
-    {"GET", "/api/containers/*", show_container},
+    {"GET", "/api/containers/*/explain", one_container},
+    {"POST", "/api/containers/*/restart", one_container},
+    {"POST", "/api/containers/*/unquarantine", one_container},
+    {"POST", "/api/containers/*/snooze", one_container},
+    {"GET", "/api/containers/*", one_container},
+    {"GET", "/api/maintenance/status", maintenance},
+    {"POST", "/api/maintenance/enable", maintenance},
+    {"POST", "/api/maintenance/disable", maintenance},
 };
 
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
 
 static bool path_matches(const char *pattern, const char *path, struct span *part)
 {
-	size_t n = strlen(pattern);
+	const char *star = strchr(pattern, '*');
+	size_t before = star ? (size_t)(star - pattern) : 0, after = star ? strlen(star + 1) : 0;
+	size_t n = strlen(path);
 
 	*part = (struct span){NULL, 0};
-	if (pattern[n - 1] != '*')
+	if (!star)
 		return !strcmp(pattern, path);
-	if (strncmp(pattern, path, n - 1) || !path[n - 1])
+	if (n <= before + after || strncmp(pattern, path, before) ||
+	    strcmp(star + 1, path + n - after))
 		return false;
-	*part = span_of(path + n - 1);
+	*part = (struct span){path + before, n - before - after};
 	return true;
 }
 
@@ -577,8 +611,7 @@ static void add_method(char *allow, size_t cap, const char *method)
 
 static bool is_known_method(struct span method)
 {
-	static const char *const known[] = {
-	    "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
+	static const char known[][8] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (span_is(method, known[i]))
@@ -591,6 +624,7 @@ void api_route(void *owner, struct server_client *c, struct server_request *r)
 	struct api *api = owner;
 	const struct page_file *file = find_page(r->path);
 	char allow[96] = "";
+	const char *only = NULL; /* the call of one container that is meant: its path is no container's name */
 	struct span part;
 
 	if (!is_known_method(r->head.method)) {
@@ -605,8 +639,10 @@ void api_route(void *owner, struct server_client *c, struct server_request *r)
 		return;
 	}
 	for (size_t i = 0; i < ROUTES; i++) {
-		if (!path_matches(routes[i].path, r->path, &part))
+		if (only || !path_matches(routes[i].path, r->path, &part))
 			continue;
+		if (strstr(routes[i].path, "*/"))
+			only = routes[i].path;
 		if (method_matches(routes[i].method, r->head.method)) {
 			routes[i].handler(api, c, r, part);
 			return;

@@ -33,10 +33,34 @@ void api_route(void *owner, struct server_client *c, struct server_request *r);
 
 /* GET /api/containers */
 void api_list_containers(struct api *api, struct server_client *c, struct server_request *r);
-/* GET /api/containers/NAME */
-void api_show_container(
-    struct api *api, struct server_client *c, struct server_request *r, struct span name);
+/* What is asked of one container, by its name in the address. */
+enum api_wish { API_SHOW, API_EXPLAIN, API_RESTART, API_RELEASE, API_SNOOZE };
+/* until: of API_SNOOZE, wall ms; 0 ends it. */
+void api_one_container(struct api *api, struct server_client *c, const struct server_request *r,
+    struct span name, enum api_wish wish, int64_t until);
+/* "next_action" of a container, NULL where it is not watched. */
+void api_print_next_action(struct json_writer *w, const struct monitor *m, const struct container *c);
+/* Whether and why it is watched, in words; status: the engine's word for its state. */
+bool api_say_watched(const struct monitor *m, const struct monitor_view *view, const char *status,
+    char *reason, size_t cap);
 /* POST /api/containers/select */
 void api_select_containers(struct api *api, struct server_client *c, struct server_request *r);
+
+/* ---- api_people.c: maintenance, and what is done with one container ----------------------- */
+
+/* Reads the JSON body of a call that changes something; without one j is empty where none is needed. Answers and
+ * returns false where it is none. example: what the body looks like. */
+bool api_read_body(struct api *api, struct server_client *c, const struct server_request *r,
+    struct json *j, const char *example, bool needed);
+/* {"for":…} or {"until":…} as wall ms. 0: of a snooze its end, {"for":0}; else neither was given. Answers and returns
+ * false where it is wrong. */
+bool api_read_until(
+    struct api *api, struct server_client *c, const struct json *j, bool snoozes, int64_t *until);
+/* /api/maintenance/status, /enable, /disable */
+void api_maintenance(struct api *api, struct server_client *c, const struct server_request *r);
+/* Does what is wished with the container that the engine just showed. Its answer goes into body; returns why it cannot
+ * be, or NULL. */
+const char *api_grant(struct api *api, enum api_wish wish, int64_t until, const struct docker *d,
+    const struct monitor_view *view, const struct container_facts *facts, struct buf *body);
 
 #endif

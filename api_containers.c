@@ -12,7 +12,7 @@
 #define NAME_MAX_BYTES 300     /* of a container's name, prefix or identity in a request */
 #define CANDIDATE_MAX 144      /* of one of several that a name fits */
 
-enum job_kind { JOB_LIST, JOB_SHOW, JOB_SELECT };
+enum job_kind { JOB_LIST, JOB_ONE, JOB_SELECT };
 
 /* A container as a person named it. An exact name or identity beats a prefix of an id. */
 struct wish {
@@ -39,7 +39,10 @@ struct job {
 	bool stopped_too;        /* JOB_LIST */
 	bool any;                /* something was written */
 	bool selected, choosing; /* JOB_SELECT: first all are found, then the choice is carried out */
-	size_t wishes_count;     /* 1 for JOB_SHOW */
+	enum api_wish wish;      /* JOB_ONE */
+	int64_t until;           /* of API_SNOOZE */
+	const char *refusal;     /* why what is wished cannot be */
+	size_t wishes_count;     /* 1 for JOB_ONE */
 	struct wish *wishes;
 	struct buf chosen; /* stable ids as a JSON list without brackets */
 };
@@ -160,8 +163,7 @@ static void print_health(struct json_writer *w, const struct policy_facts *f, bo
 	json_close(w, '}');
 }
 
-static void print_next_action(
-    struct json_writer *w, const struct monitor *m, const struct container *c)
+void api_print_next_action(struct json_writer *w, const struct monitor *m, const struct container *c)
 {
 	uint64_t at = 0;
 	const char *why = NULL;
@@ -178,31 +180,44 @@ static void print_next_action(
 	json_key(w, "action");
 	json_cstring(w, action);
 	json_key(w, "at");
-	json_time(w, m->loop->wall + (int64_t)in);
+	json_time(w, at ? m->loop->wall + (int64_t)in : 0);
 	json_key(w, "in_seconds");
-	json_seconds(w, in);
+	if (at)
+		json_seconds(w, in);
+	else
+		json_null(w);
 	json_key(w, "reason");
 	json_cstring(w, why);
 	json_close(w, '}');
 }
 
+bool api_say_watched(const struct monitor *m, const struct monitor_view *view, const char *status,
+    char *reason, size_t cap)
+{
+	const struct container *c = view->container;
+	bool watched = c && !c->dropped;
+
+	watch_say(watched ? (enum watch_reason)c->reason : view->reason, m->settings, reason, cap);
+	if (!watched && watch_is_watched(view->reason))
+		text_print(reason, cap, "it %s; it is watched from its next start on",
+		    strcmp(status, "exited") ? "is not running" : "stopped while nobody watched");
+	if (watched && policy_left_words(c))
+		text_print(reason, cap, "%s", policy_left_words(c));
+	return watched;
+}
+
 /* What autoheal itself says of the container. */
-static void print_ours(
-    struct json_writer *w, struct job *job, const struct docker *d, const struct monitor_view *view)
+static void print_ours(struct json_writer *w, struct job *job, const struct docker *d,
+    const struct monitor_view *view, const char *status)
 {
 	struct monitor *m = job->api->monitor;
 	const struct container *c = view->container;
 	const struct identity *identity = c
 	    ? c->identity
 	    : containers_identity(&m->policy.containers, span_of(view->stable_id), false);
-	bool watched = c && !c->dropped;
 	char reason[160];
+	bool watched = api_say_watched(m, view, status, reason, sizeof(reason));
 
-	watch_say(watched ? (enum watch_reason)c->reason : view->reason, m->settings, reason,
-	    sizeof(reason));
-	if (!watched && watch_is_watched(view->reason))
-		text_print(reason, sizeof(reason),
-		    "it is not running; it is watched from its next start on");
 	json_key(w, "restart_count");
 	json_number(w, identity ? identity->restarts : 0);
 	json_key(w, "monitored");
@@ -217,7 +232,9 @@ static void print_ours(
 	json_cstring(w, reason);
 	json_key(w, "phase");
 	json_cstring(w, watched ? policy_state_name((enum container_state)c->state) : "unwatched");
-	print_next_action(w, m, watched ? c : NULL);
+	json_key(w, "snoozed_until");
+	json_time(w, monitor_snoozed_until(m, identity));
+	api_print_next_action(w, m, watched ? c : NULL);
 }
 
 /* inspect: j is an inspect's answer, else an element of the list. */
@@ -250,7 +267,7 @@ static void print_container(struct buf *out, struct job *job, const struct docke
 	print_state(&w, j, state, status, &facts->now);
 	print_labels(&w, j, facts->labels, job->sees_all);
 	print_health(&w, &facts->now, inspect || json_get(j, 0, "Health") >= 0);
-	print_ours(&w, job, d, &view);
+	print_ours(&w, job, d, &view, status);
 	json_close(&w, '}');
 }
 
@@ -538,13 +555,19 @@ static void end_list(struct job *job)
 static void show_value(struct call *call, const struct json *j)
 {
 	struct job *job = call->owner;
+	struct docker *d = &job->api->monitor->engines[job->wishes[0].engine];
 	struct container_facts facts;
+	struct monitor_view view;
 
-	if (!facts_read_inspected(j, call->date, &facts))
+	if (job->any || !facts_read_inspected(j, call->date, &facts))
 		return;
 	job->any = true;
-	print_container(
-	    &job->chosen, job, &job->api->monitor->engines[job->wishes[0].engine], j, &facts, true);
+	if (job->wish == API_SHOW) {
+		print_container(&job->chosen, job, d, j, &facts, true);
+		return;
+	}
+	monitor_view(job->api->monitor, d, j, facts.labels, &facts, &view);
+	job->refusal = api_grant(job->api, job->wish, job->until, d, &view, &facts, &job->chosen);
 }
 
 static void show_done(struct call *call)
@@ -559,8 +582,12 @@ static void show_done(struct call *call)
 		fail(job, call->status == 404 ? 404 : 503, sentence);
 		return;
 	}
+	if (job->refusal) {
+		fail(job, 409, job->refusal);
+		return;
+	}
 	c->gone = NULL;
-	server_answer_json(c, 200, &job->chosen);
+	server_answer_json(c, job->wish == API_RESTART ? 202 : 200, &job->chosen);
 	free_job(job);
 }
 
@@ -719,7 +746,7 @@ static void ask_next(struct job *job)
 	}
 	if (job->kind == JOB_LIST)
 		end_list(job);
-	else if (job->kind == JOB_SHOW)
+	else if (job->kind == JOB_ONE)
 		end_show(job);
 	else if (job->choosing)
 		end_select(job);
@@ -753,8 +780,8 @@ void api_list_containers(struct api *api, struct server_client *c, struct server
 	ask_next(job);
 }
 
-void api_show_container(
-    struct api *api, struct server_client *c, struct server_request *r, struct span name)
+void api_one_container(struct api *api, struct server_client *c, const struct server_request *r,
+    struct span name, enum api_wish wish, int64_t until)
 {
 	struct job *job;
 
@@ -762,9 +789,11 @@ void api_show_container(
 		server_error(c, 404, "There is no container with so long a name");
 		return;
 	}
-	job = new_job(api, c, r, JOB_SHOW);
+	job = new_job(api, c, r, JOB_ONE);
 	if (!job)
 		return;
+	job->wish = wish;
+	job->until = until;
 	job->wishes = calloc(1, sizeof(job->wishes[0]));
 	if (!job->wishes) {
 		fail(job, 500, "There is not enough memory for this answer");
@@ -812,37 +841,13 @@ static bool read_choice(struct server_client *c, const struct json *j, struct jo
 	return true;
 }
 
-static bool is_json_type(const struct http_head *head)
-{
-	struct span type = http_field(head, "Content-Type"), word;
-
-	return span_next(&type, ';', &word) && span_is_nocase(word, "application/json");
-}
-
 void api_select_containers(struct api *api, struct server_client *c, struct server_request *r)
 {
-	struct span body = {r->body.p, r->body.n};
 	struct job *job;
 	struct json j;
-	size_t at;
 
-	if (!body.n) {
-		server_error(c, r->head.framing == HTTP_NO_BODY ? 411 : 400,
-		    "A body is needed: {\"container_ids\":[\"NAME\"],\"enabled\":true}");
+	if (!api_read_body(api, c, r, &j, "{\"container_ids\":[\"NAME\"],\"enabled\":true}", true))
 		return;
-	}
-	if (!is_json_type(&r->head)) {
-		server_error(c, 415, "The body must be sent as Content-Type: application/json");
-		return;
-	}
-	if (!json_valid(body, &at)) {
-		server_error(c, 400, "The body is no JSON: something is wrong at byte %zu", at);
-		return;
-	}
-	if (json_parse(&j, body, api->monitor->workspace->tokens, JSON_TOKENS_MAX)) {
-		server_error(c, 400, "The body has more values than are read here");
-		return;
-	}
 	job = new_job(api, c, r, JOB_SELECT);
 	if (job && read_choice(c, &j, job))
 		ask_next(job);

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-static const char *const kind_names[AUDIT_KINDS] = {
+/* Texts in place: a pointer would cost a relocation beside itself. */
+static const char kind_names[AUDIT_KINDS][20] = {
     [AUDIT_AUTO_MONITOR] = "auto_monitor",
     [AUDIT_SELECTION] = "selection",
     [AUDIT_RESTART] = "restart",

@@ -196,9 +196,6 @@ static void tell_start(const struct autoheal *a)
 	    "autoheal " AUTOHEAL_VERSION " starts: %s, audit every %llu s%s", engines,
 	    (unsigned long long)a->settings.interval / 1000,
 	    a->settings.dry_run ? "; dry run: it tells what it would do, and does nothing" : "");
-	if (a->settings.mode == MODE_ON_FAILURE)
-		log_line(LOG_WARNING, "config",
-		    "AUTOHEAL_RESTART_MODE=on-failure: this version heals unhealthy containers only, so nothing is acted on");
 }
 
 static void run(struct autoheal *a)
@@ -250,8 +247,10 @@ int main(int argc, char **argv)
 	char error[DOCKER_ERROR_MAX], shown[64];
 	const char *command = argc > 1 ? argv[1] : "";
 
-	if (argc > 2) {
-		text_escape(span_of(argv[2]), shown, sizeof(shown));
+	bool explains = !strcmp(command, "explain");
+
+	if (argc > (explains ? 3 : 2)) {
+		text_escape(span_of(argv[explains ? 3 : 2]), shown, sizeof(shown));
 		text_print(error, sizeof(error),
 		    "'%s' is one argument too many; `autoheal --help` shows the commands", shown);
 		return usage_error(error);
@@ -271,8 +270,15 @@ int main(int argc, char **argv)
 			return usage_error(error);
 		return cli_health(&autoheal.settings);
 	}
+	if (explains && (argc < 3 || !argv[2][0]))
+		return usage_error("explain needs the name of a container: autoheal explain NAME");
+	if (explains) {
+		if (config_read(&autoheal.settings, environ, error, sizeof(error), ignore_warning))
+			return usage_error(error);
+		return cli_explain(&autoheal.settings, argv[2]);
+	}
 	text_escape(span_of(command), shown, sizeof(shown));
 	text_print(error, sizeof(error),
-	    "'%s' is no command; known are health, --version and --help", shown);
+	    "'%s' is no command; known are health, explain NAME, --version and --help", shown);
 	return usage_error(error);
 }

@@ -50,6 +50,7 @@ void cli_help(void)
 	    "autoheal " AUTOHEAL_VERSION " - keeps the containers of a Docker host alive\n\n"
 	    "  autoheal             watch and heal, in the foreground; the log is on stderr\n"
 	    "  autoheal health      ask the running service: exit 0 healthy, 1 not, with the reason\n"
+	    "  autoheal explain NAME   why a container is (not) watched, how it stands, what happens next\n"
 	    "  autoheal --version   autoheal --help\n\n"
 	    "Containers with the label autoheal=true are watched from their start on. Settings are\n"
 	    "environment variables; docs/configuration in the sources says what each does.\n\n");
@@ -67,9 +68,9 @@ static bool wait_for(const struct net_stream *s, short events)
 }
 
 /* One request over the service's abstract socket; the whole answer goes into `in`. */
-static int ask(const char *name, const char *path, struct buf *in)
+static int ask(const char *name, const char *path, const char *token, struct buf *in)
 {
-	char request[256];
+	char request[1400];
 	struct net_address address;
 	struct net_stream s;
 	int n, result;
@@ -80,7 +81,8 @@ static int ask(const char *name, const char *path, struct buf *in)
 	if (result)
 		return result;
 	n = text_print(request, sizeof(request),
-	    "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+	    "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s%s%s\r\n", path,
+	    token[0] ? "Authorization: Bearer " : "", token, token[0] ? "\r\n" : "");
 	result = net_write(&s, request, (size_t)n) == n ? 0 : -EPIPE;
 	while (!result) {
 		char *room = buf_room(in, 4096);
@@ -101,48 +103,100 @@ static int ask(const char *name, const char *path, struct buf *in)
 	return result;
 }
 
-/* The reason of an unhealthy answer, in words. */
-static void print_reason(struct span body)
+/* Asks the running service. Returns what came, whatever its status, or says after `prefix` why there is none. */
+static bool ask_service(const struct settings *settings, const char *path, int fd,
+    const char *prefix, struct buf *in, struct http_head *head, struct json *body)
 {
-	static jsmntok_t tokens[512];
-	struct json j;
-	char reason[512], safe[512];
-	size_t n;
-
-	if (json_parse(&j, body, tokens, 512)) {
-		cli_say(STDOUT_FILENO, "unhealthy, and the answer cannot be read\n");
-		return;
-	}
-	n = json_text(&j, json_get(&j, 0, "reason"), reason, sizeof(reason));
-	if (!n)
-		n = json_text(&j, json_get(&j, 0, "error"), reason, sizeof(reason));
-	text_escape((struct span){reason, n}, safe, sizeof(safe));
-	cli_say(STDOUT_FILENO, "unhealthy: %s\n", safe);
-}
-
-int cli_health(const struct settings *settings)
-{
-	struct http_head head;
-	struct buf in;
+	static jsmntok_t tokens[4096]; /* 64 engines have some 600 */
 	char name[64];
 	int result, length;
 
 	server_local_name(settings, name);
-	buf_init(&in, ANSWER_MAX);
-	result = ask(name, "/health", &in);
-	length = result ? 0 : http_read_response(in.p, in.n, false, &head);
+	buf_init(in, ANSWER_MAX);
+	result = ask(name, path, settings->api_token, in);
+	length = result ? 0 : http_read_response(in->p, in->n, false, head);
 	if (result == -ECONNREFUSED || result == -ENOENT)
-		cli_say(STDOUT_FILENO,
-		    "unhealthy: no autoheal runs here (nobody answers at the abstract socket %s)\n",
-		    name);
+		cli_say(fd, "%sno autoheal runs here (nobody answers at the abstract socket %s)\n",
+		    prefix, name);
 	else if (result)
-		cli_say(STDOUT_FILENO, "unhealthy: autoheal did not answer: %s\n", strerror(-result));
-	else if (length <= 0)
-		cli_say(STDOUT_FILENO, "unhealthy: what answers at %s is not autoheal\n", name);
-	else if (head.status == 200)
-		cli_say(STDOUT_FILENO, "healthy\n");
+		cli_say(fd, "%sautoheal did not answer: %s\n", prefix, strerror(-result));
+	else if (length <= 0 ||
+	    json_parse(body, (struct span){in->p + length, in->n - (size_t)length}, tokens, 4096))
+		cli_say(fd, "%swhat answers at %s is not autoheal\n", prefix, name);
 	else
-		print_reason((struct span){in.p + length, in.n - (size_t)length});
+		return true;
+	return false;
+}
+
+/* A text of the answer, safe to print, and what follows it. */
+static size_t print_text(int fd, const struct json *j, int token, const char *before, const char *end)
+{
+	static char text[8192], safe[8192];
+	size_t n = json_text(j, token, text, sizeof(text));
+
+	if (n) {
+		text_escape((struct span){text, n}, safe, sizeof(safe));
+		cli_say(fd, "%s%s%s", before, safe, end);
+	}
+	return n;
+}
+
+int cli_health(const struct settings *settings)
+{
+	static const char prefix[] = "unhealthy: ";
+	struct http_head head;
+	struct json j;
+	struct buf in;
+	bool healthy = ask_service(settings, "/health", STDOUT_FILENO, prefix, &in, &head, &j);
+
+	if (healthy && head.status != 200) {
+		healthy = false;
+		if (!print_text(STDOUT_FILENO, &j, json_get(&j, 0, "reason"), prefix, "\n"))
+			print_text(STDOUT_FILENO, &j, json_get(&j, 0, "error"), prefix, "\n");
+	} else if (healthy) {
+		cli_say(STDOUT_FILENO, "healthy\n");
+	}
 	buf_free(&in);
-	return !result && length > 0 && head.status == 200 ? 0 : 1;
+	return healthy ? 0 : 1;
+}
+
+/* ---- explain ------------------------------------------------------------------------------ */
+
+/* The path of the question: every byte of the name is percent-encoded. */
+static void path_of(const char *name, char *out, size_t cap)
+{
+	size_t n = (size_t)text_print(out, cap, "/api/containers/");
+
+	for (; *name && n + 12 < cap; name++)
+		n += (size_t)text_print(out + n, cap - n, "%%%02x", (unsigned char)*name);
+	text_print(out + n, cap - n, "/explain");
+}
+
+int cli_explain(const struct settings *settings, const char *name)
+{
+	static const char prefix[] = "autoheal: ";
+	struct http_head head;
+	struct json j;
+	struct buf in;
+	char path[1000];
+	int step = -1, steps;
+	bool good;
+
+	path_of(name, path, sizeof(path));
+	good = ask_service(settings, path, STDERR_FILENO, prefix, &in, &head, &j);
+	if (good && head.status != 200) {
+		good = false;
+		print_text(STDERR_FILENO, &j, json_get(&j, 0, "error"), prefix, "\n");
+	}
+	if (good) {
+		steps = json_get(&j, 0, "steps");
+		print_text(STDOUT_FILENO, &j, json_get(&j, 0, "text"), "", "\n\n");
+		while (json_next_element(&j, steps, &step)) {
+			print_text(STDOUT_FILENO, &j, json_get(&j, step, "question"), "", " ");
+			print_text(STDOUT_FILENO, &j, json_get(&j, step, "answer"), "", ": ");
+			print_text(STDOUT_FILENO, &j, json_get(&j, step, "because"), "", "\n");
+		}
+	}
+	buf_free(&in);
+	return good ? 0 : 1;
 }

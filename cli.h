@@ -14,5 +14,8 @@ void cli_say(int fd, const char *format, ...) __attribute__((format(printf, 2, 3
 void cli_help(void);
 /* Asks the running service how it is: 0 healthy, 1 not or no answer, with the reason in words. Waits at most 5 s. */
 int cli_health(const struct settings *settings);
+/* Prints why the container is or is not watched, how it stands and what happens next, as the running service says: 0, or
+ * 1 where it cannot. */
+int cli_explain(const struct settings *settings, const char *name);
 
 #endif

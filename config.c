@@ -367,6 +367,11 @@ int config_read(struct settings *settings, char *const *environment, char *error
 	return 0;
 }
 
+bool config_mode_is_set(const struct settings *s)
+{
+	return is_set(s, "AUTOHEAL_RESTART_MODE");
+}
+
 bool config_watches_all(const struct settings *s)
 {
 	return !strcmp(s->label, "all");

@@ -49,6 +49,24 @@ enum wait_reason {
 	WAIT_PROOF,
 	WAIT_ENGINE,
 	WAIT_PARENT,
+	WAIT_MAINTENANCE,
+	WAIT_SNOOZED,
+	WAIT_COUNT,
+};
+
+/* What an incident is about. */
+enum heal_cause { CAUSE_UNHEALTHY, CAUSE_CRASH };
+
+/* Why an exited container is left as it is. */
+enum heal_left {
+	LEFT_NOTHING,
+	LEFT_UNSEEN,
+	LEFT_ENDED,
+	LEFT_TO_ENGINE,
+	LEFT_REMOVED,
+	LEFT_PODMAN,
+	LEFT_MODE,
+	LEFT_LABEL,
 };
 
 /* The trouble of one identity: its incident while one is open, and the history that back-off and
@@ -66,14 +84,21 @@ struct heal {
 	uint64_t given_until; /* somebody else restarted it: so long it has to become healthy */
 	uint64_t probation_until; /* healthy this long: failures are forgotten; sick before: a relapse */
 	uint64_t healthy_since; /* in quarantine */
-	uint64_t retry_at;      /* of quarantine */
+	uint64_t crashed_at; /* it exited by itself then, and is not known to be another's business */
+	uint64_t stays_up;   /* its crash loop is over then */
+	uint64_t retry_at;   /* of quarantine */
+	uint64_t snoozed_until; /* a person wants nothing done with it before */
 	uint32_t failures;      /* in a row that did not end healthy */
 	uint32_t patience;      /* doubled by every failure, 1 at rest */
 	uint32_t longest;       /* recovery seen of this identity, seconds */
 	uint32_t unsent;        /* requests in a row that never left: the engine was away */
+	int32_t exit_code;      /* of its last exit that was seen */
 	uint16_t told;          /* bits of enum skip already told in this incident */
 	uint8_t waiting;        /* enum wait_reason */
 	uint8_t restarts_at;    /* place of the next in the ring below */
+	uint8_t cause;          /* enum heal_cause, of the incident */
+	uint8_t left;           /* enum heal_left, while it is down */
+	uint8_t loops_at;       /* place of the next in the ring of the engine's own restarts */
 	bool open;              /* an incident is */
 	bool acted;             /* a request went out in it */
 	bool notified;          /* told in place of an action, as its label wants */
@@ -91,8 +116,16 @@ struct heal {
 	bool killed_hard;       /* our stop ended in SIGKILL */
 	bool relapse_counts;    /* probation follows a heal of ours */
 	bool quarantined;
-	bool trial;         /* the further try out of quarantine */
-	bool start_only;    /* the request under way is `start` */
+	bool trial;      /* the further try out of quarantine */
+	bool start_only; /* the request under way is `start` */
+	bool manual;     /* a person asked for the request under way, or for the last one */
+	bool by_person;  /* the open incident began with that */
+	bool stop_only;  /* it is `stop` */
+	bool kill_first; /* it is `kill`, which a `start` is to follow */
+	bool half_done; /* the `kill` is answered: its `start` is due, whatever holds others back */
+	bool ended;     /* it exited by itself, and was not started since */
+	bool unseen;    /* the engine says that it is down, and no event told so yet */
+	bool looping;   /* crash_loop is told */
 	uint8_t exits_seen; /* looks in a row that found it exited after a lost answer */
 	bool owes_kin;      /* restarted: those that wait for its health are yet to be restarted */
 	bool guest;  /* not watched: here for a restart with what it hangs on, and no longer */
@@ -101,6 +134,7 @@ struct heal {
 	uint8_t bond;     /* enum bond: why it is to be restarted, or is being restarted */
 	uint64_t cascade; /* the number of the restart that brought its last one with it, or its own */
 	char parent[64];                        /* the name of what it hangs on; of use with bond */
+	uint32_t loops[CONFIG_RESTARTS_MAX];    /* the engine's own, in the same way */
 	uint32_t restarts[CONFIG_RESTARTS_MAX]; /* seconds since `epoch` + 1, a ring; 0 = empty */
 };
 
@@ -147,6 +181,7 @@ struct container {
 	bool gone : 1; /* the engine does not know it any more: forget it when nothing is under way */
 	bool dropped : 1; /* not to be watched any more: the same */
 	bool silent : 1;  /* it runs, and the last list had no word on its health */
+	bool health_only : 1; /* watched by INCLUDE or `all` alone: its crashes are its own unless the mode is set */
 };
 
 struct containers {

@@ -8,7 +8,7 @@
 /* ---- events --------------------------------------------------------------------------------- */
 
 static const struct {
-	const char *word;
+	char word[26]; /* in place: a pointer would cost a relocation beside itself */
 	enum engine_action action;
 } actions[] = {
     {"create", ENGINE_CREATE},
@@ -217,6 +217,23 @@ static uint32_t read_stop_timeout(const struct json *j, int token)
 	return seconds < 0 || seconds >= WATCH_FOREVER ? WATCH_FOREVER : (uint32_t)seconds;
 }
 
+/* What tells whose business it is when it exits by itself. */
+static void read_ending(struct policy_facts *f, const struct json *j, int state)
+{
+	int host = json_get(j, 0, "HostConfig"), policy = json_get(j, host, "RestartPolicy");
+	int name = json_get(j, policy, "Name"), error = json_get(j, state, "Error");
+
+	f->oom_killed = json_bool(j, json_get(j, state, "OOMKilled"), false);
+	f->auto_remove = json_bool(j, json_get(j, host, "AutoRemove"), false);
+	f->start_failed = json_is_string(j, error) && !json_is(j, error, "");
+	if (json_is(j, name, "on-failure"))
+		f->restart_policy = RESTARTS_ON_FAILURE;
+	else if (json_is_string(j, name) && !json_is(j, name, "no") && !json_is(j, name, ""))
+		f->restart_policy = RESTARTS_ALWAYS;
+	f->restarts_most = as_uint32(json_int(j, json_get(j, policy, "MaximumRetryCount"), 0));
+	f->restarts_done = as_uint32(json_int(j, json_get(j, 0, "RestartCount"), 0));
+}
+
 bool facts_read_inspected(const struct json *j, int64_t date, struct container_facts *out)
 {
 	int state = json_get(j, 0, "State"), config = json_get(j, 0, "Config");
@@ -243,6 +260,7 @@ bool facts_read_inspected(const struct json *j, int64_t date, struct container_f
 	out->now.stop_timeout = read_stop_timeout(j, json_get(j, config, "StopTimeout"));
 	if (json_is_object(j, json_get(j, config, "Healthcheck")))
 		read_healthcheck(&out->now, j, json_get(j, config, "Healthcheck"));
+	read_ending(&out->now, j, state);
 	n = json_text(j, json_get(j, state, "StartedAt"), text, sizeof(text));
 	if (date && text_read_time((struct span){text, n}, &started) && started)
 		out->now.age_ms = date > started ? date - started : 0;

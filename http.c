@@ -551,9 +551,10 @@ struct span http_query(struct span query, const char *name)
 /* RFC 9110 15, RFC 6585 */
 const char *http_reason(int status)
 {
+	/* texts in place: a pointer would cost a relocation beside itself */
 	static const struct {
-		int status;
-		const char *reason;
+		uint16_t status;
+		char reason[32];
 	} reasons[] = {
 	    {100, "Continue"},
 	    {101, "Switching Protocols"},

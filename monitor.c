@@ -193,19 +193,13 @@ static void stop_timeout_query(
 		text_print(out, cap, "?t=%u", seconds < INT32_MAX ? seconds : INT32_MAX);
 }
 
-static void log_request(const struct container *c, bool start)
+/* The last part of a request's path; NULL: the action is no request. Without `signal` a kill is SIGKILL. */
+static const char *request_word(enum action_kind kind)
 {
-	const struct heal *h = c->identity->heal;
-	char why[200], id[13];
+	static const char *const words[ACTION_DEPENDENTS + 1] = {
+	    [ACTION_RESTART] = "restart", [ACTION_START] = "start", [ACTION_STOP] = "stop", [ACTION_KILL] = "kill"};
 
-	short_id(c->id, id);
-	policy_bond_say((enum bond)h->bond, h->parent, why, sizeof(why));
-	if (h->bond)
-		log_line(
-		    LOG_INFO, "monitor", "Container '%s' (%s) is restarted: %s", c->name, id, why);
-	else
-		log_container(LOG_INFO, "monitor", c,
-		    start ? "is down after its restart: starting it" : "is unhealthy: restarting it");
+	return words[kind];
 }
 
 static void send_request(struct monitor *m, const struct action *a)
@@ -214,21 +208,25 @@ static void send_request(struct monitor *m, const struct action *a)
 	struct docker *d = &m->engines[c->engine];
 	const char *error = "autoheal has too many requests under way";
 	struct call *call = NULL;
+	const char *word = request_word(a->kind);
 	char id[65], query[24] = "";
 
 	text_hex(c->id, 32, id);
-	if (a->kind == ACTION_RESTART)
+	if (a->kind == ACTION_RESTART || a->kind == ACTION_STOP)
 		stop_timeout_query(d, c, a->stop_timeout, query, sizeof(query));
 	if (m->restarts_count < MONITOR_RESTARTS_MAX)
 		call = docker_request(d, "POST", JSON_STREAM, 0, &request_handler, d, &error,
-		    "/containers/%s/%s%s", id, a->kind == ACTION_START ? "start" : "restart", query);
+		    "/containers/%s/%s%s", id, word, query);
 	if (!call) {
 		unsent(m, c, error);
 		return;
 	}
 	memcpy(call->id, c->id, 32);
 	m->restarts[m->restarts_count++] = call;
-	log_request(c, a->kind == ACTION_START);
+	log_container(LOG_INFO, "monitor", c,
+	    c->identity->heal->manual ? "is restarted because a person asked for it"
+		: a->message[0]       ? a->message
+				      : a->status);
 }
 
 static void abandon(struct monitor *m, const struct container *c)
@@ -273,7 +271,7 @@ static void carry_out(struct monitor *m, struct actions *actions)
 {
 	/* Requests first: what is told can wait the microseconds. */
 	for (size_t i = 0; i < actions->count; i++)
-		if (actions->list[i].kind == ACTION_RESTART || actions->list[i].kind == ACTION_START)
+		if (request_word(actions->list[i].kind))
 			send_request(m, &actions->list[i]);
 	for (size_t i = 0; i < actions->count; i++) {
 		const struct action *a = &actions->list[i];
@@ -398,6 +396,7 @@ static void settle(struct monitor *m)
 	uint64_t next;
 	bool more;
 
+	monitor_maintenance_over(m);
 	do {
 		out.count = 0;
 		more = policy_run(&m->policy, m->loop->now, &out);
@@ -409,6 +408,16 @@ static void settle(struct monitor *m)
 		loop_cancel(m->loop, &m->due);
 	else
 		loop_after(m->loop, &m->due, next > m->loop->now ? next - m->loop->now : 0);
+}
+
+void monitor_settle(struct monitor *m)
+{
+	settle(m);
+}
+
+void monitor_carry_out(struct monitor *m, struct actions *actions)
+{
+	carry_out(m, actions);
 }
 
 static void policy_due(void *owner)
@@ -584,6 +593,7 @@ static struct container *add(
 		return NULL;
 	}
 	c->reason = (uint8_t)who->reason;
+	c->health_only = watch_is_unasked(who->reason, &who->labels);
 	identity->created = who->created;
 	c->generation = m->generation[engine];
 	if (identity->heal && identity->heal->quarantined)
@@ -773,12 +783,20 @@ static struct container *consider(
 	struct container *c = containers_find(&m->policy.containers, d->index, facts->id);
 	struct candidate who;
 
-	if (!c && !facts->now.running)
+	if (!c && !facts->now.running && m->engines[d->index].last_audit)
 		return NULL;
 	examine(m, d, facts->id, facts->name, j, facts->labels, &who);
+	if (!c && !facts->now.running) {
+		if (watch_is_watched(who.reason) && json_is(j, json_get(j, 0, "State"), "exited"))
+			log_line(LOG_INFO, "monitor",
+			    "Container '%s' (%.12s) stopped while nobody watched: it is left alone until it is started",
+			    facts->name, json_raw(j, json_get(j, 0, "Id")).p);
+		return NULL;
+	}
 	if (c && watch_is_watched(who.reason)) {
 		c->reason = (uint8_t)who.reason;
 		c->dropped = false;
+		c->health_only = watch_is_unasked(who.reason, &who.labels);
 		return c;
 	}
 	if (!watch_is_watched(who.reason)) {

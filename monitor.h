@@ -51,6 +51,7 @@ struct monitor {
 	bool blind; /* an engine's socket is dead until our container is started anew */
 	uint64_t started;
 	struct dependents dependents[MONITOR_ENGINES_MAX]; /* the first beside what is in use */
+	int64_t maintenance_since, maintenance_until;      /* wall ms; 0: off, no end */
 	struct monitor_looks looks[MONITOR_ENGINES_MAX];
 	uint8_t generation[MONITOR_ENGINES_MAX]; /* of each engine's list */
 	uint8_t renamed[MONITOR_ENGINES_MAX]; /* lists of it for which a rename seen lately may count */
@@ -102,5 +103,28 @@ void monitor_tell(struct monitor *m, enum audit_kind kind, const char *status, c
 /* Whether the service is well: at least one engine audited within three intervals. reason is a sentence where not. */
 bool monitor_is_healthy(const struct monitor *m, char *reason, size_t cap);
 size_t monitor_quarantined(const struct monitor *m);
+
+/* ---- what people want; monitor_people.c. Times are wall ms, as people say them and a store keeps them ------------ */
+
+/* Begins maintenance, or gives it another end (0: until it is ended); ends it. Told as audit events. The state is
+ * m->policy.maintenance, m->maintenance_since and m->maintenance_until. */
+void monitor_begin_maintenance(struct monitor *m, int64_t until);
+void monitor_end_maintenance(struct monitor *m);
+/* Maintenance that was on when autoheal ended goes on, untold; where its time passed meanwhile, its end is told soon. */
+void monitor_resume_maintenance(struct monitor *m, int64_t since, int64_t until);
+/* To be called before the policy decides: tells the end of maintenance whose time is over. */
+void monitor_maintenance_over(struct monitor *m);
+/* Nothing is done with the identity until then; 0, or a time that is over, ends it. false without memory. */
+bool monitor_snooze(struct monitor *m, struct identity *identity, int64_t until);
+/* Until when it is snoozed; 0 where it is not. */
+int64_t monitor_snoozed_until(const struct monitor *m, const struct identity *identity);
+/* A person ends the quarantine of c; false where it is in none. */
+bool monitor_release(struct monitor *m, struct container *c);
+/* A person restarts c. NULL and the incident's number, or why it cannot be now. */
+const char *monitor_restart(struct monitor *m, struct container *c, uint64_t *incident);
+
+/* What monitor.c does for these: carries actions out and lets the policy decide. */
+void monitor_carry_out(struct monitor *m, struct actions *actions);
+void monitor_settle(struct monitor *m);
 
 #endif

@@ -6,13 +6,12 @@
 
 /* ---- the table --------------------------------------------------------------------------- */
 
-/* Every pair has its function. What the mode on-failure, dependents, storms and own probes add are
- * further events here: a crash is (watching, die), a storm a gate of policy_weigh(), a dependent's heal a
- * `want` of another container. */
+/* Every pair has its function. What dependents, storms and own probes add are further events here: a storm a
+ * gate of policy_weigh(), a dependent's heal a `want` of another container. */
 static step *const table[STATE_COUNT][EVENT_COUNT] = {
     [STATE_WATCHING] =
 	{
-	    [EVENT_START] = step_echo_ends,
+	    [EVENT_START] = step_watching_start,
 	    [EVENT_DIE] = step_on_die,
 	    [EVENT_STOP] = step_on_stop,
 	    [EVENT_KILL] = step_on_kill,
@@ -85,8 +84,8 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
     [STATE_QUARANTINED] =
 	{
 	    [EVENT_START] = step_quarantined_start,
-	    [EVENT_DIE] = step_quarantined_not_healthy,
-	    [EVENT_STOP] = step_quarantined_not_healthy,
+	    [EVENT_DIE] = step_quarantined_die,
+	    [EVENT_STOP] = step_quarantined_die,
 	    [EVENT_KILL] = step_on_kill,
 	    [EVENT_PAUSE] = step_quarantined_not_healthy,
 	    [EVENT_UNPAUSE] = step_ignore,
@@ -103,8 +102,8 @@ static step *const table[STATE_COUNT][EVENT_COUNT] = {
     [STATE_HANDS_OFF] =
 	{
 	    [EVENT_START] = step_hands_off_start,
-	    [EVENT_DIE] = step_ignore,
-	    [EVENT_STOP] = step_ignore,
+	    [EVENT_DIE] = step_hands_off_die,
+	    [EVENT_STOP] = step_hands_off_die,
 	    [EVENT_KILL] = step_on_kill,
 	    [EVENT_PAUSE] = step_ignore,
 	    [EVENT_UNPAUSE] = step_hands_off_unpause,
@@ -146,6 +145,8 @@ static void note(struct policy *p, struct container *c, const struct policy_even
 		return;
 	case EVENT_DIE:
 	case EVENT_STOP:
+		if (h)
+			h->unseen = false;
 		c->running = false;
 		c->flipped = true;
 		return;
@@ -276,6 +277,7 @@ bool policy_run(struct policy *p, uint64_t now, struct actions *out)
 	static const struct policy_event due = {.kind = EVENT_DUE};
 	struct container *c;
 
+	policy_maintenance_over(p, now);
 	p->now = now;
 	while (out->room - out->count >= POLICY_ACTIONS_MAX) {
 		c = containers_pop(&p->containers, now);
@@ -288,7 +290,9 @@ bool policy_run(struct policy *p, uint64_t now, struct actions *out)
 
 uint64_t policy_next(const struct policy *p)
 {
-	return containers_next_due(&p->containers);
+	uint64_t due = containers_next_due(&p->containers), end = p->maintenance_until;
+
+	return p->maintenance && end && end < due ? end : due;
 }
 
 void policy_init(struct policy *p, const struct settings *settings, uint64_t now, uint64_t seed,
@@ -319,6 +323,9 @@ bool policy_keep(struct policy *p, struct container *c, uint64_t now)
 		return true;
 	policy_go(p, c, STATE_WATCHING, 0);
 	if (h) {
+		h->stays_up = h->crashed_at = 0;
+		h->unseen = h->ended = h->looping = false;
+		h->left = LEFT_NOTHING;
 		/* the history stays with the identity; what was heard of this one container does not */
 		policy_close_incident(h);
 		h->own_until = 0;
@@ -341,38 +348,50 @@ const char *policy_next_action(
     const struct policy *p, const struct container *c, uint64_t *at, const char **why)
 {
 	const struct heal *h = c->identity->heal;
+	uint64_t until;
+	enum wait_reason hold;
 
-	if (!c->heap_place || !h)
+	if (!h)
 		return NULL;
-	*at = c->due;
+	hold = policy_hold(p, c, &until);
+	if (!c->heap_place && !(hold && c->state == STATE_WAITING))
+		return NULL;
+	*at = c->heap_place ? c->due : 0;
 	*why = policy_wait_words[h->waiting];
 	switch ((enum container_state)c->state) {
 	case STATE_WAITING:
-		return h->down_by_us ? "start" : "restart";
+		return policy_request_word(c);
 	case STATE_VERIFYING:
 		*why = "its recovery time is over then";
 		return "check";
 	case STATE_QUARANTINED:
+		if (hold && c->due == until) {
+			*why = policy_wait_words[hold];
+			return "restart";
+		}
 		*why = c->due == h->retry_at ? "one further try out of quarantine"
 					     : "it will have stayed healthy";
-		return c->due == h->retry_at ? "restart" : "release";
+		return c->due == h->retry_at ? policy_request_word(c) : "release";
 	case STATE_WATCHING:
 		if (!h->look_at || c->due != h->look_at)
 			return NULL;
-		*why = h->killed_at ? policy_wait_words[WAIT_KILL] : policy_wait_words[WAIT_PROOF];
+		if (h->crashed_at)
+			*why = "it has just exited; a stop may follow";
+		else
+			*why = h->killed_at ? policy_wait_words[WAIT_KILL]
+					    : policy_wait_words[WAIT_PROOF];
 		return "check";
 	case STATE_RESTARTING:
 	case STATE_HANDS_OFF:
 	case STATE_COUNT:
 		break;
 	}
-	(void)p;
 	return NULL;
 }
 
 const char *policy_state_name(enum container_state state)
 {
-	static const char *const names[STATE_COUNT] = {
+	static const char names[STATE_COUNT][12] = {
 	    "watching", "waiting", "restarting", "verifying", "quarantined", "hands_off"};
 
 	return names[state];
@@ -380,7 +399,7 @@ const char *policy_state_name(enum container_state state)
 
 const char *policy_health_name(enum container_health health)
 {
-	static const char *const names[] = {"unknown", "none", "starting", "healthy", "unhealthy"};
+	static const char names[][12] = {"unknown", "none", "starting", "healthy", "unhealthy"};
 
 	return names[health];
 }

@@ -29,6 +29,10 @@
 #define POLICY_PARENT_MS 1000     /* between looks at whether what it hangs on is healed */
 #define POLICY_LOOKS_IN_TURN \
 	10 /* inspects an audit of containers that seem well, where the list has no word on health */
+#define POLICY_CRASH_MS 2000  /* from an exit to the look at it: a `stop` may follow */
+#define POLICY_UNSEEN_MS 5000 /* so long the event of an exit that the list shows may be late */
+#define POLICY_RIVAL_MS 2000  /* a restart so soon after our own detection, and not ours */
+#define POLICY_RIVALS 3       /* so many of them are told */
 #define POLICY_UNSENT_MAX_MS \
 	10000 /* 1, 2, 4, 8, 10 s between tries to reach an engine that is away */
 
@@ -53,6 +57,9 @@ enum policy_event_kind {
 	EVENT_COUNT,
 };
 
+/* The engine's own: what it does by itself with one that exits. */
+enum restart_policy { RESTARTS_NEVER, RESTARTS_ON_FAILURE, RESTARTS_ALWAYS };
+
 /* What the engine says of a container right now. */
 struct policy_facts {
 	uint64_t asked; /* when the engine was asked, by the loop's clock; 0: just now */
@@ -66,6 +73,13 @@ struct policy_facts {
 	uint32_t stop_timeout;  /* seconds; WATCH_FOREVER */
 	int64_t age_ms;         /* since its start, by the engine's own clock; -1 unknown */
 	int32_t exit_code;
+	/* of an inspect alone */
+	bool oom_killed;
+	bool auto_remove;  /* --rm */
+	bool start_failed; /* the engine tried to start it, and tells an error */
+	enum restart_policy restart_policy;
+	uint32_t restarts_most; /* MaximumRetryCount of on-failure; 0 = no limit */
+	uint32_t restarts_done; /* by that policy */
 };
 
 enum policy_answer_kind {
@@ -105,6 +119,8 @@ struct policy_event {
 enum action_kind {
 	ACTION_RESTART, /* POST restart, with t= where stop_timeout is set */
 	ACTION_START,   /* POST start */
+	ACTION_STOP,    /* POST stop, with t= likewise */
+	ACTION_KILL,    /* POST kill: SIGKILL */
 	ACTION_INSPECT, /* ask how it is; answered by EVENT_FACTS or EVENT_LOOK_FAILED */
 	ACTION_ABANDON, /* close the connection of the request under way: its answer is not awaited any more */
 	ACTION_TELL,       /* an audit event and its log line */
@@ -119,7 +135,7 @@ struct action {
 	uint8_t bonds;         /* ACTION_DEPENDENTS: bits 1 << enum bond */
 	enum audit_kind audit;
 	enum log_level level;
-	const char *status; /* constants */
+	const char *status; /* constants; of a request: the log's words for it */
 	const char *reason, *did;
 	int32_t exit_code;   /* INT32_MIN: none */
 	int64_t duration_ms; /* -1: none */
@@ -153,9 +169,12 @@ struct policy {
 	uint32_t engines_busy;  /* engines that have one */
 	uint32_t turn;          /* the engine that was served last */
 	uint64_t now, started;
-	uint64_t incidents; /* the number of the last one */
-	uint64_t cascades;  /* restarts that others may follow */
-	bool stopping;      /* no new action */
+	uint64_t incidents;         /* the number of the last one */
+	uint64_t cascades;          /* restarts that others may follow */
+	bool stopping;              /* no new action */
+	bool maintenance;           /* everything is watched, nothing is acted on */
+	uint64_t maintenance_until; /* when that ends by itself; 0: when a person says so */
+	uint8_t rivals;             /* restarts by somebody else right after our own detections */
 };
 
 /* How far policy_list_ended came. */
@@ -192,12 +211,39 @@ void policy_forget(struct policy *p, struct container *c, bool gone, uint64_t no
  * under way; it is freed then. To be called once after every EVENT_ANSWER. */
 bool policy_keep(struct policy *p, struct container *c, uint64_t now);
 
+/* ---- what people want: policy_people.c ------------------------------------------------------ */
+
+/* Begins maintenance, or gives the one that is on another end; until: loop's clock, 0 = until it is ended. */
+void policy_begin_maintenance(struct policy *p, uint64_t until, uint64_t now);
+/* Ends it: what fell sick meanwhile is looked at anew, and healed. */
+void policy_end_maintenance(struct policy *p, uint64_t now);
+/* Ends it where its time is over; returns whether it did. policy_run does so too. */
+bool policy_maintenance_over(struct policy *p, uint64_t now);
+/* Nothing is done with this identity until then; a time that is over ends it. false without memory. */
+bool policy_snooze(struct policy *p, struct identity *identity, uint64_t until, uint64_t now);
+/* Restarts c at a person's wish, whatever its state: verified like every restart, and no count of quarantine's.
+ * Returns NULL, or why it cannot be now. out needs room for 2. */
+const char *policy_restart_by_person(
+    struct policy *p, struct container *c, uint64_t now, struct actions *out);
+/* Whether a person wants nothing done with c now: WAIT_MAINTENANCE or WAIT_SNOOZED, else WAIT_NOTHING. *until: the
+ * end of it, 0 = open. */
+enum wait_reason policy_hold(const struct policy *p, const struct container *c, uint64_t *until);
+
+/* ---- why: policy_explain.c ------------------------------------------------------------------ */
+
+/* Says of c, one after another in the order in which they are asked, what may hold an action back or call for one,
+ * whether it does, and why. */
+void policy_explain(struct policy *p, const struct container *c, uint64_t now,
+    void (*say)(void *owner, const char *what, bool holds, const char *because), void *owner);
+
 /* What will be done next with c: the word of the action ("restart", "start", "check", "release") or
- * NULL, when (loop's clock) and why. */
+ * NULL, when (loop's clock; 0 = nobody knows) and why. */
 const char *policy_next_action(
     const struct policy *p, const struct container *c, uint64_t *at, const char **why);
 /* Why it is restarted, in words; parent: of struct policy_bond. */
 void policy_bond_say(enum bond bond, const char *parent, char *out, size_t cap);
+/* Why an exited container is left as it is, in words; NULL where nothing is to be said. */
+const char *policy_left_words(const struct container *c);
 const char *policy_state_name(enum container_state state);
 const char *policy_health_name(enum container_health health);
 

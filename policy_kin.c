@@ -46,10 +46,19 @@ static bool hangs_on(
 	return false;
 }
 
-/* Being healed: its end is near, and known to come. */
-static bool is_busy(const struct container *c)
+/* Being healed: its end is near, and known to come. So it is not while a person wants nothing done with it. */
+static bool is_busy(const struct policy *p, const struct container *c)
 {
-	return c->identity->heal && c->identity->heal->open &&
+	const struct heal *h = c->identity->heal;
+	uint64_t until;
+
+	if (!h)
+		return false;
+	if (c->state == STATE_WATCHING)
+		return h->crashed_at != 0; /* it is about to be started */
+	if (c->state == STATE_WAITING && policy_hold(p, c, &until))
+		return false;
+	return h->open &&
 	    (c->state == STATE_WAITING || c->state == STATE_RESTARTING ||
 		c->state == STATE_VERIFYING);
 }
@@ -74,7 +83,7 @@ bool policy_parent_is_busy(struct policy *p, const struct container *c)
 		const struct container *parent = parent_of(p, c->engine, &edge);
 		unsigned steps = 0;
 
-		if (!parent || !is_busy(parent))
+		if (!parent || !is_busy(p, parent))
 			continue;
 		if (h->bond == BOND_DEPENDS && parent->identity->heal->cascade != h->cascade)
 			continue;
@@ -112,8 +121,11 @@ void policy_bond_say(enum bond bond, const char *parent, char *out, size_t cap)
 /* Whoever hangs on c is to be found; the caller asks the engine. */
 void policy_find_kin(struct container *c, struct actions *out, unsigned bonds)
 {
-	struct action *a = policy_add_action(out, c, ACTION_DEPENDENTS);
+	const struct heal *h = c->identity->heal;
+	struct action *a = NULL;
 
+	if (!h->stop_only && !h->kill_first) /* else it was not started anew, or is yet to be */
+		a = policy_add_action(out, c, ACTION_DEPENDENTS);
 	if (a)
 		a->bonds = (uint8_t)bonds;
 }
@@ -136,6 +148,7 @@ void policy_orphaned(struct policy *p, struct container *c, struct actions *out,
 	char reason[POLICY_MESSAGE_MAX];
 
 	c->identity->heal->orphan = true;
+	c->identity->heal->crashed_at = 0;
 	text_print(reason, sizeof(reason),
 	    "It shares the network of container %.64s, which is gone, so that the engine cannot start it "
 	    "again. Recreate it: docker compose up -d --force-recreate %.64s",
@@ -175,7 +188,7 @@ static bool is_wanted(
 {
 	const struct heal *h = c->identity->heal;
 
-	if (p->stopping || c->paused || c->restarting || h->orphan)
+	if (p->stopping || c->paused || c->restarting || h->orphan || h->half_done)
 		return false;
 	if (bond->kind == BOND_STRANDED &&
 	    policy_is_stale(c, &(struct policy_facts){.asked = bond->since}))
@@ -218,7 +231,10 @@ void step_on_parent(
 	span_copy(span_of(bond->parent), h->parent, sizeof(h->parent));
 	if (bond->kind != BOND_STRANDED)
 		h->cascade = bond->cascade;
-	h->look_at = h->probation_until = 0;
+	h->cause = CAUSE_UNHEALTHY; /* an exit was none of its own: it had lost what it hangs on */
+	h->crashed_at = h->look_at = h->probation_until = 0;
+	h->ended = false;
+	h->left = LEFT_NOTHING;
 	h->proven = true;
 	policy_want(p, c);
 }

@@ -5,8 +5,8 @@
 
 #include "policy_parts.h"
 
-static const char *const skip_names[] = {
-    "paused", "stopped", "restarting", "dry_run", "gone", "recovered", "stale"};
+static const char skip_names[][12] = {"paused", "stopped", "restarting", "dry_run", "gone",
+    "recovered", "stale", "maintenance", "snoozed"};
 
 const char *const policy_wait_words[] = {
     [WAIT_NOTHING] = "it is its turn",
@@ -21,6 +21,8 @@ const char *const policy_wait_words[] = {
     [WAIT_PROOF] = "the engine is being asked how it is",
     [WAIT_ENGINE] = "the engine cannot be reached",
     [WAIT_PARENT] = "what it hangs on is being healed, and its own restart follows that one",
+    [WAIT_MAINTENANCE] = "maintenance is on: everything is watched, nothing is acted on",
+    [WAIT_SNOOZED] = "a person snoozed it",
 };
 
 /* ---- small things ------------------------------------------------------------------------ */
@@ -125,7 +127,7 @@ static void join_queue(struct policy_engine *engine, struct container *c)
 
 /* One slot is kept back for every engine that has none: so whoever's restarts hang, and however long,
  * another engine's first one goes out at once. */
-static bool may_have_slot(const struct policy *p, const struct policy_engine *engine)
+bool policy_may_have_slot(const struct policy *p, const struct policy_engine *engine)
 {
 	uint32_t left = p->busy < p->slots ? p->slots - p->busy : 0;
 	uint32_t kept_back = engine->busy && p->engines_count > p->engines_busy
@@ -144,11 +146,11 @@ static void give_slot(struct policy *p, struct container *c)
 	p->engines_busy += !engine->busy++;
 }
 
-static bool take_slot(struct policy *p, struct container *c)
+bool policy_take_slot(struct policy *p, struct container *c)
 {
 	if (c->has_slot)
 		return true;
-	if (!may_have_slot(p, &p->engines[c->engine]))
+	if (!policy_may_have_slot(p, &p->engines[c->engine]))
 		return false;
 	give_slot(p, c);
 	return true;
@@ -160,7 +162,7 @@ static struct container *next_in_turn(struct policy *p)
 	for (uint32_t i = 1; i <= CONTAINERS_ENGINES_MAX; i++) {
 		uint32_t at = (p->turn + i) % CONTAINERS_ENGINES_MAX;
 
-		if (p->engines[at].first && may_have_slot(p, &p->engines[at])) {
+		if (p->engines[at].first && policy_may_have_slot(p, &p->engines[at])) {
 			p->turn = at;
 			return p->engines[at].first;
 		}
@@ -202,25 +204,31 @@ void policy_go(struct policy *p, struct container *c, enum container_state state
 void policy_rest(struct policy *p, struct container *c)
 {
 	struct heal *h = c->identity->heal;
-	uint64_t release;
+	uint64_t release, retry, until;
 
 	if (!h) {
 		policy_go(p, c, STATE_WATCHING, 0);
 		return;
 	}
 	if (!h->quarantined) {
-		policy_go(p, c, STATE_WATCHING, earlier(h->look_at, h->probation_until));
+		policy_go(p, c, STATE_WATCHING,
+		    earlier(earlier(h->look_at, h->probation_until), h->stays_up));
 		return;
 	}
 	release = h->healthy_since ? h->healthy_since + p->settings->recovery_timeout : 0;
-	policy_go(p, c, STATE_QUARANTINED, earlier(release, h->retry_at));
+	retry = h->retry_at;
+	if (retry && policy_hold(p, c, &until) && (!until || until > retry))
+		retry = until; /* its further try waits */
+	policy_go(p, c, STATE_QUARANTINED, earlier(release, retry));
 }
 
 void policy_close_incident(struct heal *h)
 {
-	h->may_be_down = false;
+	h->may_be_down = h->half_done = false;
 	h->bond = BOND_NONE;
 	h->open = h->acted = h->proven = h->trial = h->down_by_us = h->notified = false;
+	h->manual = h->by_person = false;
+	h->cause = CAUSE_UNHEALTHY;
 	h->told = 0;
 	h->waiting = WAIT_NOTHING;
 }
@@ -244,6 +252,7 @@ void policy_cancel(
 	if (h && h->open) {
 		policy_skip(out, c, why, message);
 		policy_close_incident(h);
+		h->crashed_at = 0;
 	}
 	policy_rest(p, c);
 }
@@ -259,6 +268,9 @@ void policy_hands_off(struct policy *p, struct container *c, struct actions *out
 				   : "Not restarted: somebody stopped it");
 		policy_close_incident(h);
 		h->look_at = h->probation_until = h->healthy_since = h->own_until = 0;
+		h->crashed_at = h->stays_up = 0;
+		h->ended = h->unseen = h->looping = false;
+		h->left = LEFT_NOTHING;
 		h->late = false;
 		if (!paused)
 			h->killed_at = 0; /* else the signal may end it yet, once it is unpaused */
@@ -296,15 +308,52 @@ static void quarantine(struct policy *p, struct container *c, struct actions *ou
 	policy_rest(p, c);
 }
 
+/* What is asked of the engine. */
+enum request { REQUEST_RESTART, REQUEST_STOP, REQUEST_KILL, REQUEST_START };
+
+static const struct request_kind {
+	enum action_kind action;
+	const char *word, *log;
+} request_kinds[] = {
+    [REQUEST_RESTART] = {ACTION_RESTART, "restart", "is unhealthy: restarting it"},
+    [REQUEST_STOP] = {ACTION_STOP, "stop", "is unhealthy: stopping it, as its label wants"},
+    [REQUEST_KILL] = {ACTION_KILL, "kill", "is unhealthy: killing it, as its label wants"},
+    [REQUEST_START] = {ACTION_START, "start", "is down after its restart: starting it"},
+};
+
+static enum request request_of(const struct container *c)
+{
+	if (policy_is_down_for_us(c->identity->heal) && !c->running)
+		return REQUEST_START;
+	if (c->identity->heal->bond)
+		return REQUEST_RESTART; /* its own label is about its own trouble */
+	if (c->own && c->own->action == WATCH_STOP)
+		return REQUEST_STOP;
+	return c->own && c->own->action == WATCH_KILL ? REQUEST_KILL : REQUEST_RESTART;
+}
+
+/* The word for what would be asked of the engine now. */
+const char *policy_request_word(const struct container *c)
+{
+	return request_kinds[request_of(c)].word;
+}
+
 /* A request of ours leaves. */
-static void send(struct policy *p, struct container *c, struct actions *out)
+void policy_send(struct policy *p, struct container *c, struct actions *out, bool by_person)
 {
 	struct heal *h = c->identity->heal;
-	bool start = h->down_by_us && !c->running;
-	struct action *a = policy_add_action(out, c, start ? ACTION_START : ACTION_RESTART);
+	const struct request_kind *kind = &request_kinds[by_person ? REQUEST_RESTART : request_of(c)];
+	struct action *a = policy_add_action(out, c, kind->action);
 
 	if (!a)
 		return;
+	a->status = h->cause == CAUSE_CRASH ? "has crashed: starting it" : kind->log;
+	if (h->bond) {
+		char why[200];
+
+		policy_bond_say((enum bond)h->bond, h->parent, why, sizeof(why));
+		text_print(a->message, sizeof(a->message), "is restarted: %s", why);
+	}
 	a->stop_timeout = policy_asked_stop_timeout(p, c);
 	if (c->stop_timeout == WATCH_UNSET)
 		policy_ask(c, out); /* in parallel: it tells how long the stop may take */
@@ -314,41 +363,73 @@ static void send(struct policy *p, struct container *c, struct actions *out)
 	h->died_again = h->proven = h->started = h->began = h->healthy_again = h->echo_over = false;
 	h->lost = h->killed_hard = false;
 	h->exits_seen = 0;
-	h->start_only = start;
+	h->start_only = kind->action == ACTION_START;
+	h->stop_only = kind->action == ACTION_STOP;
+	h->kill_first = kind->action == ACTION_KILL;
 	h->waiting = WAIT_NOTHING;
-	if (!policy_is_dependent(h)) {
-		policy_remember_restart(p, h);
-		h->cascade = ++p->cascades;
+	h->manual = by_person;
+	if (by_person)
+		h->half_done = false;
+	if (!h->half_done) {
+		if (!by_person && !policy_is_dependent(h))
+			policy_remember_restart(p, h);
+		if (!policy_is_dependent(h))
+			h->cascade = ++p->cascades;
+		c->identity->restarts++;
 	}
-	c->identity->restarts++;
 	policy_go(p, c, STATE_RESTARTING, h->deadline);
 }
 
-/* Under which kind the restart of it is told. */
-static enum audit_kind kind_of(const struct heal *h)
+const char *policy_asked_word(const struct heal *h)
 {
-	if (h->bond == BOND_STRANDED)
-		return AUDIT_STRANDED;
-	return h->bond ? AUDIT_DEPENDENT_RESTART : AUDIT_RESTART;
+	if (h->start_only)
+		return "start";
+	if (h->stop_only)
+		return "stop";
+	return h->kill_first ? "kill" : "restart";
+}
+
+/* Tells of a restart, or of one that would have been, and under which kind and reason. */
+static struct action *tell_restart(
+    struct container *c, struct actions *out, bool success, const char *did, const char *message)
+{
+	const struct heal *h = c->identity->heal;
+	const char *status = success ? "success" : "failure";
+	enum audit_kind kind = AUDIT_RESTART;
+	const char *reason = h->cause == CAUSE_CRASH ? "crash" : "unhealthy";
+	struct action *a;
+
+	if (h->bond) {
+		kind = AUDIT_DEPENDENT_RESTART;
+		reason = "dependent";
+	} else if (h->manual) {
+		reason = "manual";
+	}
+	if (h->bond == BOND_STRANDED) {
+		kind = AUDIT_STRANDED;
+		reason = "stranded";
+		status = success && strcmp(did, "notify") ? "restarted" : "reported";
+	}
+	a = policy_tell(out, c, kind, status, "%s", message);
+	a->did = did;
+	a->reason = reason;
+	if (h->cause == CAUSE_CRASH && !h->manual)
+		a->exit_code = h->exit_code;
+	return a;
 }
 
 void policy_restarted(struct container *c, struct actions *out, bool success, const char *message)
 {
 	struct heal *h = c->identity->heal;
-	const char *status = success ? "success" : "failure";
 	char why[200], words[POLICY_MESSAGE_MAX];
 	struct action *a;
 
-	if (h->bond == BOND_STRANDED)
-		status = success ? "restarted" : "reported";
 	if (h->bond && success) {
 		policy_bond_say((enum bond)h->bond, h->parent, why, sizeof(why));
 		text_print(words, sizeof(words), "Restarted: %s", why);
 		message = words;
 	}
-	a = policy_tell(out, c, kind_of(h), status, "%s", message);
-	a->did = h->start_only ? "start" : "restart";
-	a->reason = h->bond == BOND_STRANDED ? "stranded" : h->bond ? "dependent" : "unhealthy";
+	a = tell_restart(c, out, success, policy_asked_word(h), message);
 	if (!success) {
 		a->level = LOG_WARNING;
 		return;
@@ -365,8 +446,8 @@ void policy_verify(struct policy *p, struct container *c)
 	h->bond = BOND_NONE;
 	h->answered = p->now;
 	h->own_until = h->echo_over ? 0 : p->now + POLICY_OWN_ECHO_MS;
-	h->down_by_us = h->may_be_down = false;
-	h->given_until = 0;
+	h->down_by_us = h->may_be_down = h->half_done = false;
+	h->crashed_at = h->given_until = 0;
 	h->late = false;
 	h->unsent = 0;
 	policy_go(p, c, STATE_VERIFYING, p->now + policy_recovery_time(p, c));
@@ -407,7 +488,7 @@ void policy_recovered(struct policy *p, struct container *c, struct actions *out
 	if (h->quarantined)
 		h->healthy_since = p->now;
 	else
-		policy_begin_probation(p, h, true);
+		policy_begin_probation(p, h, !h->manual);
 	policy_close_incident(h);
 	policy_rest(p, c);
 }
@@ -423,9 +504,13 @@ void policy_failed(struct policy *p, struct container *c)
 {
 	struct heal *h = c->identity->heal;
 
+	h->probation_until = 0;
+	if (h->manual) {
+		h->manual = false; /* what a person tried is no count of ours */
+		return;
+	}
 	h->failures++;
 	h->failed = p->now;
-	h->probation_until = 0;
 	if (h->patience < 64)
 		h->patience *= 2;
 }
@@ -465,6 +550,21 @@ void policy_open_incident(struct policy *p, struct heal *h, bool from_event)
 	h->told = 0;
 }
 
+/* Sick, or down, before its last heal had proven to last: that heal did not help. */
+void policy_relapsed(struct policy *p, struct container *c, struct actions *out, const char *what)
+{
+	struct heal *h = c->identity->heal;
+
+	if (h->probation_until && h->relapse_counts) {
+		policy_tell(out, c, AUDIT_NOT_RECOVERED, "relapsed",
+		    "%s %llu s after its last restart", what,
+		    (unsigned long long)(p->now - h->answered) / 1000)
+		    ->level = LOG_WARNING;
+		policy_failed(p, c);
+	}
+	h->probation_until = 0;
+}
+
 /* c is sick beyond doubt. */
 void policy_sick(struct policy *p, struct container *c, struct actions *out, bool from_event)
 {
@@ -481,14 +581,12 @@ void policy_sick(struct policy *p, struct container *c, struct actions *out, boo
 		    "at the next audit");
 		return;
 	}
-	if (h->probation_until && h->relapse_counts) {
-		policy_tell(out, c, AUDIT_NOT_RECOVERED, "relapsed",
-		    "Unhealthy again %llu s after its last restart",
-		    (unsigned long long)(p->now - h->answered) / 1000)
-		    ->level = LOG_WARNING;
-		policy_failed(p, c);
+	if (!policy_heals_sick(p, c)) {
+		h->look_at = 0;
+		policy_rest(p, c);
+		return;
 	}
-	h->probation_until = 0;
+	policy_relapsed(p, c, out, "Unhealthy again");
 	policy_open_incident(p, h, from_event);
 	h->look_at = 0;
 	h->proven = true;
@@ -497,11 +595,13 @@ void policy_sick(struct policy *p, struct container *c, struct actions *out, boo
 
 /* ---- weighing: may the action that is wanted be taken now? ------------------------------- */
 
-static void later(uint64_t *gate, enum wait_reason *why, uint64_t at, enum wait_reason reason)
+/* One gate: when it opens is kept in gates by its reason, and the latest of all in gates[WAIT_NOTHING]. */
+static void later(uint64_t *gates, enum wait_reason *why, uint64_t at, enum wait_reason reason)
 {
-	if (at <= *gate)
+	gates[reason] = at;
+	if (at <= gates[WAIT_NOTHING])
 		return;
-	*gate = at;
+	gates[WAIT_NOTHING] = at;
 	*why = reason;
 }
 
@@ -514,75 +614,121 @@ static uint64_t start_period_left(const struct policy *p, const struct container
 	return age < c->own->start_period ? c->own->start_period - age : 0;
 }
 
-/* The earliest time at which c may be acted on, and what holds it until then. */
-static uint64_t gate_of(const struct policy *p, const struct container *c, enum wait_reason *why)
+/* The earliest time at which c may be acted on, and what holds it until then. gates: by reason when each opens, 0
+ * where there is none. */
+uint64_t policy_gate(const struct policy *p, const struct container *c, enum wait_reason *why,
+    uint64_t gates[WAIT_COUNT])
 {
 	const struct settings *s = p->settings;
 	const struct heal *h = c->identity->heal;
-	uint64_t gate = p->now;
 
 	*why = WAIT_NOTHING;
-	later(&gate, why, p->started + s->start_period, WAIT_START_PERIOD);
+	memset(gates, 0, WAIT_COUNT * sizeof(gates[0]));
+	gates[WAIT_NOTHING] = p->now;
+	later(gates, why, p->started + s->start_period, WAIT_START_PERIOD);
 	if (policy_is_dependent(h)) {
 		if (h->killed_at)
-			later(&gate, why, policy_killed_until(c), WAIT_KILL);
-		return gate; /* it does not wait for its own sake */
+			later(gates, why, policy_killed_until(c), WAIT_KILL);
+		return gates[WAIT_NOTHING]; /* it does not wait for its own sake */
 	}
-	if (c->own && c->own->start_period != WATCH_UNSET && c->started)
-		later(&gate, why, p->now + start_period_left(p, c), WAIT_OWN_START_PERIOD);
-	if (!h->acted)
-		later(&gate, why, h->detected + policy_unhealthy_for(p, c), WAIT_UNHEALTHY_FOR);
+	if (c->own && c->own->start_period != WATCH_UNSET && c->started && c->running)
+		later(gates, why, p->now + start_period_left(p, c), WAIT_OWN_START_PERIOD);
+	if (!h->acted && h->cause != CAUSE_CRASH)
+		later(gates, why, h->detected + policy_unhealthy_for(p, c), WAIT_UNHEALTHY_FOR);
 	if (h->killed_at)
-		later(&gate, why, policy_killed_until(c), WAIT_KILL);
+		later(gates, why, policy_killed_until(c), WAIT_KILL);
 	if (h->answered && !h->down_by_us)
-		later(&gate, why, h->answered + policy_cooldown_of(p, c), WAIT_COOLDOWN);
-	if (h->given_until)
-		later(&gate, why, h->given_until, WAIT_RECOVERY);
+		later(gates, why, h->answered + policy_cooldown_of(p, c), WAIT_COOLDOWN);
+	if (h->given_until && h->cause != CAUSE_CRASH)
+		later(gates, why, h->given_until, WAIT_RECOVERY);
 	if (h->failures && s->backoff)
-		later(&gate, why, h->failed + policy_backoff_time(s, h->failures), WAIT_BACKOFF);
-	return gate;
+		later(gates, why, h->failed + policy_backoff_time(s, h->failures), WAIT_BACKOFF);
+	return gates[WAIT_NOTHING];
+}
+
+static const char *is_what(const struct heal *h)
+{
+	if (h->bond)
+		return "is to be restarted";
+	return h->cause == CAUSE_CRASH ? "has crashed" : "is unhealthy";
 }
 
 void policy_wait_for(
     struct policy *p, struct container *c, struct actions *out, enum wait_reason why, uint64_t at)
 {
 	struct heal *h = c->identity->heal;
-	const char *ill = h->bond ? "is to be restarted" : "is unhealthy";
 
 	h->proven = false;
 	if (h->waiting != why && why == WAIT_PARENT)
-		policy_log_about(out, c, LOG_INFO, "%s and waits: %s", ill, policy_wait_words[why]);
+		policy_log_about(
+		    out, c, LOG_INFO, "%s and waits: %s", is_what(h), policy_wait_words[why]);
 	else if (h->waiting != why && at)
-		policy_log_about(out, c, LOG_INFO, "%s and waits %llu s: %s", ill,
+		policy_log_about(out, c, LOG_INFO, "%s and waits %llu s: %s", is_what(h),
 		    (unsigned long long)(at - p->now + 999) / 1000, policy_wait_words[why]);
 	else if (h->waiting != why && why == WAIT_SLOT)
-		policy_log_about(
-		    out, c, LOG_INFO, "%s and waits for its turn: %s", ill, policy_wait_words[why]);
+		policy_log_about(out, c, LOG_INFO, "%s and waits for its turn: %s", is_what(h),
+		    policy_wait_words[why]);
 	h->waiting = (uint8_t)why;
 	containers_due(&p->containers, c, at);
+}
+
+/* While a person wants nothing done it waits for the end of that, and is looked at anew then. */
+static bool is_held(struct policy *p, struct container *c, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	uint64_t until;
+	enum wait_reason why = policy_hold(p, c, &until);
+	char message[120];
+
+	if (why == WAIT_NOTHING)
+		return false;
+	text_print(message, sizeof(message), "Not acted on: %s", policy_wait_words[why]);
+	policy_skip(out, c, why == WAIT_MAINTENANCE ? SKIP_MAINTENANCE : SKIP_SNOOZED, message);
+	leave_queue(&p->engines[c->engine], c);
+	policy_release_slot(p, c);
+	h->proven = false;
+	h->waiting = (uint8_t)why;
+	containers_due(&p->containers, c, until);
+	return true;
+}
+
+/* Why what is decided is only told, or NULL. */
+const char *policy_only_tells(const struct policy *p, const struct container *c)
+{
+	if (p->settings->dry_run)
+		return "AUTOHEAL_DRY_RUN is set";
+	if (c->own && c->own->no_restart)
+		return "its label autoheal.restart.enable=false or autoheal.action wants it so";
+	return NULL;
 }
 
 /* Dry run, or a label that wants words only: the decision is told, and nothing is done. */
 static bool only_tells(struct policy *p, struct container *c, struct actions *out)
 {
+	static const char *const would_be[] = {[REQUEST_RESTART] = "restarted",
+	    [REQUEST_STOP] = "stopped",
+	    [REQUEST_KILL] = "killed and started",
+	    [REQUEST_START] = "started"};
 	struct heal *h = c->identity->heal;
 	char why[200], message[POLICY_MESSAGE_MAX];
 
-	policy_bond_say((enum bond)h->bond, h->parent, why, sizeof(why));
+	if (!policy_only_tells(p, c))
+		return false;
+	if (h->bond)
+		policy_bond_say((enum bond)h->bond, h->parent, why, sizeof(why));
+	else
+		text_print(why, sizeof(why), "it %s", is_what(h));
 	if (p->settings->dry_run) {
 		text_print(message, sizeof(message),
-		    "Would be restarted now: %s, but AUTOHEAL_DRY_RUN is set", why);
+		    "Would be %s now: %s, but AUTOHEAL_DRY_RUN is set", would_be[request_of(c)], why);
 		policy_skip(out, c, SKIP_DRY_RUN, message);
-	} else if (c->own && c->own->no_restart) {
-		if (!h->notified)
-			policy_tell(out, c, kind_of(h),
-			    h->bond == BOND_STRANDED ? "reported" : "success",
-			    "Only told, as its label autoheal.restart.enable=false or autoheal.action wants it so: %s",
-			    why)
-			    ->did = "notify";
-		h->notified = true;
 	} else {
-		return false;
+		text_print(message, sizeof(message),
+		    "Only told, as its label autoheal.restart.enable=false or autoheal.action wants it so: %s",
+		    why);
+		if (!h->notified)
+			tell_restart(c, out, true, "notify", message);
+		h->notified = true;
 	}
 	if (h->bond) {
 		h->stranded_told |= h->bond == BOND_STRANDED;
@@ -613,13 +759,13 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 	struct heal *h = c->identity->heal;
 	uint64_t limit = policy_limit_of(p, c);
 	enum wait_reason why;
-	uint64_t gate;
+	uint64_t gate, gates[WAIT_COUNT];
 
-	if (p->stopping)
+	if (!h->half_done && (p->stopping || is_held(p, c, out)))
 		return;
 	if (policy_is_dependent(h))
 		limit = 0; /* not a decision of its own */
-	if (!h->trial && limit && h->failures >= limit) {
+	if (!h->trial && !h->half_done && limit && h->failures >= limit) {
 		quarantine(p, c, out);
 		return;
 	}
@@ -628,31 +774,31 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 		prove(c, out);
 		return;
 	}
-	gate = gate_of(p, c, &why);
+	gate = policy_gate(p, c, &why, gates);
 	if (gate > p->now) {
 		policy_release_slot(p, c);
 		policy_wait_for(p, c, out, why, gate);
 		return;
 	}
-	if (policy_parent_is_busy(p, c)) {
+	if (!h->half_done && policy_parent_is_busy(p, c)) {
 		policy_release_slot(p, c);
 		policy_wait_for(p, c, out, WAIT_PARENT, p->now + POLICY_PARENT_MS);
 		return;
 	}
 	h->killed_at = 0;
-	if (!h->trial && limit && policy_restarts_in_window(p, h) >= limit) {
+	if (!h->trial && !h->half_done && limit && policy_restarts_in_window(p, h) >= limit) {
 		quarantine(p, c, out);
 		return;
 	}
 	if (only_tells(p, c, out))
 		return;
-	if (!take_slot(p, c)) {
+	if (!policy_take_slot(p, c)) {
 		join_queue(&p->engines[c->engine], c);
 		policy_wait_for(p, c, out, WAIT_SLOT, 0);
 		return;
 	}
 	if (h->proven) {
-		send(p, c, out);
+		policy_send(p, c, out, false);
 		return;
 	}
 	prove(c, out);

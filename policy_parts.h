@@ -17,7 +17,9 @@ enum skip {
 	SKIP_DRY_RUN,
 	SKIP_GONE,
 	SKIP_RECOVERED,
-	SKIP_STALE
+	SKIP_STALE,
+	SKIP_MAINTENANCE,
+	SKIP_SNOOZED,
 };
 
 /* What an answer of the engine says of a container. */
@@ -46,6 +48,7 @@ uint64_t policy_kill_ahead(const struct policy *p, const struct container *c);
 uint64_t policy_next_trial(const struct policy *p);
 uint64_t policy_recovery_time(const struct policy *p, const struct container *c);
 uint64_t policy_backoff_time(const struct settings *s, uint32_t failures);
+bool policy_looped_often(struct policy *p, struct heal *h, uint64_t limit);
 void policy_remember_restart(struct policy *p, struct heal *h);
 void policy_unremember_restart(struct heal *h);
 uint64_t policy_restarts_in_window(const struct policy *p, const struct heal *h);
@@ -58,6 +61,7 @@ __attribute__((format(printf, 5, 6))) struct action *policy_tell(struct actions 
 __attribute__((format(printf, 4, 5))) void policy_log_about(
     struct actions *out, struct container *c, enum log_level level, const char *format, ...);
 void policy_ask(struct container *c, struct actions *out);
+bool policy_take_slot(struct policy *p, struct container *c);
 void policy_release_slot(struct policy *p, struct container *c);
 void policy_go(struct policy *p, struct container *c, enum container_state state, uint64_t due);
 void policy_rest(struct policy *p, struct container *c);
@@ -66,7 +70,11 @@ void policy_skip(struct actions *out, struct container *c, enum skip why, const 
 void policy_cancel(
     struct policy *p, struct container *c, struct actions *out, enum skip why, const char *message);
 void policy_hands_off(struct policy *p, struct container *c, struct actions *out, bool paused);
+void policy_send(struct policy *p, struct container *c, struct actions *out, bool by_person);
 void policy_restarted(struct container *c, struct actions *out, bool success, const char *message);
+/* The word for the request under way, and for what would be asked of the engine now. */
+const char *policy_asked_word(const struct heal *h);
+const char *policy_request_word(const struct container *c);
 void policy_verify(struct policy *p, struct container *c);
 void policy_late_ends(struct heal *h);
 void policy_begin_probation(struct policy *p, struct heal *h, bool relapse_counts);
@@ -75,9 +83,14 @@ void policy_want(struct policy *p, struct container *c);
 void policy_failed(struct policy *p, struct container *c);
 void policy_after_failure(struct policy *p, struct container *c);
 void policy_open_incident(struct policy *p, struct heal *h, bool from_event);
+void policy_relapsed(struct policy *p, struct container *c, struct actions *out, const char *what);
 void policy_sick(struct policy *p, struct container *c, struct actions *out, bool from_event);
 void policy_wait_for(
     struct policy *p, struct container *c, struct actions *out, enum wait_reason why, uint64_t at);
+uint64_t policy_gate(const struct policy *p, const struct container *c, enum wait_reason *why,
+    uint64_t gates[WAIT_COUNT]);
+bool policy_may_have_slot(const struct policy *p, const struct policy_engine *engine);
+const char *policy_only_tells(const struct policy *p, const struct container *c);
 void policy_weigh(struct policy *p, struct container *c, struct actions *out);
 /* Why an action waits, in words; by enum wait_reason. */
 extern const char *const policy_wait_words[];
@@ -93,18 +106,34 @@ void policy_bond_facts(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out);
 step step_on_parent;
 
+/* ---- policy_crash.c ---- */
+
+bool policy_heals_sick(const struct policy *p, const struct container *c);
+bool policy_is_down_for_us(const struct heal *h);
+void policy_exited(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out);
+bool policy_crash_is_ours(struct container *c, const struct policy_facts *f, struct actions *out);
+bool policy_found_down(
+    struct policy *p, struct container *c, const struct policy_facts *f, struct actions *out);
+void policy_came_up(struct policy *p, struct container *c, struct actions *out);
+void policy_stays_up(struct policy *p, struct container *c, struct actions *out);
+void policy_rival(struct policy *p, struct container *c, struct actions *out);
+
 /* ---- policy_steps.c ---- */
 
 enum verdict policy_judge(const struct policy_facts *f);
 void policy_learn(struct policy *p, struct container *c, const struct policy_facts *f);
 bool policy_is_echo(const struct policy *p, const struct container *c, const struct policy_event *e);
-step step_ignore, step_on_kill, step_on_stop, step_on_pause, step_on_die, step_on_foreign_restart,
-    step_watching_healthy, step_watching_unhealthy, step_watching_facts, step_watching_look_failed,
-    step_watching_due, step_waiting_healthy, step_waiting_start, step_waiting_facts,
-    step_waiting_look_failed, step_waiting_due, step_quarantined_release,
-    step_quarantined_look_failed, step_release_trial, step_quarantined_healthy,
-    step_quarantined_not_healthy, step_quarantined_start, step_quarantined_due,
-    step_quarantined_facts, step_hands_off_start, step_hands_off_unpause, step_hands_off_facts;
+bool policy_is_killed(
+    const struct policy *p, const struct container *c, const struct policy_event *e);
+step step_watching_start, step_quarantined_die, step_hands_off_die, step_ignore, step_on_kill,
+    step_on_stop, step_on_pause, step_on_die, step_on_foreign_restart, step_watching_healthy,
+    step_watching_unhealthy, step_watching_facts, step_watching_look_failed, step_watching_due,
+    step_waiting_healthy, step_waiting_start, step_waiting_facts, step_waiting_look_failed,
+    step_waiting_due, step_quarantined_release, step_quarantined_look_failed, step_release_trial,
+    step_quarantined_healthy, step_quarantined_not_healthy, step_quarantined_start,
+    step_quarantined_due, step_quarantined_facts, step_hands_off_start, step_hands_off_unpause,
+    step_hands_off_facts;
 
 /* ---- policy_restart.c ---- */
 

@@ -7,8 +7,7 @@
 /* The answer was lost, and the stream told of the start all the same. */
 static void start_was_seen(struct policy *p, struct container *c, struct actions *out)
 {
-	policy_restarted(c, out, true,
-	    "Restarted because it was unhealthy; the answer was lost, its start was seen");
+	policy_restarted(c, out, true, "Restarted; the answer was lost, its start was seen");
 	policy_verify(p, c);
 }
 
@@ -19,9 +18,9 @@ void step_restarting_start(
 
 	(void)e;
 	h->started = true;
-	if (p->engines[c->engine].asks_first)
-		h->echo_over = true; /* the last event of Podman's restart */
-	if (h->lost)
+	if (p->engines[c->engine].asks_first || h->start_only)
+		h->echo_over = true; /* the last event of Podman's restart, and of any start */
+	if (h->lost && !h->stop_only)
 		start_was_seen(p, c, out);
 }
 
@@ -33,7 +32,8 @@ void step_restarting_die(
 	(void)p;
 	(void)out;
 	h->began = true;
-	if (e->has_exit_code && e->exit_code == 128 + 9 && !h->started)
+	h->exit_code = e->has_exit_code ? e->exit_code : 0;
+	if (e->has_exit_code && e->exit_code == 128 + 9 && !h->started && !h->kill_first)
 		h->killed_hard = true;
 	h->died_again = h->started; /* not the end of the stop, but of what was started */
 	h->healthy_again = false;
@@ -90,22 +90,107 @@ static void exited(
 	policy_rest(p, c);
 }
 
-static void done(struct policy *p, struct container *c, struct actions *out)
+/* It exited by itself, as an event told: it is started again, unless that is the engine's business. */
+static void exited_by_itself(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	exited(p, c, e, out);
+	policy_exited(p, c, e, out);
+	if (c->state == STATE_QUARANTINED)
+		c->identity->heal->look_at = 0;
+}
+
+/* It was stopped, as its label wants, and is left so. */
+static void stopped(struct policy *p, struct container *c, struct actions *out)
 {
 	struct heal *h = c->identity->heal;
 
 	policy_restarted(c, out, true,
-	    h->start_only ? "Started again: its restart had left it down"
-			  : "Restarted because it was unhealthy");
+	    "Stopped because it was unhealthy, as its label autoheal.action=stop wants");
+	policy_close_incident(h);
+	h->answered = p->now;
+	h->own_until = p->now + POLICY_OWN_ECHO_MS;
+	h->look_at = h->probation_until = 0;
+	policy_log_about(out, c, LOG_INFO, "is left alone until it is started");
+	policy_go(p, c, STATE_HANDS_OFF, 0);
+}
+
+/* It was killed, as its label wants: once that is seen to have ended it, it is started. */
+static void killed(struct policy *p, struct container *c, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	policy_restarted(c, out, true,
+	    "Killed because it was unhealthy, as its label autoheal.action=kill wants");
+	if (h->started && c->running) {
+		policy_verify(p, c); /* somebody else has started it */
+		return;
+	}
+	h->own_until = p->now + POLICY_OWN_ECHO_MS;
+	h->half_done = h->down_by_us = true;
+	h->proven = !c->running;
+	h->waiting = WAIT_NOTHING;
+	policy_go(p, c, STATE_WAITING, c->running ? p->now + POLICY_KILL_GRACE_MS : p->now);
+}
+
+static const char *done_words(const struct heal *h)
+{
+	if (!h->start_only)
+		return h->manual ? "Restarted because a person asked for it"
+				 : "Restarted because it was unhealthy";
+	if (h->half_done)
+		return "Started again after it was killed";
+	return h->cause == CAUSE_CRASH ? "Started again: it had crashed"
+				       : "Started again: its restart had left it down";
+}
+
+static void done(struct policy *p, struct container *c, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+	struct policy_event died = {
+	    .kind = EVENT_DIE, .has_exit_code = true, .exit_code = h->exit_code};
+
+	if (h->stop_only) {
+		stopped(p, c, out);
+		return;
+	}
+	if (h->kill_first) {
+		killed(p, c, out);
+		return;
+	}
+	policy_restarted(c, out, true, done_words(h));
 	if (!h->died_again)
 		c->started = policy_seconds_of(p, p->now + 999);
 	if (h->killed_hard && h->patience < 64)
 		h->patience *= 2; /* it had no time to tidy up: give it more for its recovery */
 	policy_verify(p, c);
 	if (h->died_again)
-		exited(p, c, NULL, out);
+		exited_by_itself(p, c, &died, out);
 	else if (h->healthy_again)
 		policy_recovered(p, c, out, "healthy");
+}
+
+/* What a person asked for was not done: what was there before goes on. refused: the engine may have stopped it all
+ * the same, which a look will tell once its events are through. */
+static void manual_failed(struct policy *p, struct container *c, bool refused_it)
+{
+	struct heal *h = c->identity->heal;
+
+	policy_failed(p, c);
+	policy_release_slot(p, c);
+	if (!h->by_person) {
+		policy_want(p, c);
+		return;
+	}
+	policy_close_incident(h);
+	if (refused_it) {
+		h->down_by_us = true; /* until it is seen running */
+		h->look_at = p->now + POLICY_OWN_ECHO_MS;
+	}
+	if (!refused_it && !h->quarantined && (!c->running || c->paused))
+		policy_go(p, c, STATE_HANDS_OFF, 0);
+	else
+		policy_rest(p, c);
 }
 
 /* The engine's refusal in its words, and what to do about it. */
@@ -121,23 +206,30 @@ static void refused(
 		text_print(message, sizeof(message),
 		    "A proxy before the engine forbids to %s it (403, %s): give the proxy POST=1, or "
 		    "ALLOW_%s=1 where that alone suffices, as with linuxserver's",
-		    h->start_only ? "start" : "restart", words, h->start_only ? "START" : "RESTARTS");
+		    policy_asked_word(h), words, h->start_only ? "START" : "RESTARTS");
 	else
 		text_print(message, sizeof(message), "The engine could not %s it (%d): %s",
-		    h->start_only ? "start" : "restart", answer->status, words);
+		    policy_asked_word(h), answer->status, words);
 	policy_restarted(c, out, false, message);
 	policy_release_slot(p, c);
 	h->own_until = p->now + POLICY_OWN_ECHO_MS;
+	h->half_done = false;
+	if (h->stop_only) {
+		policy_after_failure(p, c);
+		return;
+	}
 	h->may_be_down = true;
 	/* an exited container is what our stop left of it; the look before the next try will tell for sure */
 	h->down_by_us = !c->running;
-	if (h->bond && c->running) {
+	if (h->manual) {
+		manual_failed(p, c, true);
+	} else if (h->bond && c->running) {
 		policy_failed(p, c);
 		policy_close_incident(h); /* as well as before; stranded, the next audit finds it */
 		policy_rest(p, c);
-		return;
+	} else {
+		policy_after_failure(p, c);
 	}
-	policy_after_failure(p, c);
 }
 
 static void unsent(
@@ -149,11 +241,24 @@ static void unsent(
 	char words[160];
 
 	text_escape(answer->message, words, sizeof(words));
+	if (h->manual) {
+		char message[POLICY_MESSAGE_MAX];
+
+		text_print(
+		    message, sizeof(message), "The request did not reach the engine: %s", words);
+		c->identity->restarts--;
+		policy_restarted(c, out, false, message);
+		h->acted = h->down_by_us;
+		manual_failed(p, c, false);
+		return;
+	}
 	policy_log_about(out, c, LOG_WARNING,
 	    "could not be restarted, the request did not reach the engine: %s", words);
-	if (!policy_is_dependent(h))
-		policy_unremember_restart(h);
-	c->identity->restarts--;
+	if (!h->half_done) {
+		if (!policy_is_dependent(h))
+			policy_unremember_restart(h);
+		c->identity->restarts--;
+	}
 	h->acted = h->down_by_us;
 	h->unsent++;
 	policy_go(p, c, STATE_WAITING, 0);
@@ -215,11 +320,17 @@ static void settle_lost(
 	struct heal *h = c->identity->heal;
 	uint64_t since = p->now - h->requested;
 
+	if (!f->running && !f->stopping && (h->stop_only || h->kill_first)) {
+		if (h->stop_only)
+			stopped(p, c, out);
+		else
+			killed(p, c, out);
+		return;
+	}
 	/* Its age is by the engine's own clock, whose header cuts to whole seconds: it never looks older than it is. */
 	if (f->running && !f->paused && f->age_ms >= 0 && (uint64_t)f->age_ms <= since) {
 		policy_restarted(c, out, true,
-		    "Restarted because it was unhealthy; the answer was lost, the engine says that "
-		    "it was started since");
+		    "Restarted; the answer was lost, the engine says that it was started since");
 		policy_verify(p, c);
 		return;
 	}
@@ -300,16 +411,35 @@ void step_verifying_healthy(
 	policy_recovered(p, c, out, "healthy");
 }
 
+/* It is down while its heal is to be proven. false: that is dealt with. */
+static bool ended(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	if (h->stop_only && h->late) {
+		policy_hands_off(p, c, out, false); /* our stop, long after its deadline */
+		return false;
+	}
+	if (h->kill_first && h->late) {
+		h->down_by_us = h->may_be_down = true;
+		policy_after_failure(p, c);
+		return false;
+	}
+	if (policy_is_echo(p, c, e))
+		return false;
+	if (policy_is_killed(p, c, e)) {
+		policy_hands_off(p, c, out, false);
+		return false;
+	}
+	return true;
+}
+
 void step_verifying_die(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
-	if (policy_is_echo(p, c, e))
-		return;
-	if (policy_killed_until(c) >= p->now) {
-		policy_hands_off(p, c, out, false);
-		return;
-	}
-	exited(p, c, e, out);
+	if (ended(p, c, e, out))
+		exited_by_itself(p, c, e, out);
 }
 
 /* Its start is seen: the last event of Podman's restart, after which nothing is an echo of ours. */
@@ -323,7 +453,7 @@ void step_echo_ends(
 	if (!h)
 		return;
 	h->started = true;
-	if (p->engines[c->engine].asks_first)
+	if (p->engines[c->engine].asks_first || h->start_only)
 		h->own_until = 0;
 }
 
@@ -371,7 +501,8 @@ void step_verifying_facts(
 		    .has_exit_code = e->facts->whole,
 		    .exit_code = e->facts->exit_code};
 
-		step_verifying_die(p, c, &died, out);
+		if (ended(p, c, &died, out))
+			exited(p, c, &died, out);
 		return;
 	}
 	if (!over || !e->facts->whole)

@@ -34,8 +34,16 @@ void policy_learn(struct policy *p, struct container *c, const struct policy_fac
 	struct heal *h = c->identity->heal;
 
 	/* seen running since, it is not our failed request that left it down */
-	if (h && f->running && c->state != STATE_RESTARTING)
-		h->may_be_down = h->down_by_us = false;
+	if (h && f->running && c->state != STATE_RESTARTING) {
+		h->may_be_down = h->down_by_us = h->unseen = false;
+		h->crashed_at = 0;
+	}
+	/* no event told of its exit: one may be on its way */
+	if (c->running && !f->running && c->state == STATE_WATCHING &&
+	    (h = containers_heal(c->identity))) {
+		h->unseen = true;
+		h->look_at = p->now + POLICY_UNSEEN_MS;
+	}
 	/* its health begins anew: it was started, and no event told when */
 	if (f->health == HEALTH_STARTING && (c->health == HEALTH_GOOD || c->health == HEALTH_BAD))
 		c->started = 0;
@@ -53,6 +61,8 @@ void policy_learn(struct policy *p, struct container *c, const struct policy_fac
 	c->stop_timeout = f->stop_timeout;
 	if (!f->running)
 		return;
+	if (h && !policy_kill_ahead(p, c))
+		h->killed_at = 0; /* it survived the signal */
 	/* an age that is not told counts as long ago: no start period hangs on it */
 	if (f->age_ms >= 0 && (uint64_t)f->age_ms < p->now - p->containers.epoch)
 		c->started = policy_seconds_of(p, p->now - (uint64_t)f->age_ms + 999);
@@ -78,6 +88,12 @@ bool policy_is_echo(const struct policy *p, const struct container *c, const str
 	uint64_t at = e->happened ? e->happened : p->now;
 
 	return h && at < h->own_until;
+}
+
+/* Whether an exit follows a foreign kill so soon that the kill caused it. */
+bool policy_is_killed(const struct policy *p, const struct container *c, const struct policy_event *e)
+{
+	return policy_killed_until(c) >= (e->happened ? e->happened : p->now);
 }
 
 /* When c is to be looked at that may be sick, or may be on its way to end: how long that may take is
@@ -124,22 +140,27 @@ void step_on_pause(
 	policy_hands_off(p, c, out, true);
 }
 
-/* An exit which nobody asked for is for the engine's restart policy, and for the crash rules where the mode has them. */
+/* An exit which nobody asked for is for the engine's restart policy, or a crash. */
 void step_on_die(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
 	struct heal *h = c->identity->heal;
 
-	(void)e;
+	if (c->state == STATE_WAITING && h->half_done) {
+		h->down_by_us = h->proven = true;
+		policy_want(p, c); /* our kill has ended it */
+		return;
+	}
 	if (policy_is_echo(p, c, e))
 		return;
-	if (policy_killed_until(c) >= p->now) {
+	if (policy_is_killed(p, c, e)) {
 		policy_hands_off(p, c, out, false);
 		return;
 	}
 	if (c->state == STATE_WAITING && (h->down_by_us || h->bond == BOND_NETWORK))
 		return;
 	policy_cancel(p, c, out, SKIP_STOPPED, "Not restarted: it exited by itself");
+	policy_exited(p, c, e, out);
 }
 
 /* Another tool, or a person, restarted it: the cooldown runs from here. */
@@ -165,6 +186,14 @@ void step_on_foreign_restart(
 	policy_log_about(out, c, LOG_INFO,
 	    "was restarted by somebody else: the cooldown of %llu s runs from now",
 	    (unsigned long long)policy_cooldown_of(p, c) / 1000);
+	policy_rival(p, c, out);
+}
+
+void step_watching_start(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	step_echo_ends(p, c, e, out);
+	policy_came_up(p, c, out);
 }
 
 void step_watching_healthy(
@@ -229,6 +258,9 @@ void step_watching_facts(
 		policy_sick(p, c, out, false);
 		return;
 	}
+	h = c->identity->heal;
+	if (verdict == VERDICT_STOPPED && policy_found_down(p, c, e->facts, out))
+		return;
 	if (verdict == VERDICT_STOPPED && e->facts->whole && h && h->down_by_us) {
 		policy_open_incident(p, h, false);
 		h->look_at = 0;
@@ -272,10 +304,10 @@ void step_watching_due(
 		h->failures = 0;
 		h->patience = 1;
 	}
+	policy_stays_up(p, c, out);
 	if (h->look_at && p->now >= h->look_at) {
-		if (c->stop_timeout != WATCH_UNSET && !policy_kill_ahead(p, c))
-			h->killed_at = 0; /* it survived the signal */
-		policy_go(p, c, STATE_WATCHING, h->probation_until);
+		policy_go(
+		    p, c, STATE_WATCHING, h->probation_until ? h->probation_until : h->stays_up);
 		if (!p->stopping)
 			policy_ask(c, out);
 		return;
@@ -293,6 +325,8 @@ void step_waiting_healthy(
 	(void)e;
 	if (h->bond)
 		return; /* that is not why it is restarted */
+	if (h->half_done)
+		return; /* likely told before our kill has ended it; else its exit does not come, and it is looked at */
 	if (h->acted) {
 		/* our restart helped after all, later than it was given time for */
 		policy_recovered(p, c, out, "healthy");
@@ -311,13 +345,18 @@ void step_waiting_start(
 {
 	struct heal *h = c->identity->heal;
 
-	(void)out;
 	if (h->bond && !h->down_by_us && !policy_is_echo(p, c, e)) {
 		policy_close_incident(h); /* it has had its new start */
-		policy_rest(p, c);
+		policy_came_up(p, c, out);
 		return;
 	}
-	if (!h->down_by_us)
+	if (h->cause == CAUSE_CRASH && !h->acted) {
+		policy_cancel(p, c, out, SKIP_RECOVERED, "Not started: somebody else did");
+		policy_came_up(p, c, out);
+		h->answered = p->now;
+		return;
+	}
+	if (!policy_is_down_for_us(h))
 		return;
 	policy_verify(p, c);
 	h->own_until = 0; /* not our start: what follows is no echo of ours */
@@ -328,23 +367,41 @@ void step_waiting_facts(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
 	struct heal *h = c->identity->heal;
+	enum verdict verdict = policy_judge(e->facts);
 
 	if (h->bond) {
 		policy_bond_facts(p, c, e, out);
 		return;
 	}
-	switch (policy_judge(e->facts)) {
+	if (h->half_done && verdict != VERDICT_STOPPED && h->waiting != WAIT_PROOF)
+		return; /* it speaks of the time before our kill has ended it */
+	if (h->cause == CAUSE_CRASH && (verdict == VERDICT_STARTING || verdict == VERDICT_NO_CHECK)) {
+		/* it runs again, and no event told */
+		if (!h->acted)
+			policy_cancel(p, c, out, SKIP_RECOVERED, "Not started: it runs again");
+		else
+			policy_verify(p, c);
+		return;
+	}
+	switch (verdict) {
 	case VERDICT_SICK:
-		h->down_by_us = false;
+		h->half_done = h->down_by_us = false;
 		h->proven = true;
 		break;
 	case VERDICT_STOPPED:
-		if (!h->may_be_down && !h->down_by_us) {
+		if (h->crashed_at && !h->down_by_us && e->facts->whole &&
+		    !policy_crash_is_ours(c, e->facts, out)) {
+			policy_close_incident(h);
+			policy_rest(p, c);
+			return;
+		}
+		if (!h->may_be_down && !policy_is_down_for_us(h)) {
 			policy_cancel(
 			    p, c, out, SKIP_STOPPED, "Not restarted: it is not running any more");
 			return;
 		}
-		h->down_by_us = h->proven = true;
+		h->down_by_us |= !h->crashed_at;
+		h->proven = true;
 		break;
 	case VERDICT_PAUSED:
 		policy_hands_off(p, c, out, true);
@@ -453,11 +510,27 @@ void step_quarantined_not_healthy(
 	policy_rest(p, c);
 }
 
+/* Exited by itself it is started again by the next further try; killed or stopped by a person it is not. */
+void step_quarantined_die(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	if (policy_is_echo(p, c, e))
+		return;
+	if (e->kind == EVENT_STOP)
+		h->crashed_at = 0;
+	else if (!policy_is_killed(p, c, e))
+		policy_exited(p, c, e, out);
+	h->look_at = 0;
+	step_quarantined_not_healthy(p, c, e, out);
+}
+
 void step_quarantined_start(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
-	(void)out;
-	(void)e;
+	step_echo_ends(p, c, e, out);
+	policy_came_up(p, c, out);
 	c->identity->heal->healthy_since = c->health == HEALTH_NONE ? p->now : 0;
 	policy_rest(p, c);
 }
@@ -466,6 +539,7 @@ void step_quarantined_due(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
 	struct heal *h = c->identity->heal;
+	uint64_t until;
 
 	(void)e;
 	if (h->healthy_since && p->now >= h->healthy_since + p->settings->recovery_timeout) {
@@ -480,7 +554,7 @@ void step_quarantined_due(
 		policy_go(p, c, STATE_QUARANTINED, 0);
 		return;
 	}
-	if (!h->retry_at || p->now < h->retry_at) {
+	if (!h->retry_at || p->now < h->retry_at || policy_hold(p, c, &until)) {
 		policy_rest(p, c);
 		return;
 	}
@@ -503,6 +577,13 @@ void step_quarantined_look_failed(
 	policy_rest(p, c);
 }
 
+static bool is_to_be_started(struct container *c, const struct policy_facts *f, struct actions *out)
+{
+	const struct heal *h = c->identity->heal;
+
+	return h->down_by_us || (h->crashed_at && policy_crash_is_ours(c, f, out));
+}
+
 void step_quarantined_facts(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
@@ -516,8 +597,11 @@ void step_quarantined_facts(
 	if (verdict != VERDICT_LOOK && h->healthy_since)
 		h->healthy_since = 0;
 	if (h->trial && e->facts->whole && !policy_kill_ahead(p, c) &&
-	    (verdict == VERDICT_SICK || (verdict == VERDICT_STOPPED && h->down_by_us))) {
+	    ((verdict == VERDICT_SICK && policy_heals_sick(p, c)) ||
+		(verdict == VERDICT_STOPPED && is_to_be_started(c, e->facts, out)))) {
 		policy_open_incident(p, h, false);
+		if (verdict == VERDICT_STOPPED && h->crashed_at)
+			h->cause = CAUSE_CRASH;
 		h->proven = true;
 		policy_want(p, c);
 		return;
@@ -533,8 +617,21 @@ void step_hands_off_start(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
 {
 	(void)e;
-	(void)out;
+	policy_came_up(p, c, out);
 	policy_rest(p, c);
+}
+
+/* What the list had shown is told after all. */
+void step_hands_off_die(
+    struct policy *p, struct container *c, const struct policy_event *e, struct actions *out)
+{
+	struct heal *h = c->identity->heal;
+
+	if (!h || h->left != LEFT_UNSEEN)
+		return;
+	h->left = LEFT_NOTHING;
+	if (e->kind == EVENT_DIE)
+		step_on_die(p, c, e, out);
 }
 
 void step_hands_off_unpause(

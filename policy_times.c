@@ -119,6 +119,18 @@ uint64_t policy_backoff_time(const struct settings *s, uint32_t failures)
 	return wait < s->backoff_max ? wait : s->backoff_max;
 }
 
+/* The engine started it again after it had exited by itself. Whether that happened more than `limit` times within
+ * the window. */
+bool policy_looped_often(struct policy *p, struct heal *h, uint64_t limit)
+{
+	size_t before = (h->loops_at + CONFIG_RESTARTS_MAX - limit) % CONFIG_RESTARTS_MAX;
+	uint32_t now = policy_seconds_of(p, p->now), then = h->loops[before];
+
+	h->loops[h->loops_at] = now;
+	h->loops_at = (uint8_t)((h->loops_at + 1) % CONFIG_RESTARTS_MAX);
+	return then && now - then <= p->settings->restart_window / 1000;
+}
+
 void policy_remember_restart(struct policy *p, struct heal *h)
 {
 	h->restarts[h->restarts_at] = policy_seconds_of(p, p->now);

@@ -265,24 +265,45 @@ void server_answer_json(struct server_client *c, int status, const struct buf *b
 	server_answer(c, status, "application/json", "", (struct span){body->p, body->n});
 }
 
-void server_error(struct server_client *c, int status, const char *format, ...)
+__attribute__((format(printf, 4, 0))) static void put_error(
+    struct server_client *c, int status, const char *member, const char *format, va_list args)
 {
 	char sentence[512];
 	struct json_writer w;
 	struct buf body;
-	va_list args;
 
-	va_start(args, format);
 	text_vprint(sentence, sizeof(sentence), format, args);
-	va_end(args);
 	buf_init(&body, 4096);
 	json_start(&w, &body);
 	json_open(&w, '{');
 	json_key(&w, "error");
 	json_cstring(&w, sentence);
+	if (member) {
+		json_key(&w, "member");
+		json_cstring(&w, member);
+	}
 	json_close(&w, '}');
 	server_answer(c, status, "application/json", "", (struct span){body.p, body.n});
 	buf_free(&body);
+}
+
+void server_error(struct server_client *c, int status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put_error(c, status, NULL, format, args);
+	va_end(args);
+}
+
+void server_error_about(
+    struct server_client *c, int status, const char *member, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put_error(c, status, member, format, args);
+	va_end(args);
 }
 
 void server_stream_begin(struct server_client *c, int status, const char *type)

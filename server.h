@@ -95,6 +95,9 @@ void server_answer_json(struct server_client *c, int status, const struct buf *b
 /* {"error":"…"} */
 void server_error(struct server_client *c, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same with the member of the request's body that is at fault. */
+void server_error_about(struct server_client *c, int status, const char *member, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
 /* An answer in pieces. */
 void server_stream_begin(struct server_client *c, int status, const char *type);
 void server_stream(struct server_client *c, struct span piece);

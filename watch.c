@@ -72,15 +72,17 @@ static void tell_only(struct watch_labels *out, bool only)
 	out->has_own |= only;
 }
 
-/* Whoever wants something else than a restart must not get one: what this version cannot do is told in
- * its place. */
 static void read_action(struct watch_labels *out, struct span value)
 {
-	if (span_is(value, "restart"))
-		return;
-	tell_only(out, span_is(value, "notify") || span_is(value, "stop") || span_is(value, "kill"));
-	if (!span_is(value, "notify"))
+	if (span_is(value, "notify"))
+		tell_only(out, true);
+	else if (span_is(value, "stop"))
+		out->own.action = WATCH_STOP;
+	else if (span_is(value, "kill"))
+		out->own.action = WATCH_KILL;
+	else if (!span_is(value, "restart"))
 		unreadable(out, "autoheal.action", value);
+	out->has_own |= out->own.action != WATCH_RESTART;
 }
 
 static void read_own_label(struct watch_labels *out, struct span key, struct span value)
@@ -161,7 +163,7 @@ void watch_read_labels(
 
 	*out = (struct watch_labels){0};
 	out->own = (struct label_settings){
-	    WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, false};
+	    WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, false, WATCH_RESTART};
 	while (json_next_member(j, object, &key, &value)) {
 		size_t n = json_text(j, key, name, sizeof(name));
 		size_t m = json_text(j, value, text, sizeof(text));
@@ -222,33 +224,50 @@ static bool outside_projects(const struct settings *s, const struct watch_labels
 	return any;
 }
 
-enum watch_reason watch_decide(const struct settings *s, const struct watch_candidate *c)
+/* Whether the rule of this reason fits. */
+static bool fits(enum watch_reason reason, const struct settings *s, const struct watch_candidate *c)
 {
 	const struct watch_labels *labels = c->labels;
 
-	if (c->self)
-		return REASON_SELF;
-	if (named_in(s->exclude, c))
-		return REASON_EXCLUDE_SETTING;
-	if (c->choice == CHOICE_EXCLUDED)
-		return REASON_EXCLUDED;
-	if (labels->label == WATCH_LABEL_FALSE)
-		return REASON_LABEL_FALSE;
-	if (labels->monitor_off)
-		return REASON_MONITOR_OFF;
-	if (labels->one_off)
-		return REASON_ONE_OFF;
-	if (labels->swarm_task && !s->swarm_tasks)
-		return REASON_SWARM_TASK;
-	if (outside_projects(s, labels))
-		return REASON_OTHER_PROJECT;
-	if (c->choice == CHOICE_PERSON)
-		return REASON_PERSON;
-	if (named_in(s->include, c))
-		return REASON_INCLUDE;
-	if (labels->label == WATCH_LABEL_YES)
-		return REASON_LABEL;
-	return config_watches_all(s) ? REASON_ALL : REASON_NO_LABEL;
+	switch (reason) {
+	case REASON_SELF:
+		return c->self;
+	case REASON_EXCLUDE_SETTING:
+		return named_in(s->exclude, c);
+	case REASON_EXCLUDED:
+		return c->choice == CHOICE_EXCLUDED;
+	case REASON_LABEL_FALSE:
+		return labels->label == WATCH_LABEL_FALSE;
+	case REASON_MONITOR_OFF:
+		return labels->monitor_off;
+	case REASON_ONE_OFF:
+		return labels->one_off;
+	case REASON_SWARM_TASK:
+		return labels->swarm_task && !s->swarm_tasks;
+	case REASON_OTHER_PROJECT:
+		return outside_projects(s, labels);
+	case REASON_PERSON:
+		return c->choice == CHOICE_PERSON;
+	case REASON_INCLUDE:
+		return named_in(s->include, c);
+	case REASON_LABEL:
+		return labels->label == WATCH_LABEL_YES;
+	case REASON_ALL:
+		return config_watches_all(s);
+	case REASON_NO_LABEL:
+	case REASON_COUNT:
+		break;
+	}
+	return true;
+}
+
+enum watch_reason watch_decide(const struct settings *s, const struct watch_candidate *c)
+{
+	enum watch_reason reason = REASON_SELF;
+
+	while (!fits(reason, s, c))
+		reason++;
+	return reason;
 }
 
 bool watch_is_watched(enum watch_reason reason)
@@ -257,9 +276,14 @@ bool watch_is_watched(enum watch_reason reason)
 	    reason == REASON_ALL;
 }
 
+bool watch_is_unasked(enum watch_reason reason, const struct watch_labels *labels)
+{
+	return (reason == REASON_INCLUDE || reason == REASON_ALL) && labels->label != WATCH_LABEL_YES;
+}
+
 size_t watch_say(enum watch_reason reason, const struct settings *s, char *out, size_t cap)
 {
-	static const char *const words[REASON_COUNT] = {
+	static const char words[REASON_COUNT][60] = {
 	    [REASON_SELF] = "it is autoheal's own container",
 	    [REASON_EXCLUDE_SETTING] = "AUTOHEAL_EXCLUDE names it",
 	    [REASON_EXCLUDED] = "a person excluded it",

@@ -16,13 +16,17 @@
 	256 /* bytes of a container's name or stable identity, with its zero; longer ones are cut */
 #define WATCH_PROJECT_MAX 128
 
+/* autoheal.action: what is done with it when it is sick. */
+enum watch_action { WATCH_RESTART, WATCH_STOP, WATCH_KILL };
+
 /* What a container's own labels ask for; WATCH_UNSET where a label is absent. Times are ms. */
 #define WATCH_UNSET UINT32_MAX
 struct label_settings {
 	uint32_t stop_timeout; /* seconds; UINT32_MAX - 1 = for ever (-1) */
 	uint32_t unhealthy_for, start_period, cooldown;
 	uint32_t max_restarts;
-	bool no_restart; /* autoheal.restart.enable=false: tells only */
+	bool no_restart; /* autoheal.restart.enable=false, autoheal.action=notify: tells only */
+	uint8_t action;  /* enum watch_action */
 };
 #define WATCH_FOREVER (UINT32_MAX - 1)
 
@@ -91,6 +95,8 @@ struct watch_candidate {
 
 enum watch_reason watch_decide(const struct settings *s, const struct watch_candidate *c);
 bool watch_is_watched(enum watch_reason reason);
+/* Watched because of INCLUDE or `all` alone, without a label or a person who wants it. */
+bool watch_is_unasked(enum watch_reason reason, const struct watch_labels *labels);
 /* The reason in words, e.g. "it has the label autoheal=true". */
 size_t watch_say(enum watch_reason reason, const struct settings *s, char *out, size_t cap);
 /* Whether one of a comma list of names and globs matches. */

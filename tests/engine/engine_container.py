@@ -59,6 +59,7 @@ class Container:
         self.interval, self.timeout, self.retries, self.start_period = interval, timeout, retries, start_period
         self.stop_timeout = stop_timeout        # Config.StopTimeout, None: not in the JSON
         self.restart_policy = restart_policy
+        self.restarts_most = 0                  # MaximumRetryCount of on-failure
         self.auto_remove = auto_remove
         self.network_mode = network_mode
         self.stop_seconds = stop_seconds        # how long a stop takes
@@ -138,6 +139,6 @@ class Container:
             "Id": self.id, "Created": rfc3339(self.created), "Path": "sleep", "Args": ["1000"], "State": state,
             "Image": "sha256:" + "1" * 64, "Name": "/" + self.name, "RestartCount": self.restart_count,
             "HostConfig": {"NetworkMode": self.network_mode, "AutoRemove": self.auto_remove,
-                           "RestartPolicy": {"Name": self.restart_policy, "MaximumRetryCount": 0}},
+                           "RestartPolicy": {"Name": self.restart_policy, "MaximumRetryCount": self.restarts_most}},
             "Config": config, "NetworkSettings": {"IPAddress": "172.17.0.2", "Networks": {}}, "Mounts": [],
         }

@@ -102,6 +102,66 @@ def test_child_that_exited_with_its_parent(engine, autoheal):
     wait(lambda: child.state == "running", what="the child to run")
 
 
+def test_child_that_fell_with_its_parent_has_not_crashed(engine, autoheal):
+    """Its exit belongs to its parent's restart, however long that takes: it follows, and is not started for a crash."""
+    vpn = engine.add("vpn", labels=LABEL, stop_seconds=4.0)
+    child = in_network_of(engine, vpn, "child", labels=LABEL)
+    ah = autoheal(engine, AUTOHEAL_RESTART_MODE="both")
+    engine.sicken(vpn)
+    engine.wait_restart(vpn)
+    engine.die(child, 1)
+    told = ah.wait_event("dependent_restart", "child", timeout=12, status="success")
+    assert (told["reason"], told["action"]) == ("dependent", "restart")
+    ah.wait_event("recovered", "child")
+    fence(engine, ah)
+    assert not ah.events("restart", "child") and "has crashed" not in ah.log()
+    one_each(engine, vpn, child)
+    assert len(engine.posts()) == 2
+
+
+def test_child_that_crashes_later_is_started(engine, autoheal):
+    """Once its parent is well, an exit of the child is a crash like any other."""
+    vpn = engine.add("vpn", labels=LABEL)
+    child = in_network_of(engine, vpn, "child", labels=LABEL)
+    ah = autoheal(engine, **QUICK, AUTOHEAL_RESTART_MODE="both")
+    engine.sicken(vpn)
+    ah.wait_event("recovered", "child")
+    ah.wait_event("recovered", "vpn")
+    engine.die(child, 1)
+    assert ah.wait_event("restart", "child", timeout=10, status="success")["reason"] == "crash"
+    one_each(engine, vpn, child)
+
+
+def test_maintenance_holds_those_that_follow(engine, autoheal):
+    """Maintenance that begins while the parent is being restarted holds its child; the end of it lets that follow."""
+    vpn = engine.add("vpn", labels=LABEL, stop_seconds=1.5)
+    child = in_network_of(engine, vpn, "child", labels=LABEL)
+    ah = autoheal(engine)
+    engine.sicken(vpn)
+    engine.wait_restart(vpn)
+    ah.post("/api/maintenance/enable")
+    assert ah.wait_event("skipped", "child", timeout=8)["status"] == "maintenance"
+    fence_posts = len(engine.posts())
+    ah.wait_event("recovered", "vpn")
+    assert len(engine.posts()) == fence_posts == 1
+    ah.post("/api/maintenance/disable")
+    ah.wait_event("dependent_restart", "child", status="success")
+    one_each(engine, vpn, child)
+
+
+def test_a_restart_by_hand_brings_them_along(engine, autoheal):
+    """A person restarts the parent through the API: its children follow, those that wait for its health as well."""
+    vpn = engine.add("vpn", labels=compose("shop", "vpn"))
+    child = in_network_of(engine, vpn, "child", labels=LABEL)
+    late = engine.add("late", labels=compose("shop", "late", **{DEPENDS: "vpn:service_healthy:true"}))
+    ah = autoheal(engine)
+    ah.post("/api/containers/vpn/restart")
+    for name in ("child", "late"):
+        assert ah.wait_event("dependent_restart", name, status="success")["reason"] == "dependent"
+    assert ah.events("restart", "vpn")[0]["reason"] == "manual"
+    one_each(engine, vpn, child, late)
+
+
 def test_a_second_restart_brings_them_along_again(engine, autoheal):
     """When the first restart of the parent did not help, its second one is followed by its children as well."""
     vpn = engine.add("vpn", labels=LABEL, heals_after=None)

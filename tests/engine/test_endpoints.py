@@ -8,7 +8,7 @@ from steps import LABEL, QUICK, audits
 
 
 def test_every_request_of_the_table_is_sent(engine, autoheal):
-    """A heal, a proof by inspect, and a restart that leaves its container down: all of the table, and nothing else."""
+    """A heal, a proof by inspect, a restart that leaves its container down, a stop and a kill by label: all of the table, and nothing else."""
     web, late, broken = (engine.add(name, labels=LABEL) for name in ("web", "late", "broken"))
     ah = autoheal(engine, AUTOHEAL_INTERVAL="1", **{**QUICK, "AUTOHEAL_BACKOFF": "true", "AUTOHEAL_BACKOFF_INITIAL": "1"})
     engine.sicken(web)
@@ -17,11 +17,13 @@ def test_every_request_of_the_table_is_sent(engine, autoheal):
     engine.sicken(broken)
     ah.wait_event("restart", "broken", status="failure")
     broken.start_error = None
-    for container in (web, late, broken):
-        ah.wait_event("recovered", container.name, timeout=10)
+    engine.sicken(*(engine.start_container(name, labels={**LABEL, "autoheal.action": name}) for name in ("stop", "kill")))
+    engine.wait_post(engine.find("stop"), "stop")
+    for name in ("web", "late", "broken", "kill"):
+        ah.wait_event("recovered", name, timeout=10)
     audits(engine)
     assert {endpoint(r) for r in engine.log} == set(documented())
-    assert len(documented()) == len(set(documented())) == 6
+    assert len(documented()) == len(set(documented())) == 8
 
 
 def test_the_version_stands_in_front_of_all_but_version(engine, autoheal):
@@ -32,7 +34,7 @@ def test_the_version_stands_in_front_of_all_but_version(engine, autoheal):
 
 def test_the_guard_sees_what_is_not_in_the_table():
     """What make_engine asserts after each test would fail for a request that nobody documented."""
-    for method, path in (("GET", "/info"), ("HEAD", "/_ping"), ("POST", "/containers/abc/kill"), ("POST", "/containers/json"),
+    for method, path in (("GET", "/info"), ("HEAD", "/_ping"), ("POST", "/containers/abc/pause"), ("POST", "/containers/json"),
                          ("DELETE", "/containers/abc"), ("GET", "/containers/abc/logs"), ("POST", "/containers/create")):
         assert undocumented([Request(method, path, {}, b"", 1)])
     for method, path in (("GET", "/v1.47/containers/abc/json"), ("POST", "/v1.47/containers/abc/restart?t=5"),

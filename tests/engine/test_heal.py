@@ -351,25 +351,10 @@ def test_told_only(engine, autoheal):
     assert not engine.posts()
 
 
-LATER = pytest.mark.xfail(reason="autoheal.action comes with a later version", strict=True)
-
-
-@pytest.mark.parametrize("action", ["stop", "kill"])
-def test_an_action_that_is_not_built_yet_is_told_and_not_replaced_by_a_restart(engine, autoheal, action):
-    """Who wants a stop must not get a restart instead."""
-    web = engine.add("web", labels={**LABEL, "autoheal.action": action})
-    ah = autoheal(engine, **QUICK)
-    ah.wait_log(rf"WARNING.*autoheal\.action={action}")
-    engine.sicken(web)
-    assert ah.wait_event("restart", "web")["action"] == "notify"
-    fence(engine, ah)
-    assert not engine.posts()
-
-
 @pytest.mark.parametrize("labels,posts", [
     ({"autoheal.action": "notify"}, []),
-    pytest.param({"autoheal.action": "stop"}, ["stop"], marks=LATER),
-    pytest.param({"autoheal.action": "kill"}, ["kill", "start"], marks=LATER),
+    ({"autoheal.action": "stop"}, ["stop"]),
+    ({"autoheal.action": "kill"}, ["kill", "start"]),
     ({"autoheal.action": "restart"}, ["restart"]),
 ])
 def test_actions_by_label(engine, autoheal, labels, posts):

@@ -366,7 +366,8 @@ class Engine:
         if stop_timeout is not None:
             body["StopTimeout"] = stop_timeout
         if restart:
-            body["HostConfig"]["RestartPolicy"] = {"Name": restart}
+            policy, _, most = restart.partition(":")
+            body["HostConfig"]["RestartPolicy"] = {"Name": policy, "MaximumRetryCount": int(most or 0)}
         folder = None
         if control:
             folder = self.folder / "ctl" / name

@@ -258,6 +258,96 @@ static void test_the_child_waits_for_its_parents_end(void **state)
 	expect("dependent_restart:success child, recovered:healthy child");
 }
 
+/* What a person wants left alone is not healed soon: nobody waits for that. */
+static void test_a_snoozed_parent_is_not_waited_for(void **state)
+{
+	(void)state;
+	family(NULL);
+	hangs(child, BOND_NETWORK, web);
+	assert_true(policy_snooze(&s.policy, web->identity, s.now + HOUR, s.now));
+	sick(web);
+	expect("skipped:snoozed web");
+	sick(child);
+	expect("RESTART child");
+}
+
+static struct policy_facts crashed(void)
+{
+	struct policy_facts f = exited();
+
+	f.exit_code = 1;
+	f.restart_policy = RESTARTS_NEVER;
+	return f;
+}
+
+/* It fell with its parent: no crash, until that is over without a restart of it. */
+static void test_an_exit_with_the_parent_is_no_crash(void **state)
+{
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		family("AUTOHEAL_RESTART_MODE=both", NULL);
+		hangs(child, BOND_NETWORK, web);
+		sick(web);
+		expect("RESTART web");
+		dies(child, 1);
+		wait_for(3 * SECOND);
+		expect("INSPECT child");
+		facts(child, crashed());
+		turn();
+		expect("");
+		if (late) {
+			restarted(web);
+			happens(web, EVENT_HEALTHY); /* and it does not follow */
+			expect("restart:success web, recovered:healthy web");
+			wait_for(2 * SECOND);
+			expect("INSPECT child");
+			facts(child, crashed());
+			turn();
+			expect("START child");
+		} else {
+			restarted(web);
+			expect("restart:success web");
+			follows(child, BOND_NETWORK, web);
+			expect("RESTART child");
+			restarted(child);
+			expect("dependent_restart:success child");
+			assert_string_equal(s.told.reason, "dependent");
+		}
+	}
+}
+
+/* Its label is about its own trouble; and who hangs on a killed one is looked for when that runs again. */
+static void test_labels_of_dependents(void **state)
+{
+	struct label_settings own = sim_no_labels;
+
+	(void)state;
+	own.action = WATCH_KILL;
+	family(NULL);
+	labels(child, own);
+	healed(web);
+	follows(child, BOND_NETWORK, web);
+	expect("RESTART child");
+	restarted(child);
+	happens(child, EVENT_HEALTHY);
+	expect("dependent_restart:success child, recovered:healthy child");
+	asked();
+	wait_for(HOUR);
+	sick(child);
+	expect("KILL child");
+	event(web, EVENT_UNHEALTHY);
+	turn();
+	expect("RESTART web");
+	hangs(child, BOND_NETWORK, web);
+	done(child);
+	assert_int_equal(asked(), 0);
+	dies(child, 137);
+	expect("restart:success child, START child"); /* it does not wait for web */
+	happens(child, EVENT_START);
+	done(child);
+	assert_int_equal(asked(), NETWORK);
+}
+
 /* The parent got well without a restart: the child is healed for its own sake, when that is known. */
 static void test_the_parents_end_without_a_restart(void **state)
 {
@@ -584,6 +674,9 @@ int main(void)
 	    STORY(a_dependent_waits_for_nothing_of_its_own),
 	    STORY(once_in_a_cascade),
 	    STORY(the_child_waits_for_its_parents_end),
+	    STORY(a_snoozed_parent_is_not_waited_for),
+	    STORY(an_exit_with_the_parent_is_no_crash),
+	    STORY(labels_of_dependents),
 	    STORY(the_parents_end_without_a_restart),
 	    STORY(a_ring_does_not_wait),
 	    STORY(a_chain_goes_from_the_top),

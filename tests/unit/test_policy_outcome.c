@@ -163,6 +163,8 @@ static void test_unhealthy_before_the_first_healthy_does_not_end_it(void **state
 
 static void test_an_exit_ends_the_verification(void **state)
 {
+	struct policy_facts f = exited();
+
 	(void)state;
 	begin(NULL);
 	sick(web);
@@ -173,6 +175,10 @@ static void test_an_exit_ends_the_verification(void **state)
 	assert_int_equal(s.told.exit_code, 3);
 	says("5 s after its restart");
 	assert_int_equal(web->identity->heal->failures, 1);
+	f.restart_policy = RESTARTS_ALWAYS;
+	wait_for(POLICY_CRASH_MS);
+	expect("INSPECT");
+	facts(web, f);
 	wait_for(HOUR);
 	expect(""); /* the engine's restart policy has it now */
 }

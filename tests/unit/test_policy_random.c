@@ -54,6 +54,7 @@ enum rule {
 	RULE_OWN_START_PERIOD,
 	RULE_WINDOW,
 	RULE_MODE,
+	RULE_HELD,
 	RULE_TOLD_ONCE,
 	RULE_SLOTS,
 	RULE_SLOTS_OVER_ALL,
@@ -73,13 +74,14 @@ static const char *const rules[RULES] = {
     [RULE_COOLDOWN] = "no restart within the cooldown",
     [RULE_PAUSED] = "nothing for a paused one",
     [RULE_HANDS_OFF] = "nothing for one that a person stopped",
-    [RULE_EXITED] = "nothing for one that exited, but what our restart left down",
+    [RULE_EXITED] = "nothing for one that exited, but what our restart left down or a crash",
     [RULE_PROOF] = "no request without a proof of this very turn",
     [RULE_KILL] = "no request while a signal may end it",
     [RULE_START_PERIOD] = "nothing in autoheal's start period",
     [RULE_OWN_START_PERIOD] = "nothing in a container's own start period",
     [RULE_WINDOW] = "not more than max_restarts in the window",
     [RULE_MODE] = "nothing in a dry run, or where the label says so",
+    [RULE_HELD] = "nothing in maintenance, and nothing for one that is snoozed",
     [RULE_TOLD_ONCE] = "one restart event for one request",
     [RULE_SLOTS] = "the slots taken are those counted",
     [RULE_SLOTS_OVER_ALL] = "not more requests at once than there are slots over all engines",
@@ -97,10 +99,11 @@ static unsigned broken[RULES];
 /* ---- what a body looks like from outside ------------------------------------------------------- */
 
 static struct world *w;
+static uint64_t maintenance_until; /* 0: off; NEVER: until it is ended */
 static unsigned steps_done, requests_done, healed_by_us, quarantines, releases;
 
 static struct shadow {
-	bool running, paused, hands_off, down_by_us;
+	bool running, paused, hands_off, stopped, down_by_us, crashed;
 	enum container_health health;
 	uint64_t started;                    /* as far as it was told; NEVER */
 	uint64_t proof;                      /* when it was proven sick, or down by us */
@@ -112,6 +115,7 @@ static struct shadow {
 	const struct identity *identity;     /* whose they are */
 	uint64_t inspects, inspected_since;
 	bool explained; /* told in a dry run, or by wish of its label */
+	uint64_t snoozed_until;
 	char trace[TRACE][72];
 	unsigned traced;
 } shadows[WORLD_BODIES], nobody;
@@ -189,9 +193,18 @@ static bool may_be_ours(const struct shadow *h, bool ours)
 	return ours || h->requests > h->told || w->sim.now < h->ours_until;
 }
 
-static void saw_an_end(struct shadow *h, const struct policy_event *e, bool ours)
+static bool heals_crashes(const struct body *b)
 {
-	bool first = h->running, killed = h->killed_at != 0;
+	return w->sim.settings.mode != MODE_HEALTH && !w->sim.policy.engines[b->engine].asks_first;
+}
+
+static void saw_an_end(
+    struct shadow *h, const struct body *b, const struct policy_event *e, bool ours)
+{
+	const struct container *c = container_of(w, b);
+	uint64_t stop = c->stop_timeout == WATCH_UNSET ? 10 : c->stop_timeout;
+	bool first = h->running;
+	bool killed = h->killed_at && w->sim.now <= h->killed_at + stop * 1000 + POLICY_KILL_GRACE_MS;
 
 	h->killed_at = 0;
 	if (!first && h->down_by_us)
@@ -199,15 +212,20 @@ static void saw_an_end(struct shadow *h, const struct policy_event *e, bool ours
 	h->running = false;
 	h->started = NEVER;
 	h->proof = NEVER;
+	h->crashed = false;
 	if (may_be_ours(h, ours)) {
 		h->down_by_us = true;
 		h->paused = h->hands_off = false;
 	} else if (e->kind == EVENT_STOP || (first && killed)) {
-		h->hands_off = true;
+		h->hands_off = h->stopped = true;
 		h->down_by_us = false;
 	} else if (first) {
 		h->down_by_us = false;
 	}
+	/* told as an exit of its own: nobody was seen to stop it */
+	h->crashed = !killed && !h->stopped && !ours && e->kind == EVENT_DIE && e->exit_code &&
+	    heals_crashes(b);
+	h->hands_off &= !h->crashed; /* whatever paused it before */
 }
 
 static void saw_facts(struct shadow *h, const struct body *b, const struct policy_facts *f)
@@ -220,6 +238,8 @@ static void saw_facts(struct shadow *h, const struct body *b, const struct polic
 	if (!f->running && h->running)
 		h->down_by_us = h->requests > h->told || h->unclear;
 	h->running = f->running;
+	h->crashed &= !f->running;
+	h->stopped &= !f->running;
 	if (!f->running)
 		h->killed_at = 0; /* its outcome is known */
 	if (!f->running || (f->health == HEALTH_STARTING && h->health != HEALTH_STARTING))
@@ -230,7 +250,9 @@ static void saw_facts(struct shadow *h, const struct body *b, const struct polic
 	if (f->whole && f->running)
 		h->started = w->sim.now - (uint64_t)f->age_ms;
 	if (f->whole || f->health != HEALTH_BAD)
-		h->proof = sick || (f->whole && !f->running && h->down_by_us) ? w->sim.now : NEVER;
+		h->proof = sick || (f->whole && !f->running && (h->down_by_us || h->crashed))
+		    ? w->sim.now
+		    : NEVER;
 	trace(b, "%s: %s%s, %s %u", f->whole ? "inspect" : "list",
 	    f->paused        ? "paused"
 		: f->running ? "running"
@@ -243,7 +265,7 @@ static void goes_by(struct shadow *h, const struct container *c)
 {
 	if (h->identity && c->identity != h->identity) {
 		memset(h->times, 0, sizeof h->times);
-		h->answered = 0;
+		h->answered = h->snoozed_until = 0;
 	}
 	h->identity = c->identity;
 }
@@ -266,14 +288,14 @@ static void on_seen(struct world *world, struct body *b, const struct policy_eve
 		h->running = true;
 		h->started = w->sim.now;
 		h->health = HEALTH_STARTING;
-		h->paused = h->hands_off = h->down_by_us = false;
+		h->paused = h->hands_off = h->stopped = h->down_by_us = h->crashed = false;
 		h->killed_at = 0;
 		h->unclear = 0;
 		h->proof = NEVER;
 		return;
 	case EVENT_DIE:
 	case EVENT_STOP:
-		saw_an_end(h, e, ours);
+		saw_an_end(h, b, e, ours);
 		return;
 	case EVENT_KILL:
 		if (!may_be_ours(h, ours))
@@ -363,7 +385,8 @@ static void on_request(struct world *world, struct body *b, const struct action 
 	    RULE_COOLDOWN, b);
 	holds(!h->paused, RULE_PAUSED, b);
 	holds(!h->hands_off, RULE_HANDS_OFF, b);
-	holds(a->kind == ACTION_START ? !h->running && h->down_by_us : h->running, RULE_EXITED, b);
+	holds(a->kind == ACTION_START ? !h->running && (h->down_by_us || h->crashed) : h->running,
+	    RULE_EXITED, b);
 	holds(h->proof == now, RULE_PROOF, b);
 	holds(!h->killed_at || now >= h->killed_at + stop * 1000 + POLICY_KILL_GRACE_MS, RULE_KILL,
 	    b);
@@ -372,6 +395,7 @@ static void on_request(struct world *world, struct body *b, const struct action 
 		holds(now + SECOND >= h->started + b->own.start_period, RULE_OWN_START_PERIOD, b);
 	holds(!limit || c->identity->heal->trial || restarts_in_window(h) < limit, RULE_WINDOW, b);
 	holds(!s->dry_run && !b->own.no_restart, RULE_MODE, b);
+	holds(now >= maintenance_until && now >= h->snoozed_until, RULE_HELD, b);
 	h->killed_at = 0;
 	h->times[h->requests++ % CONFIG_RESTARTS_MAX] = now;
 }
@@ -448,6 +472,7 @@ static void random_settings(struct settings *s)
 	s->quarantine_retry = one_in(3) ? 0 : (1 + below(60)) * MINUTE;
 	s->max_parallel = 1 + below(8);
 	s->dry_run = one_in(12);
+	s->mode = one_in(3) ? MODE_HEALTH : MODE_BOTH;
 }
 
 static void random_nature(struct body *b)
@@ -533,6 +558,23 @@ static void a_person_does_something(struct body *b)
 	}
 }
 
+static uint64_t some_time(void)
+{
+	return w->sim.now + SECOND + below(20 * MINUTE);
+}
+
+static void maintenance_changes(void)
+{
+	if (maintenance_until && one_in(2)) {
+		maintenance_until = 0;
+		policy_end_maintenance(&w->sim.policy, w->sim.now);
+	} else {
+		maintenance_until = one_in(3) ? NEVER : some_time();
+		policy_begin_maintenance(
+		    &w->sim.policy, maintenance_until == NEVER ? 0 : maintenance_until, w->sim.now);
+	}
+}
+
 static void somebody_calls_the_api(struct body *b)
 {
 	struct container *c = container_of(w, b);
@@ -540,7 +582,13 @@ static void somebody_calls_the_api(struct body *b)
 
 	if (!c)
 		return;
-	if (one_in(2)) {
+	if (one_in(8)) {
+		maintenance_changes();
+	} else if (one_in(3)) {
+		h->snoozed_until = one_in(3) ? 0 : some_time();
+		trace(b, "snoozed until %.3f", clock_of(h->snoozed_until));
+		assert_true(policy_snooze(&w->sim.policy, c->identity, h->snoozed_until, w->sim.now));
+	} else if (one_in(2)) {
 		if (c->state != STATE_QUARANTINED)
 			return;
 		trace(b, "released by a person");
@@ -694,6 +742,9 @@ static void nothing_begins_while_stopping(void)
 /* Nothing goes wrong for three hours more: whoever is sick then was acted on, or it is known why not. */
 static void the_end_of_history(void)
 {
+	if (maintenance_until)
+		policy_end_maintenance(&w->sim.policy, w->sim.now);
+	maintenance_until = 0;
 	if (w->deaf || w->backlog)
 		the_stream_changes();
 	w->no_looks = false;
@@ -726,6 +777,7 @@ static void a_history(void)
 	assert_non_null(w);
 	memset(shadows, 0, sizeof shadows);
 	calm = false;
+	maintenance_until = 0;
 	sim_begin(&w->sim, NULL);
 	random_settings(&w->sim.settings);
 	w->sim.room = POLICY_ACTIONS_MAX + below(25);

@@ -555,6 +555,8 @@ static inline void world_carry_out(struct simulation *s, const struct action *a)
 	switch (a->kind) {
 	case ACTION_RESTART:
 	case ACTION_START:
+	case ACTION_STOP:
+	case ACTION_KILL:
 		request(w, b, a);
 		return;
 	case ACTION_ABANDON:
