@@ -225,13 +225,12 @@ bool docker_refused_version(struct docker *d, const struct call *call)
 {
 	char ours[40], why[DOCKER_ERROR_MAX];
 
+	if (call->end != CALL_ANSWERED || !is_about_version(call))
+		return false;
 	/* Docker's words, all versions (moby api/server/middleware/version.go); one that refuses a version which
 	 * is not ours any more is an answer that comes late */
 	text_print(ours, sizeof(ours), "client version %s is too ", d->api);
-	if (call->end != CALL_ANSWERED || call->status != 400 || !d->api[0] ||
-	    !span_starts(span_of(call->words), ours))
-		return false;
-	if (d->state < DOCKER_LISTING)
+	if (d->state < DOCKER_LISTING || !span_starts(span_of(call->words), ours))
 		return true;
 	text_print(why, sizeof(why), "the engine was changed and refuses API version %s (%s)%s",
 	    d->api, call->words, remedy_of_version(d));
