@@ -434,8 +434,7 @@ static void clear_events(
 	if (!server_may_write(c))
 		return;
 	deleted = audit_clear(&api->monitor->audit);
-	monitor_tell(api->monitor, AUDIT_CONFIG, "events_cleared",
-	    api->monitor->engines_count == 1 ? api->monitor->engines[0].name : "",
+	monitor_tell(api->monitor, AUDIT_CONFIG, "events_cleared", monitor_any_host(api->monitor),
 	    "The audit events were cleared by a person");
 	log_line(LOG_INFO, "api", "%u audit events were cleared by a person", deleted);
 	buf_init(&body, ANSWER_MAX);

@@ -613,7 +613,7 @@ static void end_show(struct job *job)
 {
 	const struct wish *wish = &job->wishes[0];
 	struct docker *d = &job->api->monitor->engines[wish->engine];
-	char id[65], sentence[NAME_MAX_BYTES + 96];
+	char sentence[NAME_MAX_BYTES + 96];
 	const char *error;
 
 	if (!wish->matches) {
@@ -626,9 +626,7 @@ static void end_show(struct job *job)
 		return;
 	buf_free(&job->chosen);
 	buf_init(&job->chosen, PIECE_MAX);
-	text_hex(wish->id, 32, id);
-	job->call = docker_request(d, "GET", JSON_STREAM, job->api->settings->curl_timeout,
-	    &show_handler, job, &error, "/containers/%s/json", id);
+	job->call = docker_inspect(d, wish->id, &show_handler, job, &error);
 	if (!job->call)
 		fail(job, 503, error);
 }

@@ -359,18 +359,25 @@ static void spare_broke(void *owner)
 	spare->broken(spare->owner);
 }
 
+/* Whether the other side of a spare connection has hung up, be it that the loop has not come to it in this turn.
+ * Nothing was asked, so what is there to read is the end, or a proxy's farewell. */
+static bool has_hung_up(struct net_stream *stream)
+{
+	char byte;
+
+	return !stream->connecting && net_read(stream, &byte, 1) != -EAGAIN;
+}
+
 static void spare_ready(void *owner, unsigned what)
 {
 	struct call_spare *spare = owner;
 	struct net_stream *stream = &spare->stream;
-	char byte;
 	int result = stream->connecting ? connect_on(spare->loop, stream, LOOP_CAN_WAIT) : 0;
 
 	if (!result && !stream->connecting) {
 		loop_cancel(spare->loop, &spare->deadline);
-		/* Nothing was asked, so what comes is the end, or a proxy's farewell. */
-		if (what & LOOP_READ || net_pending(stream))
-			result = net_read(stream, &byte, 1) == -EAGAIN ? 0 : -ECONNRESET;
+		if ((what & LOOP_READ || net_pending(stream)) && has_hung_up(stream))
+			result = -ECONNRESET;
 	}
 	if (result && result != -EAGAIN)
 		spare_broke(spare);
@@ -396,15 +403,6 @@ bool call_spare_open(struct call_spare *spare, struct loop *loop, const struct c
 	}
 	loop_after(loop, &spare->deadline, CALL_CONNECT_MS);
 	return true;
-}
-
-/* Whether the spare's other side has hung up, although the loop has not come to it in this turn. Nothing was
- * asked, so all that may be there to read is nothing. */
-static bool has_hung_up(struct net_stream *stream)
-{
-	char byte;
-
-	return !stream->connecting && net_read(stream, &byte, 1) != -EAGAIN;
 }
 
 /* Makes the spare's connection the call's own, be it still in its handshake; false when there is none that lives. */

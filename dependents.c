@@ -53,16 +53,12 @@ static const struct call_handler parent_handler = {.value = parent_value, .done 
 static void next(struct dependents *k)
 {
 	const char *error;
-	char id[65];
 
 	while (!k->call && k->known < k->count) {
 		const struct dependents_parent *parent = &k->parents[k->known];
 
-		text_hex(parent->id, 32, id);
 		if (parent->bonds & 1u << BOND_DEPENDS)
-			k->call = docker_request(k->docker, "GET", JSON_STREAM,
-			    k->docker->settings->curl_timeout, &parent_handler, k, &error,
-			    "/containers/%s/json", id);
+			k->call = docker_inspect(k->docker, parent->id, &parent_handler, k, &error);
 		k->known = (uint16_t)(k->known + !k->call);
 	}
 	if (k->known && !k->call)
@@ -174,17 +170,13 @@ static void look_value(struct call *call, const struct json *j)
 	struct policy_bond bond = {
 	    .kind = BOND_STRANDED, .since = call->started, .parent = k->parent_name};
 	struct container_facts facts;
-	char text[48];
-	int64_t started;
-	size_t n = json_text(j, json_get(j, 0, "State.StartedAt"), text, sizeof(text));
 
-	if (!facts_read_inspected(j, call->date, &facts) || !facts.now.running ||
-	    !text_read_time((struct span){text, n}, &started) || !started)
+	if (!facts_read_inspected(j, call->date, &facts) || !facts.now.running || !facts.started)
 		return;
 	if (!k->at_child) {
 		span_copy(span_of(facts.name), k->parent_name, sizeof(k->parent_name));
-		k->parent_started = started;
-	} else if (started < k->parent_started) {
+		k->parent_started = facts.started;
+	} else if (facts.started < k->parent_started) {
 		k->handler->stranded(k->owner, k->docker, k->child, &bond);
 	}
 }
@@ -233,13 +225,11 @@ static bool next_child(struct dependents *k)
 static void search(struct dependents *k)
 {
 	const char *error;
-	char id[65];
 
 	if (!k->at_child && !next_child(k))
 		return;
-	text_hex(k->at_child ? k->child : k->parent, 32, id);
-	k->look = docker_request(k->docker, "GET", JSON_STREAM, k->docker->settings->curl_timeout,
-	    &look_handler, k, &error, "/containers/%s/json", id);
+	k->look = docker_inspect(
+	    k->docker, k->at_child ? k->child : k->parent, &look_handler, k, &error);
 }
 
 /* The list has shown what hangs on them. */

@@ -154,6 +154,15 @@ static void down_by(struct docker *d, const struct call *call, const char *what)
 	down(d, why);
 }
 
+/* A request of its own could not even be begun; error: -errno. */
+static void down_unsent(struct docker *d, int error)
+{
+	char why[DOCKER_ERROR_MAX];
+
+	docker_explain(d, -error, NULL, why, sizeof(why));
+	down(d, why);
+}
+
 /* ---- requests ------------------------------------------------------------------------------- */
 
 static void spare_again(void *owner);
@@ -263,6 +272,16 @@ struct call *docker_request(struct docker *d, const char *method, enum json_spli
 	return call;
 }
 
+struct call *docker_inspect(struct docker *d, const uint8_t id[32],
+    const struct call_handler *handler, void *owner, const char **error)
+{
+	char hex[65];
+
+	text_hex(id, 32, hex);
+	return docker_request(d, "GET", JSON_STREAM, d->settings->curl_timeout, handler, owner,
+	    error, "/containers/%s/json", hex);
+}
+
 /* ---- the version ---------------------------------------------------------------------------- */
 
 /* "1.43" -> 1043, 0 for what is none. */
@@ -349,7 +368,7 @@ static const struct call_handler confirm_handler = {.value = confirm_value, .don
 
 static void confirm_self(struct docker *d)
 {
-	char path[128], why[DOCKER_ERROR_MAX];
+	char path[128];
 	int error;
 
 	text_print(path, sizeof(path), "/v%s/containers/%s/json", d->api, d->confirm);
@@ -357,8 +376,7 @@ static void confirm_self(struct docker *d)
 	    d, "GET", path, JSON_STREAM, d->settings->curl_timeout, &confirm_handler, d, &error);
 	if (d->audit)
 		return;
-	docker_explain(d, -error, NULL, why, sizeof(why));
-	down(d, why);
+	down_unsent(d, error);
 }
 
 static void version_done(struct call *call)
@@ -387,7 +405,6 @@ static void ask_version(struct docker *d)
 {
 	int error = 0;
 	bool refused;
-	char why[DOCKER_ERROR_MAX];
 
 	d->state = DOCKER_ASKING;
 	d->audit = begin(d, "GET", "/version", JSON_STREAM, d->settings->curl_timeout,
@@ -397,8 +414,7 @@ static void ask_version(struct docker *d)
 		d->handler->blind(d->owner, d);
 	if (d->audit)
 		return;
-	docker_explain(d, -error, NULL, why, sizeof(why));
-	down(d, why);
+	down_unsent(d, error);
 }
 
 /* ---- the address ---------------------------------------------------------------------------- */
@@ -619,7 +635,7 @@ static void follow_clock(struct docker *d)
 
 static void open_stream(struct docker *d)
 {
-	char path[512], why[DOCKER_ERROR_MAX];
+	char path[512];
 	int n, error;
 
 	n = text_print(path, sizeof(path), "/v%s/events?filters=%s", d->api, FILTERS);
@@ -633,8 +649,7 @@ static void open_stream(struct docker *d)
 	d->skipped_told = d->skipped_listed = 0;
 	d->stream = begin(d, "GET", path, JSON_STREAM, 0, &stream_handler, d, &error);
 	if (!d->stream) {
-		docker_explain(d, -error, NULL, why, sizeof(why));
-		down(d, why);
+		down_unsent(d, error);
 		return;
 	}
 	set_timer(d, DOCKER_HEAD_WAIT_MS, stands);
@@ -708,7 +723,7 @@ void docker_audit(struct docker *d)
 
 static void begin_list(struct docker *d)
 {
-	char path[64], why[DOCKER_ERROR_MAX];
+	char path[64];
 	int error;
 
 	text_print(path, sizeof(path), "/v%s/containers/json?all=1", d->api);
@@ -718,8 +733,7 @@ static void begin_list(struct docker *d)
 	    d, "GET", path, JSON_ARRAY, d->settings->curl_timeout, &list_handler, d, &error);
 	if (d->audit)
 		return;
-	docker_explain(d, -error, NULL, why, sizeof(why));
-	down(d, why);
+	down_unsent(d, error);
 }
 
 /* ---- ends ----------------------------------------------------------------------------------- */

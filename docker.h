@@ -127,6 +127,9 @@ void docker_close(struct docker *d);
 struct call *docker_request(struct docker *d, const char *method, enum json_split_mode mode,
     uint64_t timeout_ms, const struct call_handler *handler, void *owner, const char **error,
     const char *format, ...) __attribute__((format(printf, 8, 9)));
+/* The same for an inspect of the container, bounded by CURL_TIMEOUT. */
+struct call *docker_inspect(struct docker *d, const uint8_t id[32],
+    const struct call_handler *handler, void *owner, const char **error);
 /* A sentence for a failed connection to d: what, why, and what to do (the gid that is needed, ...). words: of the
  * connection, NULL where there are none. */
 void docker_explain(const struct docker *d, int error, const char *words, char *out, size_t cap);

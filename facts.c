@@ -238,7 +238,6 @@ bool facts_read_inspected(const struct json *j, int64_t date, struct container_f
 {
 	int state = json_get(j, 0, "State"), config = json_get(j, 0, "Config");
 	int health = json_get(j, state, "Health");
-	int64_t started;
 	char text[48];
 	size_t n;
 
@@ -262,8 +261,10 @@ bool facts_read_inspected(const struct json *j, int64_t date, struct container_f
 		read_healthcheck(&out->now, j, json_get(j, config, "Healthcheck"));
 	read_ending(&out->now, j, state);
 	n = json_text(j, json_get(j, state, "StartedAt"), text, sizeof(text));
-	if (date && text_read_time((struct span){text, n}, &started) && started)
-		out->now.age_ms = date > started ? date - started : 0;
+	if (!text_read_time((struct span){text, n}, &out->started))
+		out->started = 0;
+	if (date && out->started)
+		out->now.age_ms = date > out->started ? date - out->started : 0;
 	return true;
 }
 

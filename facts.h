@@ -43,6 +43,7 @@ struct container_facts {
 	char name[WATCH_NAME_MAX]; /* without the leading slash */
 	int labels;                /* token */
 	uint32_t created;          /* seconds since 1970; 0 unknown */
+	int64_t started; /* ms since 1970, of its last start; from an inspect; 0 unknown */
 	struct policy_facts now;
 };
 

@@ -8,8 +8,6 @@
 
 #define ACTIONS_AT_ONCE (POLICY_ACTIONS_MAX + 2) /* handed over by the policy in one piece */
 
-static void settle(struct monitor *m);
-
 /* ---- telling -------------------------------------------------------------------------------- */
 
 static void short_id(const uint8_t id[32], char out[13])
@@ -90,6 +88,11 @@ static void tell_identity(
 	log_line(LOG_INFO, "monitor", "'%s' %s: %s", identity->name, status, message);
 }
 
+const char *monitor_any_host(const struct monitor *m)
+{
+	return m->engines_count == 1 ? m->engines[0].name : "";
+}
+
 void monitor_tell(struct monitor *m, enum audit_kind kind, const char *status, const char *host,
     const char *message)
 {
@@ -101,16 +104,15 @@ void monitor_tell(struct monitor *m, enum audit_kind kind, const char *status, c
 
 /* ---- carrying out --------------------------------------------------------------------------- */
 
-static void carry_out(struct monitor *m, struct actions *actions);
 static void look_failed(struct monitor *m, struct container *c);
 
-static void give(struct monitor *m, struct container *c, const struct policy_event *event)
+void monitor_give(struct monitor *m, struct container *c, const struct policy_event *event)
 {
 	struct action list[POLICY_ACTIONS_MAX];
 	struct actions out = {.list = list, .room = POLICY_ACTIONS_MAX};
 
 	policy_on_event(&m->policy, c, event, m->loop->now, &out);
-	carry_out(m, &out);
+	monitor_carry_out(m, &out);
 }
 
 static void forget(struct monitor *m, struct container *c, bool gone)
@@ -165,9 +167,9 @@ static void request_done(struct call *call)
 		answer.kind = ANSWER_UNSENT;
 	if (!c)
 		return;
-	give(m, c, &event);
+	monitor_give(m, c, &event);
 	policy_keep(&m->policy, c, m->loop->now);
-	settle(m); /* its slot may be another's now, be it kept or not */
+	monitor_settle(m); /* its slot may be another's now, be it kept or not */
 }
 
 static void unsent(struct monitor *m, struct container *c, const char *why)
@@ -175,7 +177,7 @@ static void unsent(struct monitor *m, struct container *c, const char *why)
 	struct policy_answer answer = {.kind = ANSWER_UNSENT, .message = span_of(why)};
 	struct policy_event event = {.kind = EVENT_ANSWER, .answer = &answer};
 
-	give(m, c, &event);
+	monitor_give(m, c, &event);
 }
 
 /* The query of a restart. Podman kills at once where there is no t (podman#29276), and knows no negative
@@ -267,7 +269,7 @@ static void find_dependents(struct monitor *m, const struct action *a)
 		dependents_ask(&m->dependents[c->engine], c->id, &parent, a->bonds);
 }
 
-static void carry_out(struct monitor *m, struct actions *actions)
+void monitor_carry_out(struct monitor *m, struct actions *actions)
 {
 	/* Requests first: what is told can wait the microseconds. */
 	for (size_t i = 0; i < actions->count; i++)
@@ -308,7 +310,7 @@ static void look_value(struct call *call, const struct json *j)
 		announce(m, c);
 	facts.now.asked = call->started;
 	call->told = true;
-	give(m, c, &event);
+	monitor_give(m, c, &event);
 }
 
 /* It was gone before it could be inspected. */
@@ -327,7 +329,7 @@ static void look_failed(struct monitor *m, struct container *c)
 
 	if (c->announce)
 		announce(m, c); /* its label was seen; only the details are missing */
-	give(m, c, &failed);
+	monitor_give(m, c, &failed);
 }
 
 static void look_done(struct call *call)
@@ -347,7 +349,7 @@ static void look_done(struct call *call)
 			look_failed(m, c);
 		}
 	}
-	settle(m);
+	monitor_settle(m);
 }
 
 static const struct call_handler look_handler = {.value = look_value, .done = look_done};
@@ -357,13 +359,10 @@ static void begin_look(struct monitor *m, struct docker *d, const uint8_t id_byt
 	struct container *c = containers_find(&m->policy.containers, d->index, id_bytes);
 	const char *error;
 	struct call *call;
-	char id[65];
 
 	if (!c || !c->looking)
 		return;
-	text_hex(c->id, 32, id);
-	call = docker_request(d, "GET", JSON_STREAM, m->settings->curl_timeout, &look_handler, d,
-	    &error, "/containers/%s/json", id);
+	call = docker_inspect(d, c->id, &look_handler, d, &error);
 	if (!call) {
 		look_failed(m, c);
 		return;
@@ -389,7 +388,7 @@ static void begin_looks(struct monitor *m)
 
 /* ---- deciding: after all that one read brought ------------------------------------------- */
 
-static void settle(struct monitor *m)
+void monitor_settle(struct monitor *m)
 {
 	struct action list[ACTIONS_AT_ONCE];
 	struct actions out = {.list = list, .room = ACTIONS_AT_ONCE};
@@ -400,7 +399,7 @@ static void settle(struct monitor *m)
 	do {
 		out.count = 0;
 		more = policy_run(&m->policy, m->loop->now, &out);
-		carry_out(m, &out);
+		monitor_carry_out(m, &out);
 	} while (more);
 	begin_looks(m);
 	next = policy_next(&m->policy);
@@ -410,19 +409,9 @@ static void settle(struct monitor *m)
 		loop_after(m->loop, &m->due, next > m->loop->now ? next - m->loop->now : 0);
 }
 
-void monitor_settle(struct monitor *m)
-{
-	settle(m);
-}
-
-void monitor_carry_out(struct monitor *m, struct actions *actions)
-{
-	carry_out(m, actions);
-}
-
 static void policy_due(void *owner)
 {
-	settle(owner);
+	monitor_settle(owner);
 }
 
 /* ---- who is watched ---------------------------------------------------------------------- */
@@ -494,7 +483,7 @@ struct candidate {
  * not move what is not its own. */
 static bool is_of_another_engine(const struct monitor *m, const struct docker *d, const char *id)
 {
-	for (size_t i = 0; i < m->engines_count; i++) {
+	for (size_t i = 0; id[0] && i < m->engines_count; i++) {
 		const struct docker *other = &m->engines[i];
 		size_t n = strlen(other->name);
 
@@ -652,7 +641,7 @@ static void on_start(struct monitor *m, struct docker *d, const struct json *j,
 	short_id(e->id, hex);
 	log_line(LOG_DEBUG, "monitor", "Container start event detected: %s (%s)", name, hex);
 	if (c) {
-		give(m, c, &start);
+		monitor_give(m, c, &start);
 		if (c->reason == REASON_LABEL && c->identity->announced)
 			log_container(LOG_DEBUG, "monitor", c, "is monitored already");
 		return;
@@ -666,10 +655,10 @@ static void on_start(struct monitor *m, struct docker *d, const struct json *j,
 	c = add(m, d->index, e->id, &who);
 	if (!c)
 		return;
-	give(m, c, &start);
+	monitor_give(m, c, &start);
 	c->announce = who.reason == REASON_LABEL;
 	c->looking = true;
-	carry_out(m,
+	monitor_carry_out(m,
 	    &(struct actions){
 		.list = &(struct action){.kind = ACTION_INSPECT, .container = c}, .count = 1});
 }
@@ -757,13 +746,13 @@ static void on_event(
 		event.exit_code = exit_code_of(j, e);
 		event.has_exit_code = event.exit_code >= 0;
 	}
-	give(m, c, &event);
+	monitor_give(m, c, &event);
 }
 
 static void on_batch(void *owner, struct docker *d)
 {
 	(void)d;
-	settle(owner);
+	monitor_settle(owner);
 }
 
 /* ---- the list ---------------------------------------------------------------------------- */
@@ -830,7 +819,7 @@ static void take_listed(
 		docker_list_again(d);
 	else
 		rename_to(c, facts->name); /* the event may have been lost in a gap */
-	give(m, c, &event);
+	monitor_give(m, c, &event);
 }
 
 /* The events of which one should have brought a container under watch that the list brings now. None where a person
@@ -909,7 +898,7 @@ static void look_where_silent(struct monitor *m, const struct docker *d)
 	do {
 		out.count = 0;
 		more = policy_list_ended(&m->policy, d->index, &round, m->loop->now, &out);
-		carry_out(m, &out);
+		monitor_carry_out(m, &out);
 	} while (more);
 }
 
@@ -939,8 +928,8 @@ static void on_dependent(void *owner, struct docker *d, const struct json *j,
 	if (!c)
 		return;
 	if (c->dropped)
-		give(m, c, &learn);
-	give(m, c, &wish);
+		monitor_give(m, c, &learn);
+	monitor_give(m, c, &wish);
 	if (c->dropped)
 		policy_keep(&m->policy, c, m->loop->now);
 }
@@ -962,8 +951,8 @@ static void on_stranded(
 
 	if (!c)
 		return;
-	give(m, c, &left);
-	settle(m);
+	monitor_give(m, c, &left);
+	monitor_settle(m);
 }
 
 static const struct dependents_handler dependents_handler = {
@@ -1060,7 +1049,7 @@ static void list_ended(void *owner, struct docker *d)
 	forget_missing(m, d);
 	dependents_list_ended(&m->dependents[d->index]);
 	look_where_silent(m, d);
-	settle(m);
+	monitor_settle(m);
 }
 
 static void on_confirmed(
@@ -1249,7 +1238,7 @@ bool monitor_choose(struct monitor *m, struct docker *d, const struct json *j,
 	audit_add(&m->audit, &e);
 	log_line(LOG_INFO, "monitor", "Container '%s': %s", facts->name, choice_message(selected));
 	take_listed(m, d, j, facts);
-	settle(m);
+	monitor_settle(m);
 	return true;
 }
 

@@ -97,6 +97,8 @@ bool monitor_choose(struct monitor *m, struct docker *d, const struct json *j,
     const struct container_facts *facts, bool selected);
 /* The same by a stable identity alone, for one that is not there now. false when it is unknown. */
 bool monitor_choose_identity(struct monitor *m, struct span stable_id, bool selected);
+/* The host of an audit event that is about no engine in particular. */
+const char *monitor_any_host(const struct monitor *m);
 /* An audit event that is about no container. */
 void monitor_tell(struct monitor *m, enum audit_kind kind, const char *status, const char *host,
     const char *message);
@@ -123,7 +125,8 @@ bool monitor_release(struct monitor *m, struct container *c);
 /* A person restarts c. NULL and the incident's number, or why it cannot be now. */
 const char *monitor_restart(struct monitor *m, struct container *c, uint64_t *incident);
 
-/* What monitor.c does for these: carries actions out and lets the policy decide. */
+/* What monitor.c does for these: tells the policy an event of c, carries actions out, lets the policy decide. */
+void monitor_give(struct monitor *m, struct container *c, const struct policy_event *event);
 void monitor_carry_out(struct monitor *m, struct actions *actions);
 void monitor_settle(struct monitor *m);
 

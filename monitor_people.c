@@ -12,8 +12,7 @@ static uint64_t loop_time(const struct monitor *m, int64_t wall)
 
 static void tell_maintenance(struct monitor *m, const char *status, const char *message)
 {
-	monitor_tell(
-	    m, AUDIT_MAINTENANCE, status, m->engines_count == 1 ? m->engines[0].name : "", message);
+	monitor_tell(m, AUDIT_MAINTENANCE, status, monitor_any_host(m), message);
 	log_line(LOG_WARNING, "monitor", "Maintenance %s: %s", status, message);
 }
 
@@ -80,13 +79,10 @@ int64_t monitor_snoozed_until(const struct monitor *m, const struct identity *id
 bool monitor_release(struct monitor *m, struct container *c)
 {
 	static const struct policy_event release = {.kind = EVENT_RELEASE};
-	struct action list[POLICY_ACTIONS_MAX];
-	struct actions out = {.list = list, .room = POLICY_ACTIONS_MAX};
 
 	if (!c->identity->heal || !c->identity->heal->quarantined)
 		return false;
-	policy_on_event(&m->policy, c, &release, m->loop->now, &out);
-	monitor_carry_out(m, &out);
+	monitor_give(m, c, &release);
 	monitor_settle(m);
 	return true;
 }

@@ -6,8 +6,8 @@
 
 /* ---- the table --------------------------------------------------------------------------- */
 
-/* Every pair has its function. What dependents, storms and own probes add are further events here: a storm a
- * gate of policy_weigh(), a dependent's heal a `want` of another container. */
+/* Every pair has its function. What own probes and storms add will be further events here, and a gate of
+ * policy_weigh(). */
 static step *const table[STATE_COUNT][EVENT_COUNT] = {
     [STATE_WATCHING] =
 	{

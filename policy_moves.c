@@ -709,23 +709,22 @@ static bool only_tells(struct policy *p, struct container *c, struct actions *ou
 	    [REQUEST_STOP] = "stopped",
 	    [REQUEST_KILL] = "killed and started",
 	    [REQUEST_START] = "started"};
+	const char *because = policy_only_tells(p, c);
 	struct heal *h = c->identity->heal;
 	char why[200], message[POLICY_MESSAGE_MAX];
 
-	if (!policy_only_tells(p, c))
+	if (!because)
 		return false;
 	if (h->bond)
 		policy_bond_say((enum bond)h->bond, h->parent, why, sizeof(why));
 	else
 		text_print(why, sizeof(why), "it %s", is_what(h));
 	if (p->settings->dry_run) {
-		text_print(message, sizeof(message),
-		    "Would be %s now: %s, but AUTOHEAL_DRY_RUN is set", would_be[request_of(c)], why);
+		text_print(message, sizeof(message), "Would be %s now: %s, but %s",
+		    would_be[request_of(c)], why, because);
 		policy_skip(out, c, SKIP_DRY_RUN, message);
 	} else {
-		text_print(message, sizeof(message),
-		    "Only told, as its label autoheal.restart.enable=false or autoheal.action wants it so: %s",
-		    why);
+		text_print(message, sizeof(message), "Only told, as %s: %s", because, why);
 		if (!h->notified)
 			tell_restart(c, out, true, "notify", message);
 		h->notified = true;

@@ -281,4 +281,18 @@ static inline void change(struct policy_facts *f, const char *what)
 
 #define STORY(name) cmocka_unit_test_teardown(test_##name, teardown)
 
+/* A story begins with one that falls ill while nobody knows how long its stop may take: that is asked for beside
+ * its restart. */
+static inline struct container *of_unknown_stop_timeout(void)
+{
+	struct container *c;
+
+	begin(NULL);
+	policy_forget(&s.policy, web, true, s.now);
+	c = sim_add(&s, 0, "db");
+	sick(c);
+	expect("RESTART, INSPECT");
+	return c;
+}
+
 #endif

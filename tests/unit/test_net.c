@@ -63,6 +63,18 @@ static struct net_address address_of(int listener)
 	return a;
 }
 
+/* A listener on a port of this machine that is free, and its address. */
+static int listen_here(struct net_address *a)
+{
+	int listener;
+
+	assert_true(net_literal(a, span_of("127.0.0.1"), 0));
+	listener = net_listen(a);
+	assert_true(listener >= 0);
+	*a = address_of(listener);
+	return listener;
+}
+
 static bool wait_for(int fd, short events)
 {
 	struct pollfd p = {.fd = fd, .events = events};
@@ -428,10 +440,7 @@ static void test_a_port_without_a_listener_is_refused(void **state)
 	int listener;
 
 	(void)state;
-	assert_true(net_literal(&a, span_of("127.0.0.1"), 0));
-	listener = net_listen(&a);
-	assert_true(listener >= 0);
-	a = address_of(listener);
+	listener = listen_here(&a);
 	close(listener);
 	assert_refused(&a, -ECONNREFUSED);
 }
@@ -612,10 +621,7 @@ static void test_a_port_in_use_is_an_error_and_free_at_once_afterwards(void **st
 	int listener;
 
 	(void)state;
-	assert_true(net_literal(&a, span_of("127.0.0.1"), 0));
-	listener = net_listen(&a);
-	assert_true(listener >= 0);
-	a = address_of(listener);
+	listener = listen_here(&a);
 	assert_int_equal(net_listen(&a), -EADDRINUSE);
 	/* a connection that this side closed first keeps the port for a minute (TIME_WAIT) */
 	assert_int_equal(open_whole(&client, &a), 0);
@@ -656,10 +662,7 @@ static void test_a_peer_that_vanishes_is_noticed_in_time(void **state)
 	int listener;
 
 	(void)state;
-	assert_true(net_literal(&a, span_of("127.0.0.1"), 0));
-	listener = net_listen(&a);
-	assert_true(listener >= 0);
-	a = address_of(listener);
+	listener = listen_here(&a);
 	assert_int_equal(open_whole(&client, &a), 0);
 	net_adopt(&server, accept_whole(listener));
 	assert_int_equal(option(client.fd, SOL_SOCKET, SO_KEEPALIVE), 0);

@@ -21,14 +21,8 @@ static void test_a_live_unhealthy_is_acted_on_in_the_same_turn(void **state)
 
 static void test_an_unknown_stop_timeout_is_asked_for_in_parallel(void **state)
 {
-	struct container *c;
-
 	(void)state;
-	begin(NULL);
-	policy_forget(&s.policy, web, true, s.now);
-	c = sim_add(&s, 0, "db");
-	sick(c);
-	expect("RESTART, INSPECT");
+	of_unknown_stop_timeout();
 }
 
 static const struct {

@@ -76,22 +76,14 @@ static void test_an_unknown_stop_timeout_waits_ten_minutes_until_it_is_known(voi
 	struct container *c;
 
 	(void)state;
-	begin(NULL);
-	policy_forget(&s.policy, web, true, s.now);
-	c = sim_add(&s, 0, "db");
-	sick(c);
-	expect("RESTART, INSPECT");
+	c = of_unknown_stop_timeout();
 	look_failed(c); /* so it stays unknown */
 	wait_for(10 * MINUTE - 1);
 	expect("");
 	wait_for(1);
 	expect("restart:failure, ABANDON");
 
-	begin(NULL);
-	policy_forget(&s.policy, web, true, s.now);
-	c = sim_add(&s, 0, "db");
-	sick(c);
-	expect("RESTART, INSPECT");
+	c = of_unknown_stop_timeout();
 	wait_for(3 * SECOND);
 	still_sick(c); /* stop timeout 10 s: 50 s from the request */
 	wait_for(47 * SECOND - 1);
@@ -422,11 +414,7 @@ static void test_a_question_beside_an_unsent_request_puts_nothing_off(void **sta
 	struct container *c;
 
 	(void)state;
-	begin(NULL);
-	policy_forget(&s.policy, web, true, s.now);
-	c = sim_add(&s, 0, "db");
-	sick(c);
-	expect("RESTART, INSPECT");
+	c = of_unknown_stop_timeout();
 	unsent(c);
 	look_failed(c);
 	wait_for(1 * SECOND - 1);
