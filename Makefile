@@ -16,7 +16,7 @@ CLANG = clang
 CLANG_FORMAT = clang-format
 CLANG_TIDY = clang-tidy
 # Small is the aim; OPT=-O2 is there to compare.
-OPT = -Os
+OPT = -Oz
 # Names what is made; V=1 shows the commands.
 Q = $(if $(V),,@echo "  $@";)
 
@@ -49,8 +49,9 @@ SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
 SAN_FLAGS = -O1 -fno-omit-frame-pointer $(SANITIZE)
 
 # musl-gcc's specs know no static PIE (they name Scrt1.o and a dynamic linker), so it is linked by hand.
+# noseparate-code: code and constants share their pages, which saves 8 KiB of padding in the file.
 MUSL = /usr/lib/$(subst -gnu,-musl,$(shell $(GCC) -dumpmachine))
-LINK = $(GCC) -nostdlib -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections \
+LINK = $(GCC) -nostdlib -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code -Wl,--gc-sections \
 	-Wl,--build-id=none -Wl,--fatal-warnings
 
 all: $(if $(SAN),san,build/autoheal build/image/bin/autoheal) ## the shipped binary build/autoheal (SAN=1: build/san/autoheal)
