@@ -89,6 +89,76 @@ static void key_error(struct json_writer *w, const struct docker *d)
 		json_null(w);
 }
 
+/* ---- answers that wait for the disk ------------------------------------------------------- */
+
+struct api_pending {
+	struct api_pending *next;
+	struct api *api;
+	struct server_client *client;
+	struct buf body;
+	int status;
+	uint64_t ticket;
+};
+
+static void drop_pending(struct server_client *c)
+{
+	struct api_pending *p = c->job, **link = &p->api->pending;
+
+	while (*link != p)
+		link = &(*link)->next;
+	*link = p->next;
+	buf_free(&p->body);
+	free(p);
+}
+
+void api_answer_stored(struct api *api, struct server_client *c, int status, struct buf *body)
+{
+	uint64_t ticket = monitor_remember(api->monitor, true);
+	struct api_pending *p = ticket && !body->failed ? malloc(sizeof(*p)) : NULL;
+
+	if (!p) {
+		answer_json(c, status, body);
+		return;
+	}
+	*p = (struct api_pending){.next = api->pending,
+	    .api = api,
+	    .client = c,
+	    .body = *body,
+	    .status = status,
+	    .ticket = ticket};
+	*body = (struct buf){0};
+	api->pending = p;
+	c->job = p;
+	c->gone = drop_pending;
+}
+
+/* The disk has taken all up to the ticket, or has not. */
+static void stored(void *owner, uint64_t ticket, const char *problem)
+{
+	struct api *api = owner;
+	struct api_pending *p = api->pending, *next;
+
+	for (; p; p = next) {
+		struct server_client *c = p->client;
+		struct buf body = p->body;
+		int status = p->status;
+
+		next = p->next;
+		if (p->ticket > ticket)
+			continue;
+		p->body = (struct buf){0};
+		drop_pending(c);
+		c->gone = NULL;
+		/* what ails the disk may pass, and so may 503 */
+		if (problem)
+			server_error(c, 503,
+			    "The change holds until autoheal ends, but is not stored: %s", problem);
+		else
+			server_answer_json(c, status, &body);
+		buf_free(&body);
+	}
+}
+
 /* ---- /health, /api/status ---------------------------------------------------------------- */
 
 static void health(
@@ -199,22 +269,6 @@ static void status(
 
 /* ---- /api/config ------------------------------------------------------------------------- */
 
-/* Calls print for every identity that is wanted. */
-static void print_choices(
-    struct json_writer *w, const struct monitor *m, const char *key, bool excluded)
-{
-	struct identity *identity = NULL;
-	size_t bucket = 0;
-
-	json_key(w, key);
-	json_open(w, '[');
-	while ((identity = containers_next_identity(&m->policy.containers, &bucket, identity)))
-		if (excluded ? identity->choice == CHOICE_EXCLUDED
-			     : identity->choice == CHOICE_PERSON || identity->choice == CHOICE_LABEL)
-			json_cstring(w, identity->name);
-	json_close(w, ']');
-}
-
 static void print_counts(struct json_writer *w, const struct monitor *m)
 {
 	struct identity *identity = NULL;
@@ -249,8 +303,11 @@ static void config(
 	buf_init(&body, 2 * ANSWER_MAX);
 	json_start(&w, &containers);
 	json_open(&w, '{');
-	print_choices(&w, api->monitor, "selected", false);
-	print_choices(&w, api->monitor, "excluded", true);
+	json_key(&w, "selected");
+	memory_print_choices(
+	    &w, &api->monitor->policy.containers, 1u << CHOICE_PERSON | 1u << CHOICE_LABEL);
+	json_key(&w, "excluded");
+	memory_print_choices(&w, &api->monitor->policy.containers, 1u << CHOICE_EXCLUDED);
 	print_counts(&w, api->monitor);
 	json_close(&w, '}');
 	body.failed = containers.failed;
@@ -433,7 +490,7 @@ static void clear_events(
 	(void)part;
 	if (!server_may_write(c))
 		return;
-	deleted = audit_clear(&api->monitor->audit);
+	deleted = monitor_clear_events(api->monitor);
 	monitor_tell(api->monitor, AUDIT_CONFIG, "events_cleared", monitor_any_host(api->monitor),
 	    "The audit events were cleared by a person");
 	log_line(LOG_INFO, "api", "%u audit events were cleared by a person", deleted);
@@ -442,7 +499,7 @@ static void clear_events(
 	json_open(&w, '{');
 	key_number(&w, "deleted", deleted);
 	json_close(&w, '}');
-	answer_json(c, 200, &body);
+	api_answer_stored(api, c, 200, &body);
 }
 
 /* ---- containers -------------------------------------------------------------------------- */
@@ -659,6 +716,8 @@ void api_init(struct api *api, struct monitor *monitor, const struct settings *s
     struct server *server)
 {
 	*api = (struct api){.monitor = monitor, .settings = settings, .server = server};
+	monitor->memory.saved = stored;
+	monitor->memory.saved_owner = api;
 	server->route = api_route;
 	server->owner = api;
 }

@@ -587,7 +587,10 @@ static void show_done(struct call *call)
 		return;
 	}
 	c->gone = NULL;
-	server_answer_json(c, job->wish == API_RESTART ? 202 : 200, &job->chosen);
+	if (job->wish == API_RELEASE || job->wish == API_SNOOZE)
+		api_answer_stored(job->api, c, 200, &job->chosen);
+	else
+		server_answer_json(c, job->wish == API_RESTART ? 202 : 200, &job->chosen);
 	free_job(job);
 }
 
@@ -688,8 +691,7 @@ static void end_select(struct job *job)
 	print_unknown(&w, job);
 	json_close(&w, '}');
 	c->gone = NULL;
-	server_answer_json(c, 200, &body);
-	buf_free(&body);
+	api_answer_stored(job->api, c, 200, &body);
 	free_job(job);
 }
 

@@ -234,14 +234,26 @@ static void read_ending(struct policy_facts *f, const struct json *j, int state)
 	f->restarts_done = as_uint32(json_int(j, json_get(j, 0, "RestartCount"), 0));
 }
 
+/* How long ago it was by the engine's clock, -1 where one of the two is unknown. *at: when, 0 never. */
+static int64_t age_of(const struct json *j, int token, int64_t date, int64_t *at)
+{
+	char text[48];
+	size_t n = json_text(j, token, text, sizeof(text));
+
+	if (!text_read_time((struct span){text, n}, at))
+		*at = 0;
+	if (!date || !*at)
+		return -1;
+	return date > *at ? date - *at : 0;
+}
+
 bool facts_read_inspected(const struct json *j, int64_t date, struct container_facts *out)
 {
 	int state = json_get(j, 0, "State"), config = json_get(j, 0, "Config");
 	int health = json_get(j, state, "Health");
-	char text[48];
-	size_t n;
+	int64_t ended;
 
-	*out = (struct container_facts){.now = {.whole = true, .age_ms = -1}};
+	*out = (struct container_facts){.now = {.whole = true, .age_ms = -1, .ended_ms = -1}};
 	if (health < 0)
 		health = json_get(j, state, "Healthcheck"); /* Podman before 4.4 */
 	if (!text_unhex(json_raw(j, json_get(j, 0, "Id")), out->id, 32) || !json_is_object(j, state))
@@ -260,11 +272,8 @@ bool facts_read_inspected(const struct json *j, int64_t date, struct container_f
 	if (json_is_object(j, json_get(j, config, "Healthcheck")))
 		read_healthcheck(&out->now, j, json_get(j, config, "Healthcheck"));
 	read_ending(&out->now, j, state);
-	n = json_text(j, json_get(j, state, "StartedAt"), text, sizeof(text));
-	if (!text_read_time((struct span){text, n}, &out->started))
-		out->started = 0;
-	if (date && out->started)
-		out->now.age_ms = date > out->started ? date - out->started : 0;
+	out->now.age_ms = age_of(j, json_get(j, state, "StartedAt"), date, &out->started);
+	out->now.ended_ms = age_of(j, json_get(j, state, "FinishedAt"), date, &ended);
 	return true;
 }
 

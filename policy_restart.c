@@ -139,7 +139,8 @@ static const char *done_words(const struct heal *h)
 		return h->manual ? "Restarted because a person asked for it"
 				 : "Restarted because it was unhealthy";
 	if (h->half_done)
-		return "Started again after it was killed";
+		return h->resumed ? "Started: its restart was cut off when autoheal ended"
+				  : "Started again after it was killed";
 	return h->cause == CAUSE_CRASH ? "Started again: it had crashed"
 				       : "Started again: its restart had left it down";
 }
@@ -320,6 +321,8 @@ static void settle_lost(
 	struct heal *h = c->identity->heal;
 	uint64_t since = p->now - h->requested;
 
+	if (h->resumed && !f->running && !f->stopping && policy_is_left_down(p, c, f, out))
+		return;
 	if (!f->running && !f->stopping && (h->stop_only || h->kill_first)) {
 		if (h->stop_only)
 			stopped(p, c, out);
@@ -382,7 +385,7 @@ void step_restarting_due(
 	char message[POLICY_MESSAGE_MAX];
 
 	(void)e;
-	if (h->lost && p->now < h->deadline) {
+	if (h->lost && (p->now < h->deadline || h->resumed)) {
 		policy_ask(c, out);
 		return;
 	}
