@@ -335,6 +335,8 @@ static void settle_lost(
 		policy_restarted(c, out, true,
 		    "Restarted; the answer was lost, the engine says that it was started since");
 		policy_verify(p, c);
+		if (f->health == HEALTH_GOOD)
+			policy_recovered(p, c, out, "healthy"); /* told while nobody listened, perhaps */
 		return;
 	}
 	if (!f->running && !f->stopping && ++h->exits_seen > 1) {
