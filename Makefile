@@ -43,16 +43,21 @@ LANGUAGE = -std=c11 -D_GNU_SOURCE -DAUTOHEAL_VERSION='"$(VERSION)"' -I. -isystem
 	-isystem build/bearssl/src/inc
 COMMON = $(LANGUAGE) $(WARN) -Werror -g -MMD -MP -ffile-prefix-map=$(CURDIR)=.
 # musl's FD_SET mixes int and unsigned long; with glibc, gcc and clang still look at signs.
-MUSL_FLAGS = $(OPT) -Wno-sign-conversion -fPIE -fstack-protector-strong -ffunction-sections -fdata-sections \
-	-fno-asynchronous-unwind-tables -fno-unwind-tables
+MUSL_FLAGS = $(OPT) -flto -flto-partition=one -Wno-sign-conversion -fPIE -fstack-protector-strong \
+	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
 SAN_FLAGS = -O1 -fno-omit-frame-pointer $(SANITIZE)
 
 # musl-gcc's specs know no static PIE (they name Scrt1.o and a dynamic linker), so it is linked by hand.
 # noseparate-code: code and constants share their pages, which saves 8 KiB of padding in the file.
-MUSL = /usr/lib/$(subst -gnu,-musl,$(shell $(GCC) -dumpmachine))
-LINK = $(GCC) -nostdlib -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code -Wl,--gc-sections \
-	-Wl,--build-id=none -Wl,--fatal-warnings
+# pack-relative-relocs: a bit for each constant pointer in place of 24 bytes, which harden_relocate() undoes;
+# only where the start code of musl needs no pointer before main.
+TARGET := $(shell $(GCC) -dumpmachine)
+MUSL = /usr/lib/$(subst -gnu,-musl,$(TARGET))
+comma = ,
+PACKED = $(if $(filter x86_64-%,$(TARGET)),-Wl$(comma)-z$(comma)pack-relative-relocs)
+LINK = $(GCC) $(MUSL_FLAGS) -nostdlib -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code \
+	-Wl,--gc-sections -Wl,--build-id=none -Wl,--fatal-warnings $(PACKED)
 
 all: $(if $(SAN),san,build/autoheal build/image/bin/autoheal) ## the shipped binary build/autoheal (SAN=1: build/san/autoheal)
 

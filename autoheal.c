@@ -241,13 +241,13 @@ static int serve(struct autoheal *a)
 	return a->monitor.blind ? WATCHDOG_EXIT_BLIND : 0;
 }
 
-int main(int argc, char **argv)
+/* Apart from main, so that the compiler reads no constant before main has relocated them. */
+static __attribute__((noinline)) int command(int argc, char **argv)
 {
 	static struct autoheal autoheal;
 	char error[DOCKER_ERROR_MAX], shown[64];
-	const char *command = argc > 1 ? argv[1] : "";
-
-	bool explains = !strcmp(command, "explain");
+	const char *name = argc > 1 ? argv[1] : "";
+	bool explains = !strcmp(name, "explain");
 
 	if (argc > (explains ? 3 : 2)) {
 		text_escape(span_of(argv[explains ? 3 : 2]), shown, sizeof(shown));
@@ -255,17 +255,17 @@ int main(int argc, char **argv)
 		    "'%s' is one argument too many; `autoheal --help` shows the commands", shown);
 		return usage_error(error);
 	}
-	if (argc < 2 || !strcmp(command, "autoheal"))
+	if (argc < 2 || !strcmp(name, "autoheal"))
 		return serve(&autoheal);
-	if (!strcmp(command, "--version")) {
+	if (!strcmp(name, "--version")) {
 		cli_say(STDOUT_FILENO, "autoheal " AUTOHEAL_VERSION "\n");
 		return 0;
 	}
-	if (!strcmp(command, "--help")) {
+	if (!strcmp(name, "--help")) {
 		cli_help();
 		return 0;
 	}
-	if (!strcmp(command, "health")) {
+	if (!strcmp(name, "health")) {
 		if (config_read(&autoheal.settings, environ, error, sizeof(error), ignore_warning))
 			return usage_error(error);
 		return cli_health(&autoheal.settings);
@@ -277,8 +277,14 @@ int main(int argc, char **argv)
 			return usage_error(error);
 		return cli_explain(&autoheal.settings, argv[2]);
 	}
-	text_escape(span_of(command), shown, sizeof(shown));
+	text_escape(span_of(name), shown, sizeof(shown));
 	text_print(error, sizeof(error),
 	    "'%s' is no command; known are health, explain NAME, --version and --help", shown);
 	return usage_error(error);
+}
+
+int main(int argc, char **argv)
+{
+	harden_relocate();
+	return command(argc, argv);
 }
