@@ -142,11 +142,19 @@ static int usage_error(const char *sentence)
 static int set_up(struct autoheal *a, char *error, size_t error_size)
 {
 	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
+	struct tz zone;
+	bool known = tz_find(getenv("TZ"), &zone);
 	int engines;
 
+	log_zone(&zone);
 	if (config_read(&a->settings, environ, error, error_size, log_warning))
 		return -1;
 	log_setup(a->settings.log_level, a->settings.log_format);
+	if (!known)
+		log_line(LOG_WARNING, "config",
+		    "TZ is '%.64s', and there is no file of that zone here: times are in UTC. The form "
+		    "CET-1CEST,M3.5.0,M10.5.0/3 needs no file",
+		    getenv("TZ"));
 	engines = target_find(a->targets, &a->settings, runtime_dir, error, error_size);
 	if (engines < 0)
 		return -1;
