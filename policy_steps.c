@@ -518,9 +518,10 @@ void step_quarantined_die(
 
 	if (policy_is_echo(p, c, e))
 		return;
-	if (e->kind == EVENT_STOP)
+	if (e->kind == EVENT_STOP) {
 		h->crashed_at = 0;
-	else if (!policy_is_killed(p, c, e))
+		h->killed_at = p->now; /* newer engines tell its exit after that */
+	} else if (!policy_is_killed(p, c, e))
 		policy_exited(p, c, e, out);
 	h->look_at = 0;
 	step_quarantined_not_healthy(p, c, e, out);
