@@ -358,6 +358,38 @@ static void test_without_a_healthcheck_running_is_recovered(void **state)
 	expect("recovered:running");
 }
 
+/* Without a healthcheck a recovery takes as long as is waited for: no reason to wait longer the next time. Mended by
+ * somebody hours later, it says no more. */
+static void test_what_is_no_recovery_time_of_its_own(void **state)
+{
+	struct policy_facts down = exited();
+
+	(void)state;
+	down.health = HEALTH_NONE;
+	begin("AUTOHEAL_RESTART_MODE=both", NULL);
+	facts(web, listed(HEALTH_NONE));
+	for (int i = 0; i < 3; i++) {
+		dies(web, 1);
+		wait_for(2 * SECOND);
+		facts(web, down);
+		expect("INSPECT, START");
+		happens(web, EVENT_START);
+		done(web);
+		wait_for(120 * SECOND);
+		expect("restart:success, INSPECT");
+		facts(web, inspected(HEALTH_NONE));
+		expect("recovered:running");
+		wait_for(HOUR);
+	}
+	begin("AUTOHEAL_BACKOFF_MAX=36000", "AUTOHEAL_BACKOFF_INITIAL=36000", NULL);
+	sick(web);
+	expect("RESTART");
+	not_recovered_after(120 * SECOND);
+	wait_for(9 * HOUR);
+	happens(web, EVENT_HEALTHY);
+	assert_int_equal(web->identity->heal->longest, 30 * 60);
+}
+
 static void test_healthy_later_than_its_time_is_recovered_after_all(void **state)
 {
 	(void)state;
@@ -964,6 +996,7 @@ int main(void)
 	    STORY(still_starting_at_the_end_is_a_timeout),
 	    STORY(no_news_at_the_end_is_asked_again),
 	    STORY(without_a_healthcheck_running_is_recovered),
+	    STORY(what_is_no_recovery_time_of_its_own),
 	    STORY(healthy_later_than_its_time_is_recovered_after_all),
 	    STORY(a_relapse_counts_as_a_failed_heal),
 	    STORY(sick_after_the_recovery_time_is_a_new_incident),
