@@ -881,6 +881,28 @@ static void test_a_person_stops_what_is_in_quarantine(void **state)
 	}
 }
 
+/* It exits right before its further try: a stop may follow that. */
+static void test_a_further_try_amid_a_stop(void **state)
+{
+	(void)state;
+	for (int by_person = 0; by_person < 2; by_person++) {
+		begin("AUTOHEAL_RESTART_MODE=both", NULL);
+		quarantined_by_failures();
+		wait_for(HOUR - SECOND);
+		dies(web, 1);
+		wait_for(SECOND);
+		expect("INSPECT");
+		facts(web, exited());
+		expect("");
+		if (by_person)
+			happens(web, EVENT_STOP);
+		wait_for(SECOND);
+		expect("INSPECT");
+		facts(web, exited());
+		expect(by_person ? "" : "START");
+	}
+}
+
 /* Stop worked, start failed, three times: the further try is a start, and so is what follows a person's
  * release. */
 static void test_what_our_restart_left_down_gets_its_further_try(void **state)
@@ -1016,6 +1038,7 @@ int main(void)
 	    STORY(a_further_try_is_only_for_the_sick),
 	    STORY(quarantine_survives_a_recreate),
 	    STORY(a_person_stops_what_is_in_quarantine),
+	    STORY(a_further_try_amid_a_stop),
 	    STORY(next_action_in_words),
 	    STORY(failures_are_forgotten_whoever_made_it_healthy),
 	    STORY(a_short_recovery_time_ends_too),
