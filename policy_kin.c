@@ -46,6 +46,15 @@ static bool hangs_on(
 	return false;
 }
 
+/* Healthy since a moment: the list that shows what follows it is on its way. */
+static bool is_just_healed(const struct policy *p, const struct container *c)
+{
+	const struct heal *h = c->identity->heal;
+
+	return h && h->probation_until && h->relapse_counts &&
+	    h->probation_until + POLICY_KIN_MS > p->now + p->settings->recovery_timeout;
+}
+
 /* Being healed: its end is near, and known to come. So it is not while a person wants nothing done with it. */
 static bool is_busy(const struct policy *p, const struct container *c)
 {
@@ -83,7 +92,7 @@ bool policy_parent_is_busy(struct policy *p, const struct container *c)
 		const struct container *parent = parent_of(p, c->engine, &edge);
 		unsigned steps = 0;
 
-		if (!parent || !is_busy(p, parent))
+		if (!parent || !(is_busy(p, parent) || (!h->bond && is_just_healed(p, parent))))
 			continue;
 		if (h->bond == BOND_DEPENDS && parent->identity->heal->cascade != h->cascade)
 			continue;

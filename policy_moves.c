@@ -471,16 +471,19 @@ void policy_recovered(struct policy *p, struct container *c, struct actions *out
 {
 	struct heal *h = c->identity->heal;
 	uint64_t took = p->now - h->detected;
-	uint32_t recovery = (uint32_t)((p->now - h->answered) / 1000);
+	uint64_t recovery = p->now - h->answered;
+	bool healthy = !strcmp(status, "healthy");
 	struct action *a;
 
 	a = policy_tell(out, c, AUDIT_RECOVERED, status,
-	    "%s again %llu.%llu s after the trouble was seen",
-	    strcmp(status, "healthy") ? "Running" : "Healthy", (unsigned long long)took / 1000,
-	    (unsigned long long)took % 1000 / 100);
+	    "%s again %llu.%llu s after the trouble was seen", healthy ? "Healthy" : "Running",
+	    (unsigned long long)took / 1000, (unsigned long long)took % 1000 / 100);
 	a->duration_ms = (int64_t)took;
-	if (recovery > h->longest)
-		h->longest = recovery;
+	if (recovery > POLICY_PATIENCE_MAX_MS)
+		recovery = POLICY_PATIENCE_MAX_MS; /* so late it was somebody else who mended it */
+	if (healthy && recovery / 1000 > h->longest)
+		h->longest = (uint32_t)(recovery /
+		    1000); /* to have run is no more than what was waited for */
 	if (h->owes_kin || h->late)
 		policy_find_kin(c, out, 1u << BOND_DEPENDS | (h->late ? 1u << BOND_NETWORK : 0));
 	h->owes_kin = false;
