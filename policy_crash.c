@@ -164,7 +164,7 @@ void policy_came_up(struct policy *p, struct container *c, struct actions *out)
 	if (h->crashed_at || h->unseen)
 		h->look_at = 0;
 	if (h->open && h->cause == CAUSE_CRASH && !h->acted)
-		policy_close_incident(h);
+		policy_cancel(p, c, out, SKIP_RECOVERED, "Started by somebody else");
 	if (h->ended && limit && policy_looped_often(p, h, limit)) {
 		if (!h->looping)
 			policy_tell(out, c, AUDIT_CRASH_LOOP, "looping",

@@ -262,10 +262,12 @@ void policy_hands_off(struct policy *p, struct container *c, struct actions *out
 	struct heal *h = c->identity->heal;
 
 	if (h) {
-		if (h->open && c->state == STATE_WAITING)
+		if (h->open) {
 			policy_skip(out, c, paused ? SKIP_PAUSED : SKIP_STOPPED,
-			    paused ? "Not restarted: somebody paused it"
-				   : "Not restarted: somebody stopped it");
+			    h->acted ? "Somebody intervened before its restart had proven to help"
+				: paused ? "Not restarted: somebody paused it"
+					 : "Not restarted: somebody stopped it");
+		}
 		policy_close_incident(h);
 		h->look_at = h->probation_until = h->healthy_since = h->own_until = 0;
 		h->crashed_at = h->stays_up = 0;
@@ -559,10 +561,12 @@ void policy_relapsed(struct policy *p, struct container *c, struct actions *out,
 	struct heal *h = c->identity->heal;
 
 	if (h->probation_until && h->relapse_counts) {
-		policy_tell(out, c, AUDIT_NOT_RECOVERED, "relapsed",
+		struct action *a = policy_tell(out, c, AUDIT_NOT_RECOVERED, "relapsed",
 		    "%s %llu s after its last restart", what,
-		    (unsigned long long)(p->now - h->answered) / 1000)
-		    ->level = LOG_WARNING;
+		    (unsigned long long)(p->now - h->answered) / 1000);
+
+		a->level = LOG_WARNING;
+		a->incident = h->incident; /* that of the heal which did not last */
 		policy_failed(p, c);
 	}
 	h->probation_until = 0;

@@ -442,7 +442,7 @@ static void test_our_own_events_are_no_persons_stop(void **state)
 			/* it is over: what comes now is somebody else's, however soon */
 			stops(web);
 			state_is(web, STATE_HANDS_OFF);
-			expect("");
+			expect("skipped:stopped");
 		}
 	}
 }
@@ -953,7 +953,7 @@ static void test_a_dry_run_tells_once_an_incident_and_sends_nothing(void **state
 		}
 		happens(web, EVENT_HEALTHY);
 		wait_for(10 * SECOND);
-		expect("");
+		expect("skipped:recovered");
 	}
 	assert_int_equal(web->identity->restarts, 0);
 }
@@ -992,7 +992,7 @@ static void test_a_label_may_ask_for_words_only(void **state)
 		}
 		happens(web, EVENT_HEALTHY);
 		wait_for(10 * SECOND);
-		expect("");
+		expect("skipped:recovered");
 	}
 	assert_int_equal(web->identity->restarts, 0);
 }
