@@ -51,6 +51,7 @@ enum wait_reason {
 	WAIT_PARENT,
 	WAIT_MAINTENANCE,
 	WAIT_SNOOZED,
+	WAIT_STORM,
 	WAIT_COUNT,
 };
 
@@ -86,6 +87,7 @@ struct heal {
 	uint64_t healthy_since; /* in quarantine */
 	uint64_t crashed_at; /* it exited by itself then, and is not known to be another's business */
 	uint64_t stays_up;   /* its crash loop is over then */
+	uint64_t stale_at;   /* its probes were overdue: told if they still are then */
 	uint64_t retry_at;   /* of quarantine */
 	uint64_t snoozed_until; /* a person wants nothing done with it before */
 	uint32_t failures;      /* in a row that did not end healthy */
@@ -120,6 +122,8 @@ struct heal {
 	bool start_only; /* the request under way is `start` */
 	bool manual;     /* a person asked for the request under way, or for the last one */
 	bool by_person;  /* the open incident began with that */
+	bool along; /* it began with that or with what it hangs on: no trouble of its own is known */
+	bool stale_told;
 	bool stop_only;  /* it is `stop` */
 	bool kill_first; /* it is `kill`, which a `start` is to follow */
 	bool half_done; /* the `kill` is answered: its `start` is due, whatever holds others back */
@@ -180,6 +184,7 @@ struct container {
 	bool announce : 1; /* auto_monitor is to be told when inspect confirmed it */
 	bool gone : 1; /* the engine does not know it any more: forget it when nothing is under way */
 	bool dropped : 1; /* not to be watched any more: the same */
+	bool leads : 1;   /* queued in a storm: others hang on it */
 	bool silent : 1;  /* it runs, and the last list had no word on its health */
 	bool health_only : 1; /* watched by INCLUDE or `all` alone: its crashes are its own unless the mode is set */
 };

@@ -209,6 +209,33 @@ static void read_healthcheck(struct policy_facts *f, const struct json *j, int c
 	f->check_time = as_uint32((start + interval / 1000 * retries * 1000) / NANO_PER_SECOND);
 }
 
+/* When the last probe ended, or where none has, when the first could begin; and how long the next may take to end. A
+ * probe comes an interval after the last one ended, and ends at its timeout. */
+static void read_probes(struct policy_facts *f, const struct json *j, int health, int check,
+    int64_t started, int64_t date)
+{
+	int log = json_get(j, health, "Log"), element = -1;
+	int64_t interval = nanoseconds(j, json_get(j, check, "Interval"), 30 * NANO_PER_SECOND);
+	int64_t timeout = nanoseconds(j, json_get(j, check, "Timeout"), 30 * NANO_PER_SECOND);
+	int64_t last = started, end, due;
+	char text[48];
+
+	interval /= 1000000;
+	timeout /= 1000000;
+	if (!date || !started || !json_is_object(j, health) || !json_is_object(j, check) ||
+	    f->health == HEALTH_NONE)
+		return;
+	while (json_next_element(j, log, &element)) {
+		size_t n = json_text(j, json_get(j, element, "End"), text, sizeof(text));
+
+		if (text_read_time((struct span){text, n}, &end) && end > last)
+			last = end;
+	}
+	due = timeout > 2 * interval ? interval + timeout : 3 * interval;
+	f->probe_due = (uint64_t)due;
+	f->probe_age = date > last ? (uint64_t)(date - last) : 0;
+}
+
 static uint32_t read_stop_timeout(const struct json *j, int token)
 {
 	int64_t seconds = json_int(j, token, 10); /* absent: Docker's default */
@@ -263,6 +290,7 @@ bool facts_read_inspected(const struct json *j, int64_t date, struct container_f
 	n = json_text(j, json_get(j, state, "StartedAt"), text, sizeof(text));
 	if (!text_read_time((struct span){text, n}, &out->started))
 		out->started = 0;
+	read_probes(&out->now, j, health, json_get(j, config, "Healthcheck"), out->started, date);
 	if (date && out->started)
 		out->now.age_ms = date > out->started ? date - out->started : 0;
 	return true;

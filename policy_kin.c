@@ -29,7 +29,7 @@ static bool next_edge_of(
 }
 
 /* Whether c hangs on the other, over however many in between; true also where that would take too long to find out. */
-static bool hangs_on(
+bool policy_hangs_on(
     struct policy *p, const struct container *c, const struct container *other, unsigned *steps)
 {
 	struct graph_edge edge;
@@ -40,9 +40,22 @@ static bool hangs_on(
 
 		if (++*steps > GRAPH_STEPS_MAX || parent == other)
 			return true;
-		if (parent && hangs_on(p, parent, other, steps))
+		if (parent && policy_hangs_on(p, parent, other, steps))
 			return true;
 	}
+	return false;
+}
+
+/* Whether anything hangs on c. */
+bool policy_has_kin(struct policy *p, const struct container *c)
+{
+	const struct graph *g = p->engines[c->engine].graph;
+	struct graph_edge edge;
+	size_t at = 0;
+
+	while (g && graph_next(g, &at, &edge))
+		if (parent_of(p, c->engine, &edge) == c)
+			return true;
 	return false;
 }
 
@@ -87,7 +100,7 @@ bool policy_parent_is_busy(struct policy *p, const struct container *c)
 			continue;
 		if (h->bond == BOND_DEPENDS && parent->identity->heal->cascade != h->cascade)
 			continue;
-		if (!hangs_on(p, parent, c, &steps))
+		if (!policy_hangs_on(p, parent, c, &steps))
 			return true;
 	}
 	return false;
@@ -225,6 +238,7 @@ void step_on_parent(
 		report(p, c, out, message);
 		return;
 	}
+	h->along |= !h->open;
 	policy_open_incident(p, h, false);
 	h->guest = c->dropped;
 	h->bond = (uint8_t)bond->kind;
