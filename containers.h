@@ -87,7 +87,6 @@ struct heal {
 	uint64_t healthy_since; /* in quarantine */
 	uint64_t crashed_at; /* it exited by itself then, and is not known to be another's business */
 	uint64_t stays_up;   /* its crash loop is over then */
-	uint64_t stale_at;   /* its probes were overdue: told if they still are then */
 	uint64_t retry_at;   /* of quarantine */
 	uint64_t snoozed_until; /* a person wants nothing done with it before */
 	uint32_t failures;      /* in a row that did not end healthy */
@@ -123,7 +122,6 @@ struct heal {
 	bool manual;     /* a person asked for the request under way, or for the last one */
 	bool by_person;  /* the open incident began with that */
 	bool along; /* it began with that or with what it hangs on: no trouble of its own is known */
-	bool stale_told;
 	bool stop_only;  /* it is `stop` */
 	bool kill_first; /* it is `kill`, which a `start` is to follow */
 	bool half_done; /* the `kill` is answered: its `start` is due, whatever holds others back */
@@ -135,9 +133,11 @@ struct heal {
 	bool guest;  /* not watched: here for a restart with what it hangs on, and no longer */
 	bool orphan; /* what it hangs on is gone: a restart would stop it for good */
 	bool stranded_told;
+	bool stale_told;
 	uint8_t bond;     /* enum bond: why it is to be restarted, or is being restarted */
 	uint64_t cascade; /* the number of the restart that brought its last one with it, or its own */
-	char parent[64];                        /* the name of what it hangs on; of use with bond */
+	uint64_t stale_at; /* its probes were overdue: told if they still are then */
+	char parent[64];   /* the name of what it hangs on; of use with bond */
 	uint32_t loops[CONFIG_RESTARTS_MAX];    /* the engine's own, in the same way */
 	uint32_t restarts[CONFIG_RESTARTS_MAX]; /* seconds since `epoch` + 1, a ring; 0 = empty */
 };
