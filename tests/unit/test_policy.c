@@ -226,6 +226,7 @@ static void test_sick_without_a_word_of_list_or_stream(void **state)
 	expect(""); /* the answer will tell more */
 }
 
+/* But for one in turn, of what no list tells. */
 static void test_a_list_that_speaks_needs_no_look(void **state)
 {
 	struct policy_facts paused = listed(HEALTH_UNKNOWN);
@@ -234,7 +235,13 @@ static void test_a_list_that_speaks_needs_no_look(void **state)
 	paused.paused = true;
 	begin(NULL);
 	facts(web, listed(HEALTH_UNKNOWN));
+	facts(web, listed(HEALTH_BAD));
+	expect("INSPECT");
+	facts(web, inspected(HEALTH_GOOD));
 	facts(web, listed(HEALTH_GOOD));
+	silent_list(NULL, 0);
+	expect("INSPECT");
+	facts(web, inspected(HEALTH_NONE));
 	silent_list(NULL, 0);
 	expect("");
 	facts(web, paused);
