@@ -83,7 +83,8 @@ static void exited(
 	a->level = LOG_WARNING;
 	if (e && e->has_exit_code)
 		a->exit_code = e->exit_code;
-	policy_failed(p, c);
+	if (!policy_parent_is_busy(p, c)) /* else it fell with that, and follows it */
+		policy_failed(p, c);
 	if (h->quarantined)
 		h->retry_at = policy_next_trial(p);
 	policy_close_incident(h);
@@ -336,7 +337,8 @@ static void settle_lost(
 		    "Restarted; the answer was lost, the engine says that it was started since");
 		policy_verify(p, c);
 		if (f->health == HEALTH_GOOD)
-			policy_recovered(p, c, out, "healthy"); /* told while nobody listened, perhaps */
+			policy_recovered(
+			    p, c, out, "healthy"); /* told while nobody listened, perhaps */
 		return;
 	}
 	if (!f->running && !f->stopping && ++h->exits_seen > 1) {
