@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "page.h"
@@ -327,6 +328,12 @@ struct events_job {
 	char host[64];
 	bool any;
 	struct api *api;
+	struct server_client *client;
+	/* those on disk that the ring does not hold any more come before its own */
+	int pipe;                      /* out of which they come; -1: none do */
+	uint64_t since, before, older; /* seq; how many of them; to be passed over */
+	bool counting;
+	struct store_sink *sink;
 };
 _Static_assert(AUDIT_KINDS <= 32, "one bit each in events_job.kinds");
 
@@ -366,8 +373,18 @@ static bool read_kinds(struct span list, uint32_t *kinds, char *unknown, size_t 
 	return true;
 }
 
+static void close_pipe(struct events_job *job)
+{
+	if (job->pipe < 0)
+		return;
+	loop_forget(job->api->monitor->loop, job->pipe);
+	close(job->pipe);
+	job->pipe = -1;
+}
+
 static void end_events(struct server_client *c)
 {
+	close_pipe(c->job);
 	free(c->job);
 }
 
@@ -405,6 +422,87 @@ static bool more_events(struct server_client *c)
 		free(job);
 	}
 	return true;
+}
+
+/* ---- in the child that reads older ones ---- */
+
+static void take_older(void *owner, const struct audit_event *e, struct span line)
+{
+	struct events_job *job = owner;
+
+	if (e->seq <= job->since || e->seq >= job->before || !is_wanted(job, e))
+		return;
+	if (job->counting) {
+		job->older++;
+		return;
+	}
+	if (job->older) {
+		job->older--;
+		return;
+	}
+	buf_add_text(&job->sink->piece, job->any ? "," : "[");
+	buf_add_span(&job->sink->piece, line);
+	store_flush(job->sink, false);
+	job->any = true;
+}
+
+/* Counts them, then prints the newest that are still wanted. */
+static void read_older(void *owner, struct store_sink *sink)
+{
+	struct events_job *job = owner;
+	uint64_t wanted = job->older;
+
+	job->sink = sink;
+	for (int pass = 0; pass < 2; pass++) {
+		job->counting = !pass;
+		job->older = pass && job->older > wanted ? job->older - wanted : 0;
+		monitor_stored_events(job->api->monitor, 2 * STORE_EVENTS_MAX, take_older, job);
+	}
+}
+
+/* ---- and out of it ---- */
+
+static void older_ready(void *owner, unsigned what)
+{
+	struct events_job *job = owner;
+	struct call_workspace *workspace = job->api->monitor->workspace;
+	ssize_t n = read(job->pipe, workspace->bytes, sizeof(workspace->bytes));
+
+	(void)what;
+	if (n > 0) {
+		job->any = true;
+		server_stream(job->client, (struct span){workspace->bytes, (size_t)n});
+		if (server_backlog(job->client) >= SERVER_OUT_HIGH)
+			loop_wants(job->api->monitor->loop, job->pipe, 0);
+		return;
+	}
+	close_pipe(job);
+	job->client->more = more_events;
+	more_events(job->client);
+}
+
+/* The client has taken what came. */
+static bool older_wanted(struct server_client *c)
+{
+	struct events_job *job = c->job;
+
+	loop_wants(job->api->monitor->loop, job->pipe, LOOP_READ);
+	return false;
+}
+
+/* Has them read where the ring does not hold so many; false where there are none to be had. */
+static bool ask_older(struct events_job *job, uint64_t wanted)
+{
+	struct monitor *m = job->api->monitor;
+	struct audit_cursor first = {0};
+	struct audit_event e;
+
+	job->before = audit_next(&m->audit, &first, &e) ? e.seq : m->audit.next_seq;
+	job->older = wanted;
+	if (!wanted || job->before <= job->since + 1)
+		return false;
+	job->pipe = store_read_apart(&m->memory.store, read_older, job);
+	return job->pipe >= 0 && loop_watch(m->loop, job->pipe, LOOP_READ, older_ready, job);
 }
 
 static uint64_t count_wanted(const struct events_job *job)
@@ -446,7 +544,7 @@ static bool read_events_query(struct api *api, struct server_client *c, struct s
 		return false;
 	}
 	if (text[0])
-		job->cursor = (struct audit_cursor){.seq = since, .offset = UINT32_MAX};
+		job->cursor = (struct audit_cursor){.seq = job->since = since, .offset = UINT32_MAX};
 	if (!query_text(r, "container", job->container, sizeof(job->container)) ||
 	    !query_text(r, "host", job->host, sizeof(job->host))) {
 		server_error(c, 400, "container and host must be percent-encoded texts");
@@ -467,15 +565,18 @@ static void events(
 		return;
 	}
 	job->api = api;
+	job->pipe = -1;
 	if (!read_events_query(api, c, r, job, &limit)) {
 		free(job);
 		return;
 	}
+	limit = limit < api->settings->events ? limit : api->settings->events;
 	count = count_wanted(job);
 	job->skip = count > limit ? count - limit : 0;
+	job->client = c;
 	server_stream_begin(c, 200, "application/json");
 	c->job = job;
-	c->more = more_events;
+	c->more = ask_older(job, limit - (count - job->skip)) ? older_wanted : more_events;
 	c->gone = end_events;
 }
 

@@ -581,7 +581,10 @@ static void answer(struct job *job, int status)
 	struct server_client *c = job->client;
 
 	c->gone = NULL;
-	server_answer_json(c, status, &job->chosen);
+	if (job->wish == API_RELEASE || job->wish == API_SNOOZE)
+		api_answer_stored(job->api, c, status, &job->chosen);
+	else
+		server_answer_json(c, status, &job->chosen);
 	free_job(job);
 }
 
@@ -598,12 +601,6 @@ static void show_done(struct call *call)
 	}
 	if (job->refusal) {
 		fail(job, 409, job->refusal);
-		return;
-	}
-	if (job->wish == API_RELEASE || job->wish == API_SNOOZE) {
-		c->gone = NULL;
-		api_answer_stored(job->api, c, 200, &job->chosen);
-		free_job(job);
 		return;
 	}
 	answer(job, job->wish == API_RESTART ? 202 : 200);

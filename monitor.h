@@ -159,6 +159,10 @@ uint64_t monitor_remember(struct monitor *m, bool pressing);
 void monitor_recalled(struct monitor *m, const struct docker *d);
 /* Forgets all audit events, those on disk too; returns how many there were in memory. */
 uint32_t monitor_clear_events(struct monitor *m);
+/* Hands out the events on disk, the oldest first; of each of the two files the last `most` bytes. It waits for the disk:
+ * for the start, and for store_read_apart. */
+void monitor_stored_events(struct monitor *m, size_t most,
+    void (*take)(void *owner, const struct audit_event *e, struct span line), void *owner);
 /* An event of an identity whose container is not there. */
 void monitor_tell_identity(struct monitor *m, const struct identity *identity, enum audit_kind kind,
     const char *status, const char *message);

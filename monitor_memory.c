@@ -208,43 +208,59 @@ static bool read_config(struct monitor *m, int fd, size_t size)
 	return well;
 }
 
-/* What is told of a restart after the state was written. */
-static void take_answer(struct monitor *m, const struct audit_event *e, uint64_t since)
+/* A line that is none is passed over: a crash, or the cut, made it so; and one that comes again. */
+void monitor_stored_events(struct monitor *m, size_t most,
+    void (*take)(void *owner, const struct audit_event *e, struct span line), void *owner)
 {
+	struct memory_event *event = malloc(sizeof(*event));
+	uint64_t last = 0;
+
+	for (int file = STORE_EVENTS_OLD; event && file <= STORE_EVENTS; file++) {
+		size_t size, n = 0;
+		int fd = store_open_file(&m->memory.store, (enum store_file)file, &size);
+		char *text = fd >= 0 ? read_end(fd, size, most, &n) : NULL;
+		struct span rest = {text, n}, line;
+		struct json j;
+
+		while (text && span_next(&rest, '\n', &line)) {
+			if (json_parse(&j, line, m->workspace->tokens, JSON_TOKENS_MAX) ||
+			    !memory_read_event(&j, event) || event->event.seq <= last)
+				continue;
+			last = event->event.seq;
+			take(owner, &event->event, line);
+		}
+		if (fd >= 0)
+			close(fd);
+		free(text);
+	}
+	free(event);
+}
+
+struct recall {
+	struct monitor *monitor;
+	struct memory_head head;
+};
+
+/* Fills the ring. What is told of a restart after the state was written completes its record. */
+static void recall_event(void *owner, const struct audit_event *e, struct span line)
+{
+	struct recall *r = owner;
+	struct monitor *m = r->monitor;
 	const struct identity *identity = containers_identity(
 	    &m->policy.containers, e->stable_id, false);
 
-	if (e->seq < since || !e->id || !identity || !identity->heal ||
+	(void)line;
+	if (e->seq < m->audit.next_seq)
+		return;
+	m->audit.next_seq = e->seq;
+	audit_add(&m->audit, e);
+	if (e->seq < r->head.seq || !e->id || !identity || !identity->heal ||
 	    memcmp(identity->heal->of, e->id, 32))
 		return;
 	if (e->kind == AUDIT_RESTART || e->kind == AUDIT_DEPENDENT_RESTART ||
 	    e->kind == AUDIT_STRANDED)
 		policy_was_answered(identity->heal,
 		    span_is(e->status, "success") || span_is(e->status, "restarted"));
-}
-
-/* Fills the ring with the end of a file. A line that is none is passed over: a crash, or the cut, made it so. */
-static void read_events(struct monitor *m, enum store_file file, size_t most, uint64_t since)
-{
-	struct memory_event *event = malloc(sizeof(*event));
-	size_t size, n = 0;
-	int fd = store_open_file(&m->memory.store, file, &size);
-	char *text = fd >= 0 ? read_end(fd, size, most, &n) : NULL;
-	struct span rest = {text, n}, line;
-	struct json j;
-
-	while (event && text && span_next(&rest, '\n', &line)) {
-		if (line.p[0] != '{' || json_parse(&j, line, m->workspace->tokens, JSON_TOKENS_MAX) ||
-		    !memory_read_event(&j, event) || event->event.seq < m->audit.next_seq)
-			continue;
-		m->audit.next_seq = event->event.seq;
-		audit_add(&m->audit, &event->event);
-		take_answer(m, &event->event, since);
-	}
-	if (fd >= 0)
-		close(fd);
-	free(text);
-	free(event);
 }
 
 /* Whether all that lies there is ours, or nothing. */
@@ -266,7 +282,7 @@ static bool is_ours(const struct store *s)
 int monitor_recall(struct monitor *m)
 {
 	struct store *s = &m->memory.store;
-	struct memory_head head = {0};
+	struct recall r = {.monitor = m};
 	size_t size;
 	int fd, error = store_open(s, m->loop, m->settings->data_dir, &handler, m);
 
@@ -277,7 +293,7 @@ int monitor_recall(struct monitor *m)
 		return 0;
 	}
 	fd = store_open_file(s, STORE_STATE, &size);
-	if (fd >= 0 && !read_state(m, fd, size, &head))
+	if (fd >= 0 && !read_state(m, fd, size, &r.head))
 		store_set_aside(s, STORE_STATE);
 	if (fd >= 0)
 		close(fd);
@@ -286,16 +302,15 @@ int monitor_recall(struct monitor *m)
 		store_set_aside(s, STORE_CONFIG);
 	if (fd >= 0)
 		close(fd);
-	read_events(m, STORE_EVENTS_OLD, MONITOR_TAIL_MAX, head.seq);
-	read_events(m, STORE_EVENTS, MONITOR_TAIL_MAX, head.seq);
-	if (head.seq < INT64_MAX && head.seq > m->audit.next_seq)
-		m->audit.next_seq = head.seq;
+	monitor_stored_events(m, MONITOR_TAIL_MAX, recall_event, &r);
+	if (r.head.seq < INT64_MAX && r.head.seq > m->audit.next_seq)
+		m->audit.next_seq = r.head.seq;
 	m->memory.seq = m->audit.next_seq;
 	m->memory.seq_saved = m->audit.next_seq - 1;
-	if (head.incident < INT64_MAX && head.incident > m->policy.incidents)
-		m->policy.incidents = head.incident;
-	if (head.maintenance)
-		monitor_resume_maintenance(m, head.maintenance_since, head.maintenance_until);
+	if (r.head.incident < INT64_MAX && r.head.incident > m->policy.incidents)
+		m->policy.incidents = r.head.incident;
+	if (r.head.maintenance)
+		monitor_resume_maintenance(m, r.head.maintenance_since, r.head.maintenance_until);
 	m->memory.changes = m->policy.changes;
 	return 0;
 }

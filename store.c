@@ -14,7 +14,8 @@
 
 #include "log.h"
 
-#define CHILD_FOREIGN 255 /* exit code: what lies there is not ours; others are errno */
+#define CHILD_FOREIGN 255     /* exit code: what lies there is not ours; others are errno */
+#define SINK_MAX (256 * 1024) /* bytes of one piece: all of config.json */
 #define TEMPORARY ".autoheal.tmp"
 
 static const char names[STORE_FILES][16] = {[STORE_EVENTS_OLD] = "events.1.jsonl",
@@ -133,7 +134,7 @@ static int fill(const struct store *s, enum store_file file, int fd, const char 
 {
 	struct store_sink sink = {.fd = fd};
 
-	buf_init(&sink.piece, 2 * STORE_PIECE_MAX + 128 * 1024);
+	buf_init(&sink.piece, SINK_MAX);
 	buf_add_text(&sink.piece, head);
 	s->handler->print(s->owner, file, &sink);
 	store_flush(&sink, true);
@@ -220,7 +221,7 @@ static int write_all(const struct store *s, unsigned files)
 
 /* It outlives a service that is killed, to finish what it was given, but holds nothing of its open: no engine, no
  * client, no address. */
-static void child(const struct store *s, unsigned files)
+static void become_child(const struct store *s, int pipe)
 {
 	static const int deaf[] = {SIGTERM, SIGINT, SIGCONT, SIGHUP};
 
@@ -231,9 +232,33 @@ static void child(const struct store *s, unsigned files)
 	signal(SIGXFSZ, SIG_IGN);
 	alarm(STORE_CHILD_MS / 1000);
 	for (int fd = 0; fd < LOOP_FD_MAX; fd++)
-		if (fd != s->folder)
+		if (fd != s->folder && fd != pipe)
 			close(fd);
-	_exit(write_all(s, files));
+}
+
+int store_read_apart(
+    struct store *s, void (*read_all)(void *owner, struct store_sink *sink), void *owner)
+{
+	struct store_sink sink = {0};
+	int ends[2];
+
+	if (s->folder < 0 || s->reader || pipe2(ends, O_CLOEXEC))
+		return -1;
+	s->reader = fork();
+	if (!s->reader) {
+		become_child(s, ends[1]);
+		sink.fd = ends[1];
+		buf_init(&sink.piece, SINK_MAX);
+		read_all(owner, &sink);
+		store_flush(&sink, true);
+		_exit(0);
+	}
+	close(ends[1]);
+	if (s->reader > 0)
+		return ends[0];
+	s->reader = 0;
+	close(ends[0]);
+	return -1;
 }
 
 /* ---- children -------------------------------------------------------------------------------- */
@@ -267,8 +292,10 @@ static void begin(struct store *s)
 	s->begun = s->loop->now;
 	s->handler->begins(s->owner, s->writing);
 	s->child = fork();
-	if (!s->child)
-		child(s, s->writing);
+	if (!s->child) {
+		become_child(s, -1);
+		_exit(write_all(s, s->writing));
+	}
 	if (s->child < 0) {
 		s->child = 0;
 		end_child(s, strerror(errno));
@@ -327,6 +354,8 @@ void store_reap(struct store *s)
 	const char *problem = NULL;
 	int status;
 
+	if (s->reader && waitpid(s->reader, NULL, WNOHANG) == s->reader)
+		s->reader = 0;
 	if (!s->child || waitpid(s->child, &status, WNOHANG) != s->child)
 		return;
 	s->child = 0;

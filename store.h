@@ -56,7 +56,7 @@ struct store {
 	void *owner;
 	const char *path;
 	int folder; /* its descriptor, which has the lock; -1 without storage */
-	pid_t child;
+	pid_t child, reader;
 	uint64_t children, begun;  /* how many, and when the last was begun */
 	unsigned wanted, writing;  /* bits of enum store_file, STORE_CLEAR */
 	bool pressing, slow, told; /* told: that it cannot be written */
@@ -69,6 +69,10 @@ int store_open(struct store *s, struct loop *loop, const char *path,
 /* Opens a file to be read, and tells its size. A descriptor, STORE_NEW where there is none, STORE_FOREIGN where it is
  * not ours or cannot be read, which was told. */
 int store_open_file(const struct store *s, enum store_file file, size_t *size);
+/* Has files read in a child, one at a time: what read_all gives to the sink comes out of the descriptor that is
+ * returned, the caller's to close. -1 where that cannot be now. */
+int store_read_apart(
+    struct store *s, void (*read_all)(void *owner, struct store_sink *sink), void *owner);
 /* A file of ours that is damaged gets another name, and that is told. */
 void store_set_aside(const struct store *s, enum store_file file);
 /* No storage from here on. */
