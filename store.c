@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -25,7 +25,7 @@ static const char names[STORE_FILES][16] = {[STORE_EVENTS_OLD] = "events.1.jsonl
 
 static void nap(void)
 {
-	nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	poll(NULL, 0, 10);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -244,7 +244,7 @@ int store_read_apart(
 
 	if (s->folder < 0 || s->reader || pipe2(ends, O_CLOEXEC))
 		return -1;
-	s->reader = fork();
+	s->reader = _Fork(); /* one thread: nothing is locked that a child would need */
 	if (!s->reader) {
 		become_child(s, ends[1]);
 		sink.fd = ends[1];
@@ -291,7 +291,7 @@ static void begin(struct store *s)
 	s->children++;
 	s->begun = s->loop->now;
 	s->handler->begins(s->owner, s->writing);
-	s->child = fork();
+	s->child = _Fork(); /* one thread: nothing is locked that a child would need */
 	if (!s->child) {
 		become_child(s, -1);
 		_exit(write_all(s, s->writing));
