@@ -190,8 +190,8 @@ static bool exited_with(
 {
 	const struct heal *h = c->identity->heal;
 
-	if (c->state == STATE_QUARANTINED && !h->ended && !h->down_by_us)
-		return false;
+	if (h->late || (c->state == STATE_QUARANTINED && !h->ended && !h->down_by_us))
+		return false; /* it may well have been a person's stop */
 	return bond->kind == BOND_NETWORK && !c->dropped &&
 	    c->changed - (uint32_t)bond->since <= (uint32_t)(p->now - bond->since);
 }

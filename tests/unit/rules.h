@@ -292,7 +292,7 @@ static void on_seen(struct world *world, struct body *b, const struct policy_eve
 		return;
 	case EVENT_KILL:
 		if (!may_be_ours(h, ours))
-			h->killed_at = w->sim.now;
+			h->killed_at = e->happened ? e->happened : w->sim.now;
 		h->proof = NEVER;
 		return;
 	case EVENT_PAUSE:

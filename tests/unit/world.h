@@ -10,7 +10,7 @@
 
 #define WORLD_BODIES 64
 #define WORLD_ENTRIES 8192
-#define WORLD_STREAM 1024
+#define WORLD_STREAM 16384
 
 /* What becomes of a request. */
 enum fate {
