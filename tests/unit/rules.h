@@ -100,6 +100,7 @@ static struct shadow {
 	uint64_t looked;         /* when the engine said how it is */
 	uint64_t cascade;        /* of its last restart with another */
 	bool dependent, manual;  /* its last request */
+	bool wanted_up; /* a person's restart was refused, and it was not seen running since */
 	char trace[TRACE][72];
 	unsigned traced;
 } shadows[WORLD_BODIES], nobody;
@@ -208,7 +209,7 @@ static void saw_an_end(
 		h->hands_off = h->stopped = true;
 		h->down_by_us = false;
 	} else if (first) {
-		h->down_by_us = false;
+		h->down_by_us = h->wanted_up;
 	}
 	/* told as an exit of its own: nobody was seen to stop it */
 	h->crashed = !killed && !h->stopped && !ours && e->kind == EVENT_DIE && e->exit_code &&
@@ -228,6 +229,7 @@ static void saw_facts(struct shadow *h, const struct body *b, const struct polic
 	if (!f->running && h->running)
 		h->down_by_us = h->requests > h->told || h->unclear;
 	h->running = f->running;
+	h->wanted_up &= !f->running || f->paused;
 	h->crashed &= !f->running;
 	h->stopped &= !f->running;
 	if (!f->running)
@@ -236,7 +238,7 @@ static void saw_facts(struct shadow *h, const struct body *b, const struct polic
 		h->started = NEVER; /* its start was missed */
 	if (f->health != HEALTH_UNKNOWN)
 		h->health = f->health;
-	h->hands_off = f->paused || (h->hands_off && !f->running);
+	h->hands_off = (f->paused && !h->wanted_up) || (h->hands_off && !f->running);
 	if (f->whole && f->running)
 		h->started = w->sim.now - (uint64_t)f->age_ms;
 	if (f->whole || f->health != HEALTH_BAD)
@@ -282,6 +284,7 @@ static void on_seen(struct world *world, struct body *b, const struct policy_eve
 		h->started = w->sim.now;
 		h->health = HEALTH_STARTING;
 		h->paused = h->hands_off = h->stopped = h->down_by_us = h->crashed = false;
+		h->wanted_up = false;
 		h->killed_at = 0;
 		h->unclear = 0;
 		h->proof = NEVER;
@@ -339,8 +342,9 @@ static void on_answer(struct world *world, struct body *b, const struct policy_a
 	if (a->kind == ANSWER_DONE)
 		h->running = true;
 	h->unclear = a->kind == ANSWER_REFUSED || a->kind == ANSWER_LOST;
-	if (h->manual && h->unclear)
-		h->hands_off = h->stopped = false; /* a person wants it up again */
+	h->wanted_up = h->manual && h->unclear;
+	if (h->wanted_up)
+		h->hands_off = h->stopped = false;
 	h->down_by_us |= (h->manual || h->dependent) && h->unclear && !h->running;
 	h->ours_until = w->sim.now + POLICY_OWN_ECHO_MS;
 }
