@@ -517,6 +517,7 @@ void step_quarantined_die(
 		return;
 	if (e->kind == EVENT_STOP) {
 		h->crashed_at = 0;
+		h->ended = false;
 		h->killed_at = p->now; /* newer engines tell its exit after that */
 	} else if (!policy_is_killed(p, c, e))
 		policy_exited(p, c, e, out);

@@ -169,8 +169,7 @@ static inline void sim_take(struct simulation *s, const struct actions *out)
 			sim_note(s, a);
 	}
 	for (size_t i = 0; s->carry_out && i < out->count; i++)
-		if (out->list[i].kind != ACTION_DEPENDENTS)
-			s->carry_out(s, &out->list[i]);
+		s->carry_out(s, &out->list[i]);
 }
 
 /* ---- driving it -------------------------------------------------------------------------------- */
