@@ -86,7 +86,7 @@ build/autoheal.debug: $(OBJ) build/bearssl/musl/libbearssl.a
 	$(Q)$(LINK) -o $@ $(MUSL)/rcrt1.o $(MUSL)/crti.o $^ $(MUSL)/libc.a -lgcc $(MUSL)/crtn.o
 
 build/autoheal: build/autoheal.debug tools/check-static.sh
-	$(Q)strip -o $@.tmp $<
+	$(Q)strip -R .comment -o $@.tmp $<
 	@tools/check-static.sh $@.tmp
 	@mv $@.tmp $@
 
