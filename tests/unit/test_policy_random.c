@@ -378,6 +378,7 @@ static void on_request(struct world *world, struct body *b, const struct action 
 	struct shadow *h = shadow_of(b);
 	uint64_t now = w->sim.now, stop = c->stop_timeout == WATCH_UNSET ? 10 : c->stop_timeout;
 	uint64_t limit = or_setting(b->own.max_restarts, s->max_restarts);
+	const struct policy_storm *storm = &world->sim.policy.engines[b->engine].storm;
 
 	trace(b, a->kind == ACTION_START ? "=> START" : "=> RESTART");
 	goes_by(h, c);
@@ -385,9 +386,8 @@ static void on_request(struct world *world, struct body *b, const struct action 
 	holds(!b->call && h->requests == h->told, RULE_ONE_AT_A_TIME, b);
 	holds(in_flight(b->engine) < s->max_parallel, RULE_MAX_PARALLEL, b);
 	holds(in_flight(0) + in_flight(1) < world->sim.policy.slots, RULE_SLOTS_OVER_ALL, b);
-	if (world->sim.policy.storm.on)
-		holds(now >= world->sim.policy.storm.until && in_flight(0) + in_flight(1) < 2,
-		    RULE_STORM, b);
+	if (storm->on)
+		holds(now >= storm->until && in_flight(b->engine) < 2, RULE_STORM, b);
 	holds(!h->answered || now >= h->answered + or_setting(b->own.cooldown, s->cooldown),
 	    RULE_COOLDOWN, b);
 	holds(!h->paused, RULE_PAUSED, b);
@@ -654,7 +654,8 @@ static void slots_are_right(void)
 	for (unsigned i = 0; i < 2; i++)
 		holds(!p->engines[i].first || taken[i] == p->settings->max_parallel ||
 			(taken[i] && left == idle) ||
-			(p->storm.on && (p->now < p->storm.until || p->busy >= 2)),
+			(p->engines[i].storm.on &&
+			    (p->now < p->engines[i].storm.until || taken[i] >= 2)),
 		    RULE_SLOT_UNUSED, NULL);
 }
 
@@ -739,8 +740,8 @@ static void all_are_well(void)
 		body_probed(w, b, false);
 	}
 	world_wait(w, 2 * HOUR);
-	holds(!w->sim.policy.storm.on, RULE_STORM_AT_END, NULL);
-	storms += w->sim.storms / 2;
+	holds(!w->sim.policy.storms, RULE_STORM_AT_END, NULL);
+	storms += w->sim.storms;
 	for (unsigned i = 0; i < 2; i++) {
 		const struct policy_engine *engine = &w->sim.policy.engines[i];
 
