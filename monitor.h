@@ -12,6 +12,8 @@
 #include "config.h"
 #include "dependents.h"
 #include "docker.h"
+#include "evidence.h"
+#include "incidents.h"
 #include "loop.h"
 #include "policy.h"
 
@@ -57,6 +59,8 @@ struct monitor {
 	uint8_t renamed[MONITOR_ENGINES_MAX]; /* lists of it for which a rename seen lately may count */
 	struct monitor_cuts cuts[MONITOR_ENGINES_MAX];
 	uint8_t self[MONITOR_ENGINES_MAX][32]; /* autoheal's own container; each engine may show one that is */
+	struct incidents incidents;
+	struct evidence_jobs evidence;
 	struct audit audit;
 	struct docker engines[MONITOR_ENGINES_MAX];
 	struct call *restarts[MONITOR_RESTARTS_MAX];

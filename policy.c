@@ -336,8 +336,8 @@ bool policy_keep(struct policy *p, struct container *c, uint64_t now)
 	p->now = now;
 	if (!c->gone && !c->dropped)
 		return true;
-	if (c->state == STATE_RESTARTING && !h->lost)
-		return true;
+	if (c->state == STATE_RESTARTING && !(h->lost && c->gone))
+		return true; /* what became of the request is yet to be told */
 	if (is_guest(c) && !c->gone)
 		return true;
 	policy_go(p, c, STATE_WATCHING, 0);

@@ -46,6 +46,15 @@ bool policy_hangs_on(
 	return false;
 }
 
+/* Healthy since a moment: the list that shows what follows it is on its way. */
+static bool is_just_healed(const struct policy *p, const struct container *c)
+{
+	const struct heal *h = c->identity->heal;
+
+	return h && h->probation_until && h->relapse_counts &&
+	    h->probation_until + POLICY_KIN_MS > p->now + p->settings->recovery_timeout;
+}
+
 /* Whether anything hangs on c. */
 bool policy_has_kin(struct policy *p, const struct container *c)
 {
@@ -96,7 +105,7 @@ bool policy_parent_is_busy(struct policy *p, const struct container *c)
 		const struct container *parent = parent_of(p, c->engine, &edge);
 		unsigned steps = 0;
 
-		if (!parent || !is_busy(p, parent))
+		if (!parent || !(is_busy(p, parent) || (!h->bond && is_just_healed(p, parent))))
 			continue;
 		if (h->bond == BOND_DEPENDS && parent->identity->heal->cascade != h->cascade)
 			continue;
@@ -175,14 +184,12 @@ bool policy_names_another(const struct container *c, struct span message, char i
 {
 	static const char words[] = "No such container: ";
 	uint8_t bytes[32];
-	char text[POLICY_MESSAGE_MAX];
-	const char *at;
+	const char *at = span_find(message, words);
 
-	span_copy(message, text, sizeof(text));
-	at = strstr(text, words);
 	if (!at)
 		return false;
-	span_copy(span_of(at + sizeof(words) - 1), id, 65);
+	at += sizeof(words) - 1;
+	span_copy((struct span){at, (size_t)(message.p + message.n - at)}, id, 65);
 	return text_unhex(span_of(id), bytes, 32) && memcmp(bytes, c->id, 32);
 }
 

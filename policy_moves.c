@@ -298,10 +298,12 @@ void policy_hands_off(struct policy *p, struct container *c, struct actions *out
 	struct heal *h = c->identity->heal;
 
 	if (h) {
-		if (h->open && c->state == STATE_WAITING)
+		if (h->open) {
 			policy_skip(out, c, paused ? SKIP_PAUSED : SKIP_STOPPED,
-			    paused ? "Not restarted: somebody paused it"
-				   : "Not restarted: somebody stopped it");
+			    h->acted ? "Somebody intervened before its restart had proven to help"
+				: paused ? "Not restarted: somebody paused it"
+					 : "Not restarted: somebody stopped it");
+		}
 		policy_close_incident(h);
 		h->look_at = h->probation_until = h->healthy_since = h->own_until = 0;
 		h->crashed_at = h->stays_up = 0;
@@ -507,16 +509,19 @@ void policy_recovered(struct policy *p, struct container *c, struct actions *out
 {
 	struct heal *h = c->identity->heal;
 	uint64_t took = p->now - h->detected;
-	uint32_t recovery = (uint32_t)((p->now - h->answered) / 1000);
+	uint64_t recovery = p->now - h->answered;
+	bool healthy = !strcmp(status, "healthy");
 	struct action *a;
 
 	a = policy_tell(out, c, AUDIT_RECOVERED, status,
-	    "%s again %llu.%llu s after the trouble was seen",
-	    strcmp(status, "healthy") ? "Running" : "Healthy", (unsigned long long)took / 1000,
-	    (unsigned long long)took % 1000 / 100);
+	    "%s again %llu.%llu s after the trouble was seen", healthy ? "Healthy" : "Running",
+	    (unsigned long long)took / 1000, (unsigned long long)took % 1000 / 100);
 	a->duration_ms = (int64_t)took;
-	if (recovery > h->longest)
-		h->longest = recovery;
+	if (recovery > POLICY_PATIENCE_MAX_MS)
+		recovery = POLICY_PATIENCE_MAX_MS; /* so late it was somebody else who mended it */
+	if (healthy && recovery / 1000 > h->longest)
+		h->longest = (uint32_t)(recovery /
+		    1000); /* to have run is no more than what was waited for */
 	if (h->owes_kin || h->late)
 		policy_find_kin(c, out, 1u << BOND_DEPENDS | (h->late ? 1u << BOND_NETWORK : 0));
 	h->owes_kin = false;
@@ -594,10 +599,12 @@ void policy_relapsed(struct policy *p, struct container *c, struct actions *out,
 	struct heal *h = c->identity->heal;
 
 	if (h->probation_until && h->relapse_counts) {
-		policy_tell(out, c, AUDIT_NOT_RECOVERED, "relapsed",
+		struct action *a = policy_tell(out, c, AUDIT_NOT_RECOVERED, "relapsed",
 		    "%s %llu s after its last restart", what,
-		    (unsigned long long)(p->now - h->answered) / 1000)
-		    ->level = LOG_WARNING;
+		    (unsigned long long)(p->now - h->answered) / 1000);
+
+		a->level = LOG_WARNING;
+		a->incident = h->incident; /* that of the heal which did not last */
 		policy_failed(p, c);
 	}
 	h->probation_until = 0;
