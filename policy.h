@@ -33,7 +33,7 @@
 #define POLICY_STORM_LEAST 10 /* so many failing at once may be a storm, whatever the share */
 #define POLICY_STORM_WITHIN_MS 30000
 #define POLICY_STORM_HOLD_MS 15000
-#define POLICY_STORM_SLOTS 2      /* over all engines, while it lasts */
+#define POLICY_STORM_SLOTS 2      /* of its engine, while it lasts */
 #define POLICY_STORM_LOOK_MS 1000 /* between counts of those that fail */
 #define POLICY_CRASH_MS 2000      /* from an exit to the look at it: a `stop` may follow */
 #define POLICY_UNSEEN_MS 5000     /* so long the event of an exit that the list shows may be late */
@@ -159,24 +159,25 @@ struct actions {
 
 /* ---- the policy -------------------------------------------------------------------------- */
 
+/* Many fail at once on one engine: policy_storm.c. */
+struct policy_storm {
+	bool on;
+	uint8_t last_at;                  /* place of the next in `last` */
+	uint32_t watched, failing, bound; /* by the last count: so many are a storm */
+	uint32_t wishes;                  /* to act, since then */
+	uint64_t counted;                 /* when that was */
+	uint64_t until;                   /* nothing is sent before */
+	uint64_t look_at;                 /* while it is on: counted anew then */
+	uint64_t last[POLICY_STORM_LEAST]; /* when the last wishes to act came up, a ring; 0: none yet */
+};
+
 struct policy_engine {
 	bool asks_first;                /* its events are no proof (Podman) */
 	const struct graph *graph;      /* what hangs on what, by its last list; NULL: nothing */
 	size_t turn;                    /* where the looks in turn go on */
 	uint32_t busy;                  /* slots taken, at most AUTOHEAL_MAX_PARALLEL */
 	struct container *first, *last; /* who waits for a slot, in order */
-};
-
-/* Many fail at once: policy_storm.c. */
-struct policy_storm {
-	bool on;
-	uint8_t last_at;                   /* place of the next in `last` */
-	uint32_t watched, failing, bound;  /* by the last count: so many are a storm */
-	uint32_t opened;                   /* incidents since then */
-	uint64_t counted;                  /* when that was */
-	uint64_t until;                    /* nothing is sent before */
-	uint64_t look_at;                  /* while it is on: counted anew then */
-	uint64_t last[POLICY_STORM_LEAST]; /* when the last incidents opened, a ring; 0: none yet */
+	struct policy_storm storm;
 };
 
 struct policy {
@@ -194,8 +195,9 @@ struct policy {
 	bool stopping;              /* no new action */
 	bool maintenance;           /* everything is watched, nothing is acted on */
 	uint64_t maintenance_until; /* when that ends by itself; 0: when a person says so */
-	struct policy_storm storm;
-	uint8_t rivals; /* restarts by somebody else right after our own detections */
+	uint64_t storms;            /* engines that have one, as bits */
+	uint64_t stirred;           /* those where one may begin */
+	uint8_t rivals;             /* restarts by somebody else right after our own detections */
 };
 
 /* How far policy_list_ended came. */
@@ -221,11 +223,11 @@ bool policy_is_stale(const struct container *c, const struct policy_facts *f);
  * true when out became full and there may be more. */
 bool policy_list_ended(struct policy *p, unsigned engine, struct policy_round *round, uint64_t now,
     struct actions *out);
-/* To be called before policy_run: begins and ends a storm. Returns whether it did, which is to be told; storm.on then
- * says which. */
-bool policy_storm(struct policy *p, uint64_t now);
+/* To be called before policy_run until it returns -1: the engine whose storm begins or has ended now, which is to be
+ * told; engines[].storm.on says which. */
+int policy_storm(struct policy *p, uint64_t now);
 /* That in words: how many fail, and what is done about it. */
-void policy_storm_say(const struct policy *p, char *out, size_t cap);
+void policy_storm_say(const struct policy_storm *s, char *out, size_t cap);
 /* Decides what is due. Returns true when out became full and there is more. */
 bool policy_run(struct policy *p, uint64_t now, struct actions *out);
 /* When policy_storm or policy_run has something to do next; UINT64_MAX = never. */

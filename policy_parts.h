@@ -129,9 +129,10 @@ void policy_rival(struct policy *p, struct container *c, struct actions *out);
 
 /* ---- policy_storm.c ---- */
 
-void policy_storm_opened(struct policy *p);
-/* Whether a storm lets nobody have a slot now. */
-bool policy_storm_brakes(const struct policy *p);
+/* c wants to act. */
+void policy_storm_note(struct policy *p, const struct container *c);
+/* Whether a storm lets nobody of this engine have a slot now. */
+bool policy_storm_brakes(const struct policy *p, const struct policy_engine *engine);
 
 /* ---- policy_stale.c ---- */
 
