@@ -181,7 +181,7 @@ static void status(
 	key_string(&w, "version", AUTOHEAL_VERSION);
 	key_number(&w, "uptime_seconds", (int64_t)((m->loop->now - m->started) / 1000));
 	key_bool(&w, "dry_run", api->settings->dry_run);
-	key_bool(&w, "storm", false);
+	key_bool(&w, "storm", m->policy.storm.on);
 	json_key(&w, "sandbox");
 	json_open(&w, '{');
 	key_bool(&w, "seccomp", false);
@@ -642,7 +642,7 @@ void api_route(void *owner, struct server_client *c, struct server_request *r)
 	for (size_t i = 0; i < ROUTES; i++) {
 		if (only || !path_matches(routes[i].path, r->path, &part))
 			continue;
-		if (strstr(routes[i].path, "*/"))
+		if (span_find(span_of(routes[i].path), "*/"))
 			only = routes[i].path;
 		if (method_matches(routes[i].method, r->head.method)) {
 			routes[i].handler(api, c, r, part);

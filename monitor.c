@@ -480,6 +480,7 @@ void monitor_settle(struct monitor *m)
 	monitor_maintenance_over(m);
 	do {
 		out.count = 0;
+		monitor_storm(m);
 		more = policy_run(&m->policy, m->loop->now, &out);
 		monitor_carry_out(m, &out);
 	} while (more);

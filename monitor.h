@@ -120,6 +120,8 @@ void monitor_end_maintenance(struct monitor *m);
 void monitor_resume_maintenance(struct monitor *m, int64_t since, int64_t until);
 /* To be called before the policy decides: tells the end of maintenance whose time is over. */
 void monitor_maintenance_over(struct monitor *m);
+/* Likewise: tells that a storm begins or ends. */
+void monitor_storm(struct monitor *m);
 /* Nothing is done with the identity until then; 0, or a time that is over, ends it. false without memory. */
 bool monitor_snooze(struct monitor *m, struct identity *identity, int64_t until);
 /* Until when it is snoozed; 0 where it is not. */

@@ -515,9 +515,10 @@ void step_quarantined_die(
 
 	if (policy_is_echo(p, c, e))
 		return;
-	if (e->kind == EVENT_STOP)
+	if (e->kind == EVENT_STOP) {
 		h->crashed_at = 0;
-	else if (!policy_is_killed(p, c, e))
+		h->killed_at = p->now; /* newer engines tell its exit after that */
+	} else if (!policy_is_killed(p, c, e))
 		policy_exited(p, c, e, out);
 	h->look_at = 0;
 	step_quarantined_not_healthy(p, c, e, out);
@@ -593,6 +594,10 @@ void step_quarantined_facts(
 	}
 	if (verdict != VERDICT_LOOK && h->healthy_since)
 		h->healthy_since = 0;
+	if (h->trial && h->crashed_at && p->now < h->crashed_at + POLICY_CRASH_MS) {
+		h->retry_at = h->crashed_at + POLICY_CRASH_MS; /* a stop may follow its exit */
+		h->trial = false;
+	}
 	if (h->trial && e->facts->whole && !policy_kill_ahead(p, c) &&
 	    ((verdict == VERDICT_SICK && policy_heals_sick(p, c)) ||
 		(verdict == VERDICT_STOPPED && is_to_be_started(c, e->facts, out)))) {
