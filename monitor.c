@@ -373,11 +373,11 @@ static void look_value(struct call *call, const struct json *j)
 		return;
 	if (c->announce)
 		announce(m, c);
-	if (c->identity->heal && c->identity->heal->open)
-		evidence_inspected(&m->evidence, c->identity->heal->incident, j);
 	facts.now.asked = call->started;
 	call->told = true;
 	monitor_give(m, c, &event);
+	if (c->identity->heal)
+		evidence_inspected(&m->evidence, c->identity->heal->incident, j);
 }
 
 /* It was gone before it could be inspected. */

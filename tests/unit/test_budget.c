@@ -89,12 +89,12 @@ static void test_the_usual_limit_is_enough_for_all(void **state)
 	(void)state;
 	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
 		assert_true(budget_make(&b, 1024, e));
-		assert_true(e > 30 || (b.restarts == 256 && b.looks == 16 && b.clients == 64));
+		assert_true(e > 26 || (b.restarts == 256 && b.looks == 16 && b.clients == 64));
 	}
 	assert_true(b.restarts >= 128 && b.looks >= 6 && b.clients >= 24);
 	assert_true(budget_make(&b, 64, 1));
-	assert_int_equal(b.restarts + b.looks + 2 * b.clients, 64 - 13);
-	assert_true(b.restarts >= 24 && b.looks >= 3 && b.clients >= 8);
+	assert_int_equal(b.restarts + b.looks + 2 * b.clients + 2 * b.evidence, 64 - 13);
+	assert_true(b.restarts >= 23 && b.looks >= 3 && b.clients >= 8 && b.evidence >= 2);
 }
 
 static void test_too_few_are_explained(void **state)
