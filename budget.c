@@ -37,6 +37,7 @@ bool budget_make(struct budget *b, unsigned limit, unsigned engines)
 	    {&b->restarts, engines, BUDGET_RESTARTS_MAX, 1},
 	    {&b->looks, BUDGET_LOOKS_MIN, BUDGET_LOOKS_MAX, engines},
 	    {&b->clients, BUDGET_CLIENTS_MIN, BUDGET_CLIENTS_MAX, BUDGET_CLIENT},
+	    {&b->probes, 0, BUDGET_PROBES_MAX, 1},
 	};
 	const size_t n = sizeof(shares) / sizeof(shares[0]);
 	unsigned left;

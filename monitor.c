@@ -61,6 +61,7 @@ static void tell(struct monitor *m, const struct action *a)
 	e.incident = a->incident;
 	e.reason = span_of(a->reason);
 	e.action = span_of(a->did);
+	e.health_output = span_of(a->output);
 	keep_event(m, a->container, &e);
 	short_id(a->container->id, id);
 	log_line(a->level, "monitor", "Container '%s' (%s) %s (%s): %s", a->container->name, id,
@@ -110,8 +111,11 @@ void monitor_give(struct monitor *m, struct container *c, const struct policy_ev
 {
 	struct action list[POLICY_ACTIONS_MAX];
 	struct actions out = {.list = list, .room = POLICY_ACTIONS_MAX};
+	bool ran = monitor_probe_runs(c);
 
 	policy_on_event(&m->policy, c, event, m->loop->now, &out);
+	if (c->word && (ran != monitor_probe_runs(c) || event->kind == EVENT_START))
+		monitor_probe_follow(m, c, event->kind == EVENT_START);
 	monitor_carry_out(m, &out);
 }
 
@@ -119,6 +123,7 @@ static void forget(struct monitor *m, struct container *c, bool gone)
 {
 	if (gone && c->identity->heal && c->identity->heal->open && c->state != STATE_RESTARTING)
 		tell_container(m, c, AUDIT_SKIPPED, "gone", "Not healed: it is gone");
+	monitor_probe_drop(m, c);
 	policy_forget(&m->policy, c, gone, m->loop->now);
 	if (!m->sweep.place && gone)
 		loop_after(m->loop, &m->sweep, CONTAINERS_SELECTION_MS);
@@ -591,6 +596,8 @@ static struct container *add(
 		log_line(LOG_WARNING, "monitor",
 		    "Container '%s' has the label %s, which this version does not understand",
 		    c->name, who->labels.unreadable[i]);
+	if (watch_is_watched(who->reason))
+		monitor_probe_add(m, c, &who->labels.check);
 	if (who->reason != REASON_LABEL && watch_is_watched(who->reason)) {
 		watch_say(who->reason, m->settings, words, sizeof(words));
 		log_line(LOG_INFO, "monitor", "Container '%s' is watched: %s", c->name, words);
@@ -1104,6 +1111,7 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	m->sweep = (struct loop_timer){.fire = end_selections, .owner = m};
 	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);
 	audit_init(&m->audit, (uint32_t)settings->events, 1);
+	monitor_probes_init(m);
 	m->looks_most = BUDGET_LOOKS_MAX; /* until monitor_set_budget */
 }
 
@@ -1139,6 +1147,7 @@ void monitor_set_self(struct monitor *m, struct span id)
 void monitor_set_budget(struct monitor *m, const struct budget *b)
 {
 	m->looks_most = b->looks;
+	m->probes.most = b->probes;
 	m->policy.slots = b->restarts;
 	m->policy.engines_count = (uint32_t)m->engines_count;
 }
@@ -1172,6 +1181,7 @@ void monitor_close(struct monitor *m)
 			    "is still being restarted by the engine; autoheal does not wait longer");
 		call_close(call);
 	}
+	probes_close(&m->probes);
 	for (size_t i = 0; i < m->engines_count; i++) {
 		m->policy.engines[i].graph = NULL;
 		dependents_close(&m->dependents[i]);

@@ -47,7 +47,7 @@ struct action *policy_add_action(struct actions *out, struct container *c, enum 
 	a->container = c;
 	a->stop_timeout = WATCH_UNSET;
 	a->level = LOG_INFO;
-	a->status = a->reason = a->did = NULL;
+	a->status = a->reason = a->did = a->output = NULL;
 	a->exit_code = INT32_MIN;
 	a->duration_ms = -1;
 	a->incident = c->identity->heal && c->identity->heal->open ? c->identity->heal->incident : 0;
@@ -396,7 +396,9 @@ static struct action *tell_restart(
 	const struct heal *h = c->identity->heal;
 	const char *status = success ? "success" : "failure";
 	enum audit_kind kind = AUDIT_RESTART;
-	const char *reason = h->cause == CAUSE_CRASH ? "crash" : "unhealthy";
+	static const char *const reasons[] = {
+	    [CAUSE_UNHEALTHY] = "unhealthy", [CAUSE_CRASH] = "crash", [CAUSE_PROBE] = "probe", [CAUSE_VERDICT] = "verdict"};
+	const char *reason = reasons[h->cause];
 	struct action *a;
 
 	if (h->bond) {
@@ -435,7 +437,7 @@ void policy_restarted(struct container *c, struct actions *out, bool success, co
 		return;
 	}
 	/* without a healthcheck to run is to be well */
-	h->owes_kin = c->health != HEALTH_NONE;
+	h->owes_kin = policy_health(c) != HEALTH_NONE;
 	policy_find_kin(c, out, 1u << BOND_NETWORK | (h->owes_kin ? 0 : 1u << BOND_DEPENDS));
 }
 
@@ -587,6 +589,8 @@ void policy_sick(struct policy *p, struct container *c, struct actions *out, boo
 		return;
 	}
 	policy_relapsed(p, c, out, "Unhealthy again");
+	if (!h->open)
+		h->cause = (uint8_t)policy_cause_of(c);
 	policy_open_incident(p, h, from_event);
 	h->look_at = 0;
 	h->proven = true;
