@@ -17,7 +17,7 @@
 static unsigned spent(const struct budget *b, unsigned engines)
 {
 	return BUDGET_FIXED + engines * BUDGET_ENGINE + b->clients * BUDGET_CLIENT +
-	    b->looks * engines + b->restarts;
+	    b->looks * engines + b->restarts + b->probes;
 }
 
 static void test_what_is_shared_out_is_there(void **state)
@@ -37,6 +37,7 @@ static void test_what_is_shared_out_is_there(void **state)
 			assert_in_range(b.clients, 4, 64);
 			assert_in_range(b.looks, 2, 16);
 			assert_in_range(b.restarts, e, 256);
+			assert_in_range(b.probes, 0, 32);
 		}
 	}
 }
@@ -54,7 +55,7 @@ static void test_nothing_is_kept_back(void **state)
 			if (!budget_make(&b, limit, e))
 				continue;
 			left = limit - spent(&b, e);
-			assert_true(!left || b.restarts == 256);
+			assert_true(!left || (b.restarts == 256 && b.probes == 32));
 			assert_true(left < e || b.looks == 16);
 			assert_true(left < 2 || b.clients == 64);
 		}
@@ -87,11 +88,12 @@ static void test_the_usual_limit_is_enough_for_all(void **state)
 	(void)state;
 	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
 		assert_true(budget_make(&b, 1024, e));
-		assert_true(e > 30 || (b.restarts == 256 && b.looks == 16 && b.clients == 64));
+		assert_true(e > 29 ||
+		    (b.restarts == 256 && b.looks == 16 && b.clients == 64 && b.probes == 32));
 	}
 	assert_true(b.restarts >= 128 && b.looks >= 6 && b.clients >= 24);
 	assert_true(budget_make(&b, 64, 1));
-	assert_int_equal(b.restarts + b.looks + 2 * b.clients, 64 - 13);
+	assert_int_equal(b.restarts + b.looks + 2 * b.clients + b.probes, 64 - 13);
 	assert_true(b.restarts >= 24 && b.looks >= 3 && b.clients >= 8);
 }
 
