@@ -272,14 +272,13 @@ struct call *docker_request(struct docker *d, const char *method, enum json_spli
 	return call;
 }
 
-struct call *docker_post(struct docker *d, const char *body, const struct call_handler *handler,
-    void *owner, const char **error, const char *kind, const char *id, const char *verb)
+struct call *docker_post(struct docker *d, const char *path, const char *body,
+    const struct call_handler *handler, void *owner, const char **error)
 {
 	struct call *call;
 
 	d->place.body = body;
-	call = docker_request(
-	    d, "POST", JSON_STREAM, 0, handler, owner, error, "/%s/%s/%s", kind, id, verb);
+	call = docker_request(d, "POST", JSON_STREAM, 0, handler, owner, error, "%s", path);
 	d->place.body = NULL;
 	return call;
 }

@@ -400,15 +400,15 @@ static struct call *create(struct probe *p, const char **error)
 {
 	struct call *call = NULL;
 	struct buf body;
-	char id[65];
+	char id[65], path[88];
 
 	text_hex(p->id, 32, id);
+	text_print(path, sizeof(path), "/containers/%s/exec", id);
 	buf_init(&body, CALL_REQUEST_MAX);
 	write_command(&body, p->check.what);
 	*error = "no memory is left";
 	if (!body.failed)
-		call = docker_post(
-		    p->docker, body.p, &ask_handler, p, error, "containers", id, "exec");
+		call = docker_post(p->docker, path, body.p, &ask_handler, p, error);
 	buf_free(&body);
 	return call;
 }
@@ -417,6 +417,7 @@ static void ask(struct probe *p, enum step step)
 {
 	uint64_t time = p->docker->settings->curl_timeout;
 	const char *error;
+	char path[80];
 
 	p->step = (uint8_t)step;
 	p->ended = false;
@@ -429,8 +430,9 @@ static void ask(struct probe *p, enum step step)
 		time = p->check.timeout;
 		p->frame_n = 0;
 		p->words_n = 0;
-		p->call = docker_post(p->docker, "{\"Detach\":false,\"Tty\":false}",
-		    &output_handler, p, &error, "exec", p->exec, "start");
+		text_print(path, sizeof(path), "/exec/%s/start", p->exec);
+		p->call = docker_post(p->docker, path, "{\"Detach\":false,\"Tty\":false}",
+		    &output_handler, p, &error);
 	} else {
 		p->call = docker_request(p->docker, "GET", JSON_STREAM, 0, &ask_handler, p, &error,
 		    "/exec/%s/json", p->exec);
