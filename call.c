@@ -201,6 +201,10 @@ static void take_body(struct call *call, struct span data)
 	struct span value;
 	int got;
 
+	if (call->split.mode == JSON_NONE && call_succeeded(call)) {
+		call->handler->value(call, &(struct json){.p = data.p, .n = data.n});
+		return;
+	}
 	if (call->split.bad) {
 		if (!call_succeeded(call))
 			take_error(call, data);
@@ -250,10 +254,7 @@ static void take(struct call *call, const char *p, size_t n)
 		got = http_body_feed(&call->body, &p, &n, &data);
 		if (got <= 0)
 			break;
-		if (call->handler->bytes && call_succeeded(call))
-			call->handler->bytes(call, data);
-		else
-			take_body(call, data);
+		take_body(call, data);
 	}
 	if (call->closing)
 		return;

@@ -114,7 +114,7 @@ static const char *remedy(const struct docker *d, const struct call *call)
 	if (is_about_version(call))
 		return remedy_of_version(d);
 	if (!d->target.tls && call->status == 400 &&
-	    strstr(call->words, "HTTP request to an HTTPS server"))
+	    span_find(span_of(call->words), "HTTP request to an HTTPS server"))
 		return " Set DOCKER_TLS_VERIFY=1, with the certificates in DOCKER_CERT_PATH";
 	return "";
 }
@@ -273,12 +273,12 @@ struct call *docker_request(struct docker *d, const char *method, enum json_spli
 }
 
 struct call *docker_post(struct docker *d, const char *path, const char *body,
-    const struct call_handler *handler, void *owner, const char **error)
+    enum json_split_mode mode, const struct call_handler *handler, void *owner, const char **error)
 {
 	struct call *call;
 
 	d->place.body = body;
-	call = docker_request(d, "POST", JSON_STREAM, 0, handler, owner, error, "%s", path);
+	call = docker_request(d, "POST", mode, 0, handler, owner, error, "%s", path);
 	d->place.body = NULL;
 	return call;
 }
@@ -773,7 +773,8 @@ void docker_init(struct docker *d, struct loop *loop, struct call_workspace *wor
 	if (target->local)
 		text_print(d->host, sizeof(d->host), "docker");
 	else
-		span_copy(span_of(strstr(d->target.url, "://") + 3), d->host, sizeof(d->host));
+		span_copy(span_of(span_find(span_of(d->target.url), "://") + 3), d->host,
+		    sizeof(d->host));
 	d->place.host = d->host;
 	d->place.name = d->target.place;
 	d->place.tls = target->tls ? &d->tls : NULL;

@@ -38,6 +38,14 @@ enum heal_cause policy_cause_of(const struct container *c)
 	return c->word == WORD_BAD && c->health <= HEALTH_NONE ? CAUSE_PROBE : CAUSE_UNHEALTHY;
 }
 
+const char *policy_cause_name(const struct heal *h)
+{
+	static const char names[][10] = {
+	    [CAUSE_UNHEALTHY] = "unhealthy", [CAUSE_CRASH] = "crash", [CAUSE_PROBE] = "probe", [CAUSE_VERDICT] = "verdict"};
+
+	return names[h->cause];
+}
+
 /* It was started: what was said of it is about the time before. */
 void policy_begins_anew(struct container *c)
 {

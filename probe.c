@@ -34,14 +34,12 @@ struct probe {
 	char address[INET6_ADDRSTRLEN];
 	char exec[65]; /* id of the last command */
 	/* the one under way */
-	uint8_t step;      /* enum step */
-	uint8_t outcome;   /* enum probe_result, of STEP_END */
-	bool ended;        /* STEP_OLD, STEP_EXIT */
-	int64_t exit_code; /* the same */
-	uint8_t tries;     /* STEP_EXIT */
-	uint8_t frame_n;   /* bytes of the frame's head that have come */
-	uint8_t frame[8];  /* the engine's, around output: stream, 0, 0, 0, length in four bytes */
-	uint32_t frame_left;
+	uint8_t step;             /* enum step */
+	uint8_t outcome;          /* enum probe_result, of STEP_END */
+	bool ended;               /* STEP_OLD, STEP_EXIT */
+	int64_t exit_code;        /* the same */
+	uint8_t tries;            /* STEP_EXIT */
+	struct log_frames frames; /* of its output */
 	struct call *call;
 	struct net_stream stream;
 	struct loop_timer deadline;
@@ -284,24 +282,16 @@ static void exec_value(struct call *call, const struct json *j)
 	}
 }
 
-/* Output comes in frames. What is no frame is taken for one, and is only words. */
-static void exec_bytes(struct call *call, struct span data)
+static void exec_output(struct call *call, const struct json *j)
 {
 	struct probe *p = call->owner;
+	const char *at = j->p;
+	size_t n = j->n;
+	struct span text;
 
-	for (; data.n; data.p++, data.n--) {
-		if (p->frame_n < sizeof(p->frame)) {
-			p->frame[p->frame_n++] = (uint8_t)*data.p;
-			p->frame_left = (uint32_t)p->frame[4] << 24 | (uint32_t)p->frame[5] << 16 |
-			    (uint32_t)p->frame[6] << 8 | p->frame[7];
-		} else {
-			if (p->words_n < sizeof(p->words) - 1)
-				p->words[p->words_n++] = *data.p;
-			p->frame_left--;
-		}
-		if (p->frame_n == sizeof(p->frame) && !p->frame_left)
-			p->frame_n = 0;
-	}
+	while (log_next(&p->frames, &at, &n, &text))
+		p->words_n = (uint16_t)(p->words_n +
+		    span_copy(text, p->words + p->words_n, sizeof(p->words) - p->words_n));
 }
 
 /* The command has ended. Its output is in words already, where the exit code goes in front. */
@@ -376,7 +366,7 @@ static void exec_done(struct call *call)
 }
 
 static const struct call_handler ask_handler = {.value = exec_value, .done = exec_done};
-static const struct call_handler output_handler = {.bytes = exec_bytes, .done = exec_done};
+static const struct call_handler output_handler = {.value = exec_output, .done = exec_done};
 
 /* The command as Docker takes a HEALTHCHECK's: words where it is a JSON array, else a line for the shell. */
 static void write_command(struct buf *out, const char *command)
@@ -408,7 +398,7 @@ static struct call *create(struct probe *p, const char **error)
 	write_command(&body, p->check.what);
 	*error = "no memory is left";
 	if (!body.failed)
-		call = docker_post(p->docker, path, body.p, &ask_handler, p, error);
+		call = docker_post(p->docker, path, body.p, JSON_STREAM, &ask_handler, p, error);
 	buf_free(&body);
 	return call;
 }
@@ -428,11 +418,11 @@ static void ask(struct probe *p, enum step step)
 		p->call = create(p, &error);
 	} else if (step == STEP_START) {
 		time = p->check.timeout;
-		p->frame_n = 0;
+		p->frames = (struct log_frames){0};
 		p->words_n = 0;
 		text_print(path, sizeof(path), "/exec/%s/start", p->exec);
 		p->call = docker_post(p->docker, path, "{\"Detach\":false,\"Tty\":false}",
-		    &output_handler, p, &error);
+		    JSON_NONE, &output_handler, p, &error);
 	} else {
 		p->call = docker_request(p->docker, "GET", JSON_STREAM, 0, &ask_handler, p, &error,
 		    "/exec/%s/json", p->exec);

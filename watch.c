@@ -112,7 +112,7 @@ static bool read_probe(struct watch_check *check, enum watch_check_kind kind, st
 {
 	char endpoint[8];
 
-	if (!value.n || value.n >= WATCH_CHECK_MAX - 1 || memchr(value.p, 0, value.n))
+	if (!value.n || value.n >= WATCH_CHECK_MAX - 1)
 		return false;
 	if (kind == CHECK_HTTP)
 		return read_endpoint(check, value);
