@@ -61,7 +61,12 @@ enum policy_event_kind {
 	EVENT_RELEASE,     /* a person ends the quarantine */
 	EVENT_PARENT,      /* what it hangs on was restarted, or is gone */
 	EVENT_COUNT,
+	/* these two become EVENT_HEALTHY and EVENT_UNHEALTHY before the table is asked, or nothing (policy_probe.c) */
+	EVENT_PROBED = EVENT_COUNT, /* its own probe; SAYS_DOWN: as often in a row as it has retries */
+	EVENT_VERDICT,              /* an outside monitor's word */
 };
+
+enum policy_says { SAYS_UP, SAYS_DOWN, SAYS_NOTHING /* it could not be probed */ };
 
 /* The engine's own: what it does by itself with one that exits. */
 enum restart_policy { RESTARTS_NEVER, RESTARTS_ON_FAILURE, RESTARTS_ALWAYS };
@@ -120,6 +125,8 @@ struct policy_event {
 	const struct policy_facts *facts;   /* EVENT_FACTS */
 	const struct policy_answer *answer; /* EVENT_ANSWER, EVENT_LOOK_FAILED */
 	const struct policy_bond *bond;     /* EVENT_PARENT */
+	enum policy_says says;              /* EVENT_PROBED, EVENT_VERDICT */
+	const char *words;                  /* the same: what was seen, foreign text */
 };
 
 /* ---- what goes out ----------------------------------------------------------------------- */
@@ -145,6 +152,7 @@ struct action {
 	enum log_level level;
 	const char *status; /* constants; of a request: the log's words for it */
 	const char *reason, *did;
+	const char *output;  /* ACTION_TELL: of a probe, or NULL; lives as long as the event */
 	int32_t exit_code;   /* INT32_MIN: none */
 	int64_t duration_ms; /* -1: none */
 	uint64_t incident;
@@ -274,5 +282,11 @@ void policy_bond_say(enum bond bond, const char *parent, char *out, size_t cap);
 const char *policy_left_words(const struct container *c);
 const char *policy_state_name(enum container_state state);
 const char *policy_health_name(enum container_health health);
+/* What the incident is about, as its restart's reason: unhealthy, crash, probe, verdict. */
+const char *policy_cause_name(const struct heal *h);
+/* How c is, whoever says so: an outside monitor, the engine, its own probe. */
+enum container_health policy_health(const struct container *c);
+/* What its own probe says, in words. */
+const char *policy_word_name(const struct container *c);
 
 #endif

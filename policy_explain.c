@@ -13,8 +13,12 @@ void policy_explain(struct policy *p, const struct container *c, uint64_t now,
 	char because[160];
 
 	p->now = now;
-	say(owner, "it needs help", h && h->open,
-	    policy_health_name((enum container_health)c->health));
+	say(owner, "it needs help", h && h->open, policy_health_name(policy_health(c)));
+	if (c->word)
+		say(owner, "its own probe passes", c->word == WORD_GOOD, policy_word_name(c));
+	if (c->down)
+		say(owner, "an outside monitor says that it is down", true,
+		    "that holds until it says up, or the next start");
 	text_print(because, sizeof(because),
 	    "%u heals in a row did not end healthy, %llu restarts were made within %llu s; the limit is %llu",
 	    h ? h->failures : 0, h ? (unsigned long long)policy_restarts_in_window(p, h) : 0,

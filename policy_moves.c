@@ -49,7 +49,7 @@ struct action *policy_add_action(struct actions *out, struct container *c, enum 
 	a->container = c;
 	a->stop_timeout = WATCH_UNSET;
 	a->level = LOG_INFO;
-	a->status = a->reason = a->did = NULL;
+	a->status = a->reason = a->did = a->output = NULL;
 	a->exit_code = INT32_MIN;
 	a->duration_ms = -1;
 	a->incident = c->identity->heal && c->identity->heal->open ? c->identity->heal->incident : 0;
@@ -434,7 +434,7 @@ static struct action *tell_restart(
 	const struct heal *h = c->identity->heal;
 	const char *status = success ? "success" : "failure";
 	enum audit_kind kind = AUDIT_RESTART;
-	const char *reason = h->cause == CAUSE_CRASH ? "crash" : "unhealthy";
+	const char *reason = policy_cause_name(h);
 	struct action *a;
 
 	if (h->bond) {
@@ -473,7 +473,7 @@ void policy_restarted(struct container *c, struct actions *out, bool success, co
 		return;
 	}
 	/* without a healthcheck to run is to be well */
-	h->owes_kin = c->health != HEALTH_NONE;
+	h->owes_kin = policy_health(c) != HEALTH_NONE;
 	policy_find_kin(c, out, 1u << BOND_NETWORK | (h->owes_kin ? 0 : 1u << BOND_DEPENDS));
 }
 
@@ -632,6 +632,8 @@ void policy_sick(struct policy *p, struct container *c, struct actions *out, boo
 		return;
 	}
 	policy_relapsed(p, c, out, "Unhealthy again");
+	if (!h->open)
+		h->cause = (uint8_t)policy_cause_of(c);
 	policy_open_incident(p, h, from_event);
 	h->look_at = 0;
 	h->proven = true;

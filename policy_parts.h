@@ -53,6 +53,14 @@ void policy_remember_restart(struct policy *p, struct heal *h);
 void policy_unremember_restart(struct heal *h);
 uint64_t policy_restarts_in_window(const struct policy *p, const struct heal *h);
 
+/* ---- policy_probe.c ---- */
+
+void policy_begins_anew(struct container *c);
+void policy_heal_timed_out(struct container *c);
+enum heal_cause policy_cause_of(const struct container *c);
+bool policy_hear(
+    struct container *c, struct policy_event *e, struct policy_facts *facts, struct actions *out);
+
 /* ---- policy_moves.c ---- */
 
 struct action *policy_add_action(struct actions *out, struct container *c, enum action_kind kind);
