@@ -20,8 +20,8 @@ enum container_health policy_health(const struct container *c)
 
 const char *policy_word_name(const struct container *c)
 {
-	static const char words[][60] = {
-	    [WORD_UNTRIED] = "it has not passed yet, so its failures do not count",
+	static const char words[][50] = {
+	    [WORD_UNTRIED] = "it has not passed yet: its failures do not count",
 	    [WORD_STARTING] = "it has not passed since the last start",
 	    [WORD_FAILING] = "it fails, and has not passed since the last start",
 	    [WORD_GOOD] = "it did so last",
