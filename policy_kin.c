@@ -29,7 +29,7 @@ static bool next_edge_of(
 }
 
 /* Whether c hangs on the other, over however many in between; true also where that would take too long to find out. */
-static bool hangs_on(
+bool policy_hangs_on(
     struct policy *p, const struct container *c, const struct container *other, unsigned *steps)
 {
 	struct graph_edge edge;
@@ -40,7 +40,7 @@ static bool hangs_on(
 
 		if (++*steps > GRAPH_STEPS_MAX || parent == other)
 			return true;
-		if (parent && hangs_on(p, parent, other, steps))
+		if (parent && policy_hangs_on(p, parent, other, steps))
 			return true;
 	}
 	return false;
@@ -53,6 +53,19 @@ static bool is_just_healed(const struct policy *p, const struct container *c)
 
 	return h && h->probation_until && h->relapse_counts &&
 	    h->probation_until + POLICY_KIN_MS > p->now + p->settings->recovery_timeout;
+}
+
+/* Whether anything hangs on c. */
+bool policy_has_kin(struct policy *p, const struct container *c)
+{
+	const struct graph *g = p->engines[c->engine].graph;
+	struct graph_edge edge;
+	size_t at = 0;
+
+	while (g && graph_next(g, &at, &edge))
+		if (parent_of(p, c->engine, &edge) == c)
+			return true;
+	return false;
 }
 
 /* Being healed: its end is near, and known to come. So it is not while a person wants nothing done with it. */
@@ -96,7 +109,7 @@ bool policy_parent_is_busy(struct policy *p, const struct container *c)
 			continue;
 		if (h->bond == BOND_DEPENDS && parent->identity->heal->cascade != h->cascade)
 			continue;
-		if (!hangs_on(p, parent, c, &steps))
+		if (!policy_hangs_on(p, parent, c, &steps))
 			return true;
 	}
 	return false;
@@ -171,14 +184,12 @@ bool policy_names_another(const struct container *c, struct span message, char i
 {
 	static const char words[] = "No such container: ";
 	uint8_t bytes[32];
-	char text[POLICY_MESSAGE_MAX];
-	const char *at;
+	const char *at = span_find(message, words);
 
-	span_copy(message, text, sizeof(text));
-	at = strstr(text, words);
 	if (!at)
 		return false;
-	span_copy(span_of(at + sizeof(words) - 1), id, 65);
+	at += sizeof(words) - 1;
+	span_copy((struct span){at, (size_t)(message.p + message.n - at)}, id, 65);
 	return text_unhex(span_of(id), bytes, 32) && memcmp(bytes, c->id, 32);
 }
 
@@ -238,6 +249,7 @@ void step_on_parent(
 		report(p, c, out, message);
 		return;
 	}
+	h->along |= !h->open;
 	policy_open_incident(p, h, false);
 	h->guest = c->dropped;
 	h->bond = (uint8_t)bond->kind;

@@ -217,9 +217,7 @@ void step_watching_healthy(
 		policy_recovered(p, c, out, "healthy");
 		return;
 	}
-	policy_log_about(out, c, LOG_INFO, "is healthy again by itself");
-	policy_close_incident(h);
-	policy_rest(p, c);
+	policy_cancel(p, c, out, SKIP_RECOVERED, "Healthy again by itself");
 }
 
 /* Something says that c is sick, which is no proof yet: the engine will be asked. */
@@ -346,7 +344,7 @@ void step_waiting_start(
 	struct heal *h = c->identity->heal;
 
 	if (h->bond && !h->down_by_us && !policy_is_echo(p, c, e)) {
-		policy_close_incident(h); /* it has had its new start */
+		policy_cancel(p, c, out, SKIP_RECOVERED, "Not restarted: it has had its new start");
 		policy_came_up(p, c, out);
 		return;
 	}
@@ -391,8 +389,7 @@ void step_waiting_facts(
 	case VERDICT_STOPPED:
 		if (h->crashed_at && !h->down_by_us && e->facts->whole &&
 		    !policy_crash_is_ours(c, e->facts, out)) {
-			policy_close_incident(h);
-			policy_rest(p, c);
+			policy_cancel(p, c, out, SKIP_STOPPED, policy_left_words(c));
 			return;
 		}
 		if (!h->may_be_down && !policy_is_down_for_us(h)) {

@@ -95,7 +95,7 @@ static void test_a_stop_that_is_told_late_is_a_stop(void **state)
 	happened_at(web, EVENT_DIE, answered + 6 * SECOND);
 	happened_at(web, EVENT_STOP, answered + 6 * SECOND);
 	turn();
-	expect("RESTART, restart:success");
+	expect("RESTART, restart:success, skipped:stopped");
 	state_is(web, STATE_HANDS_OFF);
 }
 
