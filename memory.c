@@ -62,7 +62,7 @@ static const struct field heal_fields[] = {
     HEAL("exit_code", exit_code, FIELD_PLAIN, 0),
     HEAL("told", told, FIELD_PLAIN, 0),
     HEAL("phase", phase, FIELD_PLAIN, STATE_COUNT - 1),
-    HEAL("cause", cause, FIELD_PLAIN, CAUSE_CRASH),
+    HEAL("cause", cause, FIELD_PLAIN, CAUSE_VERDICT),
     HEAL("bond", bond, FIELD_PLAIN, BOND_STRANDED),
     FLAG(open),
     FLAG(acted),
@@ -193,8 +193,8 @@ static void print_heal(struct json_writer *w, const struct policy *p, const stru
 
 	if (c)
 		memcpy(h.of, c->id, 32);
-	if (c)
-		h.phase = c->state;
+	if (!h.kept) /* else nobody has taken it up yet */
+		h.phase = c ? c->state : STATE_WATCHING;
 	if (c && c->state == STATE_VERIFYING)
 		h.deadline = c->due;
 	text_hex(h.of, 32, id);
@@ -228,7 +228,7 @@ void memory_print_identity(struct buf *out, const struct policy *p, const struct
 	json_key(&w, "host");
 	json_cstring(&w, host);
 	print_fields(&w, at, identity, identity_fields, COUNT(identity_fields));
-	if (!identity->holder)
+	if (!identity->holder && identity->forget_at != UINT64_MAX)
 		key_number(&w, "gone", wall_of(at, identity->forget_at));
 	if (identity->heal)
 		print_heal(&w, p, at, identity);
