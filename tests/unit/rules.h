@@ -380,6 +380,7 @@ static void request_holds(const struct body *b, const struct action *a)
 {
 	const struct settings *s = &w->sim.settings;
 	const struct shadow *h = shadow_of(b);
+	const struct policy_storm *storm = &w->sim.policy.engines[b->engine].storm;
 	unsigned busy = 0;
 
 	for (unsigned i = 0; i < ENGINES; i++)
@@ -387,8 +388,8 @@ static void request_holds(const struct body *b, const struct action *a)
 	holds(!b->call && h->requests == h->told, RULE_ONE_AT_A_TIME, b);
 	holds(in_flight(b->engine) < s->max_parallel, RULE_MAX_PARALLEL, b);
 	holds(busy < w->sim.policy.slots, RULE_SLOTS_OVER_ALL, b);
-	if (w->sim.policy.storm.on && !h->manual)
-		holds(w->sim.now >= w->sim.policy.storm.until && busy < 2, RULE_STORM, b);
+	if (storm->on && !h->manual)
+		holds(w->sim.now >= storm->until && in_flight(b->engine) < 2, RULE_STORM, b);
 	holds(w->sim.now >= maintenance_until, RULE_HELD, b);
 	holds(!s->dry_run, RULE_MODE, b);
 	holds(!w->sim.policy.stopping, RULE_STOPPING, b);
