@@ -270,6 +270,7 @@ struct events_job {
 	char host[64];
 	bool any;
 	struct api *api;
+	bool sees_all;
 };
 _Static_assert(AUDIT_KINDS <= 32, "one bit each in events_job.kinds");
 
@@ -334,6 +335,8 @@ static bool more_events(struct server_client *c)
 		buf_add_text(&piece, job->any ? "," : "[");
 		job->any = true;
 		json_start(&w, &piece);
+		if (!job->sees_all && e.health_output.n)
+			e.health_output = span_of("***");
 		audit_print(&w, &e);
 		last = piece.n < SERVER_OUT_HIGH / 4;
 		if (!last)
@@ -410,6 +413,7 @@ static void events(
 		return;
 	}
 	job->api = api;
+	job->sees_all = r->sees_all;
 	if (!read_events_query(api, c, r, job, &limit)) {
 		free(job);
 		return;
