@@ -301,7 +301,7 @@ static void exec_ended(struct probe *p)
 	p->left = false;
 	span_copy(seen, output, sizeof(output));
 	text_print(p->words, sizeof(p->words), "exit code %d%s%s", (int)p->exit_code,
-	    *output ? ": " : "", output);
+	    *output ? "\n" : "", output);
 	finish(p, p->exit_code ? PROBE_FAILED : PROBE_PASSED);
 }
 
