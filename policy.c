@@ -311,8 +311,12 @@ uint64_t policy_next(const struct policy *p)
 {
 	uint64_t due = containers_next_due(&p->containers), end = p->maintenance_until;
 
-	if (p->storm.on && p->storm.look_at < due)
-		due = p->storm.look_at;
+	for (uint64_t storms = p->storms; storms; storms &= storms - 1) {
+		const struct policy_engine *e = &p->engines[__builtin_ctzll(storms)];
+
+		if (e->storm.look_at < due)
+			due = e->storm.look_at;
+	}
 	return p->maintenance && end && end < due ? end : due;
 }
 
@@ -370,14 +374,15 @@ const char *policy_next_action(
 {
 	const struct heal *h = c->identity->heal;
 	uint64_t until;
+	const struct policy_storm *storm = &p->engines[c->engine].storm;
 	enum wait_reason hold;
 
 	if (!h)
 		return NULL;
 	hold = policy_hold(p, c, &until);
-	if (!hold && h->waiting == WAIT_STORM && p->storm.on) {
+	if (!hold && h->waiting == WAIT_STORM && storm->on) {
 		hold = WAIT_STORM;
-		until = p->storm.until > p->now ? p->storm.until : 0;
+		until = storm->until > p->now ? storm->until : 0;
 	}
 	if (!c->heap_place && !(hold && c->state == STATE_WAITING))
 		return NULL;

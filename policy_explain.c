@@ -9,6 +9,7 @@ void policy_explain(struct policy *p, const struct container *c, uint64_t now,
 	const char *only_tells = policy_only_tells(p, c);
 	uint64_t gates[WAIT_COUNT] = {0}, until;
 	enum wait_reason why;
+	const struct policy_storm *storm = &p->engines[c->engine].storm;
 	char because[160];
 
 	p->now = now;
@@ -29,8 +30,8 @@ void policy_explain(struct policy *p, const struct container *c, uint64_t now,
 	if (h && !h->open)
 		gates[WAIT_UNHEALTHY_FOR] = 0; /* counted from a trouble that is over */
 	if (!c->has_slot && !policy_may_have_slot(p, &p->engines[c->engine]))
-		gates[p->storm.on ? WAIT_STORM : WAIT_SLOT] = p->storm.on && p->storm.until > now
-		    ? p->storm.until
+		gates[storm->on ? WAIT_STORM : WAIT_SLOT] = storm->on && storm->until > now
+		    ? storm->until
 		    : UINT64_MAX;
 	if (h && policy_parent_is_busy(p, c))
 		gates[WAIT_PARENT] = UINT64_MAX;

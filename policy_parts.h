@@ -137,9 +137,10 @@ void policy_rival(struct policy *p, struct container *c, struct actions *out);
 
 /* ---- policy_storm.c ---- */
 
-void policy_storm_opened(struct policy *p);
-/* Whether a storm lets nobody have a slot now. */
-bool policy_storm_brakes(const struct policy *p);
+/* c wants to act. */
+void policy_storm_note(struct policy *p, const struct container *c);
+/* Whether a storm lets nobody of this engine have a slot now. */
+bool policy_storm_brakes(const struct policy *p, const struct policy_engine *engine);
 
 /* ---- policy_stale.c ---- */
 
@@ -162,6 +163,11 @@ step step_watching_start, step_quarantined_die, step_hands_off_die, step_ignore,
     step_quarantined_healthy, step_quarantined_not_healthy, step_quarantined_start,
     step_quarantined_due, step_quarantined_facts, step_hands_off_start, step_hands_off_unpause,
     step_hands_off_facts;
+
+/* ---- policy_resume.c ---- */
+
+bool policy_is_left_down(
+    struct policy *p, struct container *c, const struct policy_facts *f, struct actions *out);
 
 /* ---- policy_restart.c ---- */
 

@@ -302,6 +302,7 @@ void step_watching_due(
 		h->probation_until = 0;
 		h->failures = 0;
 		h->patience = 1;
+		p->changes++;
 	}
 	policy_stays_up(p, c, out);
 	if (h->look_at && p->now >= h->look_at) {
@@ -518,6 +519,7 @@ void step_quarantined_die(
 		return;
 	if (e->kind == EVENT_STOP) {
 		h->crashed_at = 0;
+		h->ended = false;
 		h->killed_at = p->now; /* newer engines tell its exit after that */
 	} else if (!policy_is_killed(p, c, e))
 		policy_exited(p, c, e, out);

@@ -122,12 +122,12 @@ class Container:
 
     def log_stream(self):
         """Its log as the engine sends it: each line a frame (stream, three zeros, length), those of a terminal bare."""
-        out = b""
+        out = []
         for line in self.lines:
             stream, text = line if isinstance(line, tuple) else (1, line)
             text = text if isinstance(text, bytes) else text.encode() + b"\n"
-            out += text if self.tty else bytes((stream, 0, 0, 0)) + len(text).to_bytes(4, "big") + text
-        return out
+            out += [text] if self.tty else [bytes((stream, 0, 0, 0)), len(text).to_bytes(4, "big"), text]
+        return b"".join(out)
 
     def inspect(self, shift=0):
         state = {
