@@ -498,23 +498,15 @@ static void print_notifications(struct json_writer *w)
 	static const char *const kinds[] = {"restart", "recovered", "not_recovered", "quarantine",
 	    "auto_unquarantine", "stranded", "crash_loop", "storm", "engine_lost"};
 
-	json_key(w, "notifications");
-	json_open(w, '{');
-	json_key(w, "event_filters");
-	json_open(w, '[');
+	json_print(w, "notifications { event_filters [");
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		json_cstring(w, kinds[i]);
-	json_close(w, ']');
-	json_key(w, "services");
-	json_open(w, '[');
-	json_close(w, ']');
-	json_close(w, '}');
+	json_print(w, "] services [ ] }");
 }
 
 static void print_locked(struct json_writer *w, const struct settings *settings)
 {
-	json_key(w, "locked");
-	json_open(w, '[');
+	json_print(w, "locked [");
 	for (size_t i = 0; i < SETTINGS; i++)
 		if (settings->from_environment[i] && *text_of(&table[i], TEXT_MEMBER))
 			json_cstring(w, text_of(&table[i], TEXT_MEMBER));
@@ -526,37 +518,23 @@ void config_print(const struct settings *settings, struct buf *out, struct span 
 	struct json_writer w;
 
 	json_start(&w, out);
-	json_open(&w, '{');
-	json_key(&w, "monitor");
-	json_open(&w, '{');
+	json_print(&w, "{ monitor {");
 	print_section(&w, settings, "monitor");
-	json_key(&w, "include_all");
-	json_bool_value(&w, config_watches_all(settings));
-	json_close(&w, '}');
-	json_key(&w, "containers");
+	json_print(&w, "include_all %d } containers", config_watches_all(settings));
 	json_raw_value(&w, containers);
-	json_key(&w, "restart");
-	json_open(&w, '{');
+	json_print(&w, "restart {");
 	print_section(&w, settings, "restart");
-	json_key(&w, "backoff");
-	json_open(&w, '{');
+	json_print(&w, "backoff {");
 	print_section(&w, settings, "restart.backoff");
-	json_close(&w, '}');
-	json_close(&w, '}');
-	json_key(&w, "filters");
-	json_open(&w, '{');
+	json_print(&w, "} } filters {");
 	print_section(&w, settings, "filters");
-	json_close(&w, '}');
-	json_key(&w, "observability");
-	json_open(&w, '{');
+	json_print(&w, "} observability {");
 	print_section(&w, settings, "observability");
-	json_close(&w, '}');
+	json_print(&w, "}");
 	print_notifications(&w);
-	json_key(&w, "custom_health_checks");
-	json_open(&w, '[');
-	json_close(&w, ']');
+	json_print(&w, "custom_health_checks [ ]");
 	print_locked(&w, settings);
-	json_close(&w, '}');
+	json_print(&w, "}");
 }
 
 void config_help(struct buf *out)
