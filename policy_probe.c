@@ -20,7 +20,7 @@ enum container_health policy_health(const struct container *c)
 
 const char *policy_word_name(const struct container *c)
 {
-	static const char words[][60] = {
+	static const char *const words[] = {
 	    [WORD_UNTRIED] = "it has not passed yet, so its failures do not count",
 	    [WORD_STARTING] = "it has not passed since the last start",
 	    [WORD_FAILING] = "it fails, and has not passed since the last start",
