@@ -57,8 +57,8 @@ struct action *policy_add_action(struct actions *out, struct container *c, enum 
 	return a;
 }
 
-struct action *policy_tell(struct actions *out,
-    struct container *c, enum audit_kind kind, const char *status, const char *format, ...)
+struct action *policy_tell(struct actions *out, struct container *c, enum audit_kind kind,
+    const char *status, const char *format, ...)
 {
 	struct action *a = policy_add_action(out, c, ACTION_TELL);
 	va_list args;
