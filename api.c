@@ -281,6 +281,7 @@ struct events_job {
 	uint64_t since, before, older; /* seq; how many of them; to be passed over */
 	bool counting;
 	struct store_sink *sink;
+	bool sees_all;
 };
 _Static_assert(AUDIT_KINDS <= 32, "one bit each in events_job.kinds");
 
@@ -320,6 +321,18 @@ static bool read_kinds(struct span list, uint32_t *kinds, char *unknown, size_t 
 	return true;
 }
 
+static void print_event(struct events_job *job, struct buf *out, struct audit_event e)
+{
+	struct json_writer w;
+
+	buf_add_text(out, job->any ? "," : "[");
+	job->any = true;
+	json_start(&w, out);
+	if (!job->sees_all && e.health_output.n)
+		e.health_output = span_of("***");
+	audit_print(&w, &e);
+}
+
 static void close_pipe(struct events_job *job)
 {
 	if (job->pipe < 0)
@@ -340,7 +353,6 @@ static bool more_events(struct server_client *c)
 {
 	struct events_job *job = c->job;
 	struct audit_event e;
-	struct json_writer w;
 	struct buf piece;
 	bool last = true;
 
@@ -352,10 +364,7 @@ static bool more_events(struct server_client *c)
 			job->skip--;
 			continue;
 		}
-		buf_add_text(&piece, job->any ? "," : "[");
-		job->any = true;
-		json_start(&w, &piece);
-		audit_print(&w, &e);
+		print_event(job, &piece, e);
 		last = piece.n < SERVER_OUT_HIGH / 4;
 		if (!last)
 			break;
@@ -373,7 +382,7 @@ static bool more_events(struct server_client *c)
 
 /* ---- in the child that reads older ones ---- */
 
-static void take_older(void *owner, const struct audit_event *e, struct span line)
+static void take_older(void *owner, const struct audit_event *e)
 {
 	struct events_job *job = owner;
 
@@ -387,10 +396,8 @@ static void take_older(void *owner, const struct audit_event *e, struct span lin
 		job->older--;
 		return;
 	}
-	buf_add_text(&job->sink->piece, job->any ? "," : "[");
-	buf_add_span(&job->sink->piece, line);
+	print_event(job, &job->sink->piece, *e);
 	store_flush(job->sink, false);
-	job->any = true;
 }
 
 /* Counts them, then prints the newest that are still wanted. */
@@ -513,6 +520,7 @@ static void events(
 	}
 	job->api = api;
 	job->pipe = -1;
+	job->sees_all = r->sees_all;
 	if (!read_events_query(api, c, r, job, &limit)) {
 		free(job);
 		return;

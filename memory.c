@@ -49,7 +49,7 @@ enum field_kind { FIELD_PLAIN, FIELD_PAST, FIELD_UNTIL };
 	X(heal, "exit_code", exit_code, PLAIN, 0) \
 	X(heal, "told", told, PLAIN, 0) \
 	X(heal, "phase", phase, PLAIN, STATE_COUNT - 1) \
-	X(heal, "cause", cause, PLAIN, CAUSE_CRASH) \
+	X(heal, "cause", cause, PLAIN, CAUSE_VERDICT) \
 	X(heal, "bond", bond, PLAIN, BOND_STRANDED) \
 	X(heal, "open", open, PLAIN, 1) \
 	X(heal, "acted", acted, PLAIN, 1) \
@@ -184,8 +184,8 @@ static void print_heal(struct json_writer *w, const struct policy *p, const stru
 
 	if (c)
 		memcpy(h.of, c->id, 32);
-	if (c)
-		h.phase = c->state;
+	if (!h.kept) /* else nobody has taken it up yet */
+		h.phase = c ? c->state : STATE_WATCHING;
 	if (c && c->state == STATE_VERIFYING)
 		h.deadline = c->due;
 	text_hex(h.of, 32, id);
@@ -211,7 +211,7 @@ void memory_print_identity(struct buf *out, const struct policy *p, const struct
 	json_start(&w, out);
 	json_print(&w, "{ id %s host %s", identity->name, host);
 	print_fields(&w, at, identity, identity_fields, COUNT(identity_fields), identity_names);
-	if (!identity->holder)
+	if (!identity->holder && identity->forget_at != UINT64_MAX)
 		json_print(&w, "gone %lld", (long long)wall_of(at, identity->forget_at));
 	if (identity->heal)
 		print_heal(&w, p, at, identity);
@@ -337,11 +337,11 @@ static uint64_t read_hex(struct span s)
 
 bool memory_read_event(const struct json *j, struct memory_event *out)
 {
-	static const char names[7][16] = {
-	    "status", "container_name", "message", "host", "stable_id", "reason", "action"};
+	static const char names[8][16] = {"status", "container_name", "message", "host",
+	    "stable_id", "reason", "action", "health_output"};
 	struct audit_event *e = &out->event;
-	struct span *const texts[7] = {
-	    &e->status, &e->name, &e->message, &e->host, &e->stable_id, &e->reason, &e->action};
+	struct span *const texts[8] = {&e->status, &e->name, &e->message, &e->host, &e->stable_id,
+	    &e->reason, &e->action, &e->health_output};
 	int64_t seq = json_int(j, json_get(j, 0, "seq"), 0), count;
 	int kind = audit_kind_of(json_raw(j, json_get(j, 0, "event_type")));
 
@@ -358,7 +358,7 @@ bool memory_read_event(const struct json *j, struct memory_event *out)
 		return false;
 	if (text_unhex(json_raw(j, json_get(j, 0, "container_id")), out->id, 32))
 		e->id = out->id;
-	for (int i = 0; i < 7; i++) {
+	for (int i = 0; i < 8; i++) {
 		size_t n = json_text(
 		    j, json_get(j, 0, names[i]), out->texts[i], sizeof(out->texts[i]));
 

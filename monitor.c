@@ -375,6 +375,7 @@ static void look_value(struct call *call, const struct json *j)
 	struct container *c = containers_find(&m->policy.containers, d->index, call->id);
 	struct container_facts facts;
 	struct policy_event event = {.kind = EVENT_FACTS, .facts = &facts.now};
+	unsigned untold;
 
 	if (!c || !facts_read_inspected(j, call->date, &facts))
 		return;
@@ -382,6 +383,9 @@ static void look_value(struct call *call, const struct json *j)
 		announce(m, c);
 	facts.now.asked = call->started;
 	call->told = true;
+	untold = facts_untold(c, &facts.now, d->podman);
+	if (untold)
+		docker_doubt(d, c->id, untold); /* else the next list finds nothing amiss */
 	monitor_give(m, c, &event);
 	if (c->identity->heal)
 		evidence_inspected(&m->evidence, c->identity->heal->incident, j);
@@ -418,6 +422,8 @@ static void look_done(struct call *call)
 	if (c && c->looking && !call->told) {
 		if (call->end == CALL_ANSWERED && call->status == 404) {
 			c->looking = false;
+			if (!d->podman)
+				docker_doubt(d, c->id, 1u << ENGINE_DESTROY);
 			look_gone(m, c);
 		} else {
 			look_failed(m, c);

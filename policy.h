@@ -130,7 +130,7 @@ struct policy_event {
 	const struct policy_answer *answer; /* EVENT_ANSWER, EVENT_LOOK_FAILED */
 	const struct policy_bond *bond;     /* EVENT_PARENT */
 	enum policy_says says;              /* EVENT_PROBED, EVENT_VERDICT */
-	const char *words;                  /* the same: what was seen, foreign text */
+	const char *words; /* the same: what was seen, foreign text; of a probe its output behind a line end */
 };
 
 /* ---- what goes out ----------------------------------------------------------------------- */

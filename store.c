@@ -23,9 +23,12 @@ static const char names[STORE_FILES][16] = {[STORE_EVENTS_OLD] = "events.1.jsonl
     [STORE_CONFIG] = "config.json",
     [STORE_STATE] = "state.json"};
 
-static void nap(void)
+/* Waits a little; false when it is time to give up. */
+static bool nap(struct loop *loop, uint64_t until)
 {
 	poll(NULL, 0, 10);
+	loop_clock(loop);
+	return loop->now < until;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -76,7 +79,8 @@ void store_set_aside(const struct store *s, enum store_file file)
 int store_open(struct store *s, struct loop *loop, const char *path,
     const struct store_handler *handler, void *owner)
 {
-	int error = 0;
+	uint64_t until = loop->now + STORE_LOCK_MS;
+	int error;
 
 	*s = (struct store){
 	    .loop = loop, .path = path, .handler = handler, .owner = owner, .folder = -1};
@@ -90,12 +94,11 @@ int store_open(struct store *s, struct loop *loop, const char *path,
 		return -1;
 	}
 	/* a file system that knows no locks is used without */
-	for (int i = 0; i < STORE_LOCK_MS / 10; i++) {
+	do {
 		error = flock(s->folder, LOCK_EX | LOCK_NB) ? errno : 0;
 		if (error != EWOULDBLOCK)
 			return 0;
-		nap();
-	}
+	} while (nap(loop, until));
 	store_give_up(s);
 	return -EWOULDBLOCK;
 }
@@ -370,14 +373,14 @@ void store_reap(struct store *s)
 
 void store_close(struct store *s)
 {
+	uint64_t until = s->loop->now + STORE_LAST_MS;
+
 	if (s->folder < 0)
 		return;
 	s->pressing = true;
 	weigh(s);
-	for (int i = 0; i < STORE_LAST_MS / 10 && s->child; i++) {
-		nap();
+	while (s->child && nap(s->loop, until))
 		store_reap(s);
-	}
 	loop_cancel(s->loop, &s->timer);
 	store_give_up(s);
 }

@@ -283,6 +283,29 @@ static void test_a_file_of_ours_is_known_by_how_it_begins(void **state)
 	assert_true(memory_is_own(span_of(MEMORY_EVENTS_BEGINS)));
 }
 
+static void test_what_nobody_took_up_is_kept_and_what_was_taken_up_is_not(void **state)
+{
+	struct identity *identity;
+
+	(void)state;
+	begin("AUTOHEAL_BACKOFF=false", NULL);
+	sick(web);
+	expect("RESTART");
+	print_web();
+	identity = read_at(s.now, WALL);
+	/* written again before any list has come */
+	for (int taken = 0; taken < 2; taken++) {
+		identity->heal->kept = !taken;
+		buf_free(&text);
+		buf_init(&text, 65536);
+		memory_print_identity(
+		    &text, &other, &(struct memory_clock){s.now, WALL}, identity, "local");
+		identity = read_at(s.now, WALL);
+		assert_int_equal(identity->heal->phase, taken ? STATE_WATCHING : STATE_RESTARTING);
+		assert_true(identity->forget_at == UINT64_MAX);
+	}
+}
+
 /* ---- config ------------------------------------------------------------------------------------ */
 
 static void test_what_people_chose_is_read_back_and_what_a_label_chose_is_not(void **state)
@@ -423,6 +446,7 @@ int main(void)
 	    REMEMBERS(a_clock_that_jumped_does_no_harm),
 	    REMEMBERS(a_machine_that_has_just_booted_knows_of_before),
 	    REMEMBERS(nonsense_is_left_out),
+	    REMEMBERS(what_nobody_took_up_is_kept_and_what_was_taken_up_is_not),
 	    REMEMBERS(the_head_is_read_back),
 	    REMEMBERS(a_file_of_ours_is_known_by_how_it_begins),
 	    REMEMBERS(what_people_chose_is_read_back_and_what_a_label_chose_is_not),
