@@ -21,7 +21,7 @@ OPT = -Oz
 Q = $(if $(V),,@echo "  $@";)
 
 # From the bottom of the ladder to its top: a file includes only what stands before it.
-SRC = text.c tz.c buf.c log.c \
+SRC = direct.c text.c tz.c buf.c log.c \
 	loop.c watchdog.c budget.c \
 	net.c tls_der.c tls_names.c tls_files.c tls_check.c tls.c resolve.c \
 	http.c \
@@ -55,8 +55,10 @@ WARN = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmiss
 LANGUAGE = -std=c11 -D_GNU_SOURCE -DAUTOHEAL_VERSION='"$(VERSION)"' -I. -isystem build/include \
 	-isystem build/bearssl/src/inc
 COMMON = $(LANGUAGE) $(WARN) -Werror -g -MMD -MP -ffile-prefix-map=$(CURDIR)=.
-# What -Oz leaves in though it makes this code larger: 3 KiB together, and the figures of `make bench` stay.
-SMALLER = -fno-optimize-sibling-calls -fno-move-loop-invariants -fno-caller-saves
+# What -Oz leaves in though it makes this code larger: 5 KiB together, and the figures of `make bench` stay.
+SMALLER = -fno-optimize-sibling-calls -fno-move-loop-invariants -fno-caller-saves -fno-inline-small-functions \
+	-fno-expensive-optimizations -fno-tree-tail-merge -fno-ipa-sra \
+	$(if $(filter x86_64-%,$(TARGET)),-malign-data=abi)
 # musl's FD_SET mixes int and unsigned long; with glibc, gcc and clang still look at signs.
 MUSL_FLAGS = $(OPT) -flto -flto-partition=one -Wno-sign-conversion -fPIE -fstack-protector-strong \
 	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables \
@@ -151,14 +153,16 @@ build/bearssl/src/.verified: tools/fetch-bearssl.sh | build/.packages
 	@tools/fetch-bearssl.sh build/bearssl/src
 
 BEARSSL_MAKE = $(MAKE) -s -C build/bearssl/src lib DLL=no TOOLS=no TESTS=no
+# It needs no clock and no random numbers of its own: it is told the time, and seeded (tls.c).
+BEARSSL_SET = -DBR_USE_UNIX_TIME=0 -DBR_USE_URANDOM=0 -DBR_RDRAND=0
 
 build/bearssl/musl/libbearssl.a: build/bearssl/src/.verified
-	+@$(BEARSSL_MAKE) BUILD=../musl CC=$(CC) CFLAGS="-W -Wall -Os -fPIE -ffunction-sections \
-		-fdata-sections -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=."
+	+@$(BEARSSL_MAKE) BUILD=../musl CC=$(CC) AR=$(GCC)-ar CFLAGS="-W -Wall $(BEARSSL_SET) $(OPT) -flto -fPIE -ffunction-sections \
+		-fdata-sections -fno-asynchronous-unwind-tables $(SMALLER) -ffile-prefix-map=$(CURDIR)=."
 
 # BearSSL reads words at any address where the processor does (BR_LE_UNALIGNED), and says so.
 build/bearssl/san/libbearssl.a: build/bearssl/src/.verified
-	+@$(BEARSSL_MAKE) BUILD=../san CC=$(GCC) CFLAGS="-W -Wall -g $(SAN_FLAGS) -fno-sanitize=alignment"
+	+@$(BEARSSL_MAKE) BUILD=../san CC=$(GCC) CFLAGS="-W -Wall $(BEARSSL_SET) -g $(SAN_FLAGS) -fno-sanitize=alignment"
 
 # ---- checks ------------------------------------------------------------------------------------------
 

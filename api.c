@@ -12,8 +12,8 @@
 #define EVENTS_DEFAULT 100
 
 struct route {
-	char method[8]; /* texts in place: a pointer would cost a relocation beside itself */
-	char path[32];  /* a * stands for a name, which the handler gets */
+	const char *method;
+	const char *path; /* a * stands for a name, which the handler gets */
 	void (*handler)(
 	    struct api *api, struct server_client *c, struct server_request *r, struct span part);
 };
@@ -55,24 +55,6 @@ static void answer_json(struct server_client *c, int status, struct buf *body)
 	buf_free(body);
 }
 
-static void key_string(struct json_writer *w, const char *key, const char *value)
-{
-	json_key(w, key);
-	json_cstring(w, value);
-}
-
-static void key_number(struct json_writer *w, const char *key, int64_t value)
-{
-	json_key(w, key);
-	json_number(w, value);
-}
-
-static void key_bool(struct json_writer *w, const char *key, bool value)
-{
-	json_key(w, key);
-	json_bool_value(w, value);
-}
-
 static bool any_connected(const struct monitor *m)
 {
 	for (size_t i = 0; i < m->engines_count; i++)
@@ -81,13 +63,9 @@ static bool any_connected(const struct monitor *m)
 	return false;
 }
 
-static void key_error(struct json_writer *w, const struct docker *d)
+static const char *error_of(const struct docker *d)
 {
-	json_key(w, "error");
-	if (d->error[0])
-		json_cstring(w, d->error);
-	else
-		json_null(w);
+	return d->error[0] ? d->error : NULL;
 }
 
 /* ---- answers that wait for the disk ------------------------------------------------------- */
@@ -178,50 +156,33 @@ static void health(
 		newest = m->engines[i].last_audit > newest ? m->engines[i].last_audit : newest;
 	buf_init(&body, ANSWER_MAX);
 	json_start(&w, &body);
-	json_open(&w, '{');
-	key_string(&w, "status", well ? "healthy" : "unhealthy");
+	json_print(&w, "{ status %s", well ? "healthy" : "unhealthy");
 	if (!well)
-		key_string(&w, "reason", reason);
-	json_key(&w, "timestamp");
-	json_time(&w, m->loop->wall);
-	key_bool(&w, "docker_connected", any_connected(m));
-	key_bool(&w, "monitoring_active", well);
-	json_key(&w, "last_audit");
-	json_time(&w, newest);
-	json_key(&w, "engines");
-	json_open(&w, '[');
+		json_print(&w, "reason %s", reason);
+	json_print(&w,
+	    "timestamp %lli docker_connected %d monitoring_active %d last_audit %lli engines [",
+	    (long long)m->loop->wall, any_connected(m), well, (long long)newest);
 	for (size_t i = 0; i < m->engines_count; i++) {
 		const struct docker *d = &m->engines[i];
 
-		json_open(&w, '{');
-		key_string(&w, "host", d->name);
-		key_bool(&w, "connected", d->connected);
-		json_key(&w, "last_audit");
-		json_time(&w, d->last_audit);
-		key_error(&w, d);
-		json_close(&w, '}');
+		json_print(&w, "{ host %s connected %d last_audit %lli error %s }", d->name,
+		    d->connected, (long long)d->last_audit, error_of(d));
 	}
-	json_close(&w, ']');
-	json_close(&w, '}');
+	json_print(&w, "] }");
 	answer_json(c, well ? 200 : 503, &body);
 }
 
 static void print_engine(struct json_writer *w, const struct docker *d)
 {
-	json_open(w, '{');
-	key_string(w, "host", d->name);
-	key_string(w, "url", d->target.url);
-	key_bool(w, "connected", d->connected);
-	key_string(w, "engine", d->version[0] ? (d->podman ? "Podman" : "Docker") : NULL);
-	key_string(w, "version", d->version[0] ? d->version : NULL);
-	key_string(w, "api_version", d->api[0] ? d->api : NULL);
-	key_number(w, "events", (int64_t)d->events);
-	key_number(w, "reconnects", (int64_t)d->reconnects);
-	key_number(w, "audit_repairs", (int64_t)d->audit_repairs);
-	json_key(w, "last_audit");
-	json_time(w, d->last_audit);
-	key_error(w, d);
-	json_close(w, '}');
+	const char *engine = d->podman ? "Podman" : "Docker";
+
+	json_print(w,
+	    "{ host %s url %s connected %d engine %s version %s api_version %s events %llu reconnects %llu "
+	    "audit_repairs %llu last_audit %lli error %s }",
+	    d->name, d->target.url, d->connected, d->version[0] ? engine : NULL,
+	    d->version[0] ? d->version : NULL, d->api[0] ? d->api : NULL,
+	    (unsigned long long)d->events, (unsigned long long)d->reconnects,
+	    (unsigned long long)d->audit_repairs, (long long)d->last_audit, error_of(d));
 }
 
 static void status(
@@ -238,33 +199,20 @@ static void status(
 		total += (int64_t)m->engines[i].containers;
 	buf_init(&body, ANSWER_MAX);
 	json_start(&w, &body);
-	json_open(&w, '{');
-	key_bool(&w, "monitoring_active", any_connected(m) && !m->policy.stopping);
-	key_bool(&w, "docker_connected", any_connected(m));
-	key_number(&w, "total_containers", total);
-	key_number(&w, "monitored_containers", (int64_t)m->policy.containers.count);
-	key_number(&w, "quarantined_containers", (int64_t)monitor_quarantined(m));
-	key_bool(&w, "maintenance_mode", m->policy.maintenance);
-	json_key(&w, "maintenance_start_time");
-	json_time(&w, m->maintenance_since);
-	json_key(&w, "maintenance_until");
-	json_time(&w, m->maintenance_until);
-	key_string(&w, "version", AUTOHEAL_VERSION);
-	key_number(&w, "uptime_seconds", (int64_t)((m->loop->now - m->started) / 1000));
-	key_bool(&w, "dry_run", api->settings->dry_run);
-	key_bool(&w, "storm", m->policy.storms != 0);
-	json_key(&w, "sandbox");
-	json_open(&w, '{');
-	key_bool(&w, "seccomp", false);
-	key_bool(&w, "landlock", false);
-	key_bool(&w, "no_new_privileges", false);
-	json_close(&w, '}');
-	json_key(&w, "engines");
-	json_open(&w, '[');
+	json_print(&w,
+	    "{ monitoring_active %d docker_connected %d total_containers %lld monitored_containers %lld "
+	    "quarantined_containers %lld maintenance_mode %d maintenance_start_time %lli "
+	    "maintenance_until %lli version %s uptime_seconds %llu dry_run %d storm %d",
+	    any_connected(m) && !m->policy.stopping, any_connected(m), (long long)total,
+	    (long long)m->policy.containers.count, (long long)monitor_quarantined(m),
+	    m->policy.maintenance, (long long)m->maintenance_since, (long long)m->maintenance_until,
+	    AUTOHEAL_VERSION, (unsigned long long)(m->loop->now - m->started) / 1000,
+	    api->settings->dry_run, m->policy.storms != 0);
+	json_print(&w, "sandbox { seccomp %d landlock %d no_new_privileges %d } engines [", false,
+	    false, false);
 	for (size_t i = 0; i < m->engines_count; i++)
 		print_engine(&w, &m->engines[i]);
-	json_close(&w, ']');
-	json_close(&w, '}');
+	json_print(&w, "] }");
 	answer_json(c, 200, &body);
 }
 
@@ -275,20 +223,20 @@ static void print_counts(struct json_writer *w, const struct monitor *m)
 	struct identity *identity = NULL;
 	size_t bucket = 0;
 
-	json_key(w, "restart_counts");
-	json_open(w, '{');
+	json_print(w, "restart_counts {");
 	while ((identity = containers_next_identity(&m->policy.containers, &bucket, identity)))
-		if (identity->restarts)
-			key_number(w, identity->name, identity->restarts);
-	json_close(w, '}');
-	json_key(w, "selected_by");
-	json_open(w, '{');
+		if (identity->restarts) {
+			json_key(w, identity->name);
+			json_number(w, identity->restarts);
+		}
+	json_print(w, "} selected_by {");
 	identity = NULL;
 	bucket = 0;
 	while ((identity = containers_next_identity(&m->policy.containers, &bucket, identity)))
-		if (identity->choice == CHOICE_PERSON || identity->choice == CHOICE_LABEL)
-			key_string(w, identity->name,
-			    identity->choice == CHOICE_PERSON ? "person" : "label");
+		if (identity->choice == CHOICE_PERSON || identity->choice == CHOICE_LABEL) {
+			json_key(w, identity->name);
+			json_cstring(w, identity->choice == CHOICE_PERSON ? "person" : "label");
+		}
 	json_close(w, '}');
 }
 
@@ -303,8 +251,7 @@ static void config(
 	buf_init(&containers, ANSWER_MAX);
 	buf_init(&body, 2 * ANSWER_MAX);
 	json_start(&w, &containers);
-	json_open(&w, '{');
-	json_key(&w, "selected");
+	json_print(&w, "{ selected");
 	memory_print_choices(
 	    &w, &api->monitor->policy.containers, 1u << CHOICE_PERSON | 1u << CHOICE_LABEL);
 	json_key(&w, "excluded");
@@ -605,9 +552,7 @@ static void clear_events(
 	log_line(LOG_INFO, "api", "%u audit events were cleared by a person", deleted);
 	buf_init(&body, ANSWER_MAX);
 	json_start(&w, &body);
-	json_open(&w, '{');
-	key_number(&w, "deleted", deleted);
-	json_close(&w, '}');
+	json_print(&w, "{ deleted %u }", deleted);
 	api_answer_stored(api, c, 200, &body);
 }
 

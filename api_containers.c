@@ -63,8 +63,7 @@ static void print_labels(struct json_writer *w, const struct json *j, int labels
 	int key = -1, value;
 	char text[4096];
 
-	json_key(w, "labels");
-	json_open(w, '{');
+	json_print(w, "labels {");
 	while (json_next_member(j, labels, &key, &value)) {
 		char name[512];
 		size_t n = json_text(j, key, name, sizeof(name));
@@ -121,16 +120,8 @@ static void key_listed_exit(struct json_writer *w, const struct json *j)
 static void print_state(struct json_writer *w, const struct json *j, int state, const char *status,
     const struct policy_facts *f)
 {
-	json_key(w, "state");
-	json_open(w, '{');
-	json_key(w, "status");
-	json_cstring(w, status);
-	json_key(w, "running");
-	json_bool_value(w, f->running);
-	json_key(w, "paused");
-	json_bool_value(w, f->paused);
-	json_key(w, "restarting");
-	json_bool_value(w, f->restarting);
+	json_print(w, "state { status %s running %d paused %d restarting %d", status, f->running,
+	    f->paused, f->restarting);
 	if (state >= 0)
 		key_maybe_int(w, "exit_code", j, json_get(j, state, "ExitCode"));
 	else
@@ -162,10 +153,7 @@ static void print_health(struct json_writer *w, const struct policy_facts *f, bo
 		json_null(w);
 		return;
 	}
-	json_open(w, '{');
-	json_key(w, "status");
-	json_cstring(w, policy_health_name(health));
-	json_key(w, "failing_streak");
+	json_print(w, "{ status %s failing_streak", policy_health_name(health));
 	if (streak_known)
 		json_number(w, streak);
 	else
@@ -186,19 +174,13 @@ void api_print_next_action(struct json_writer *w, const struct monitor *m, const
 		return;
 	}
 	in = at > m->loop->now ? at - m->loop->now : 0;
-	json_open(w, '{');
-	json_key(w, "action");
-	json_cstring(w, action);
-	json_key(w, "at");
-	json_time(w, at ? m->loop->wall + (int64_t)in : 0);
-	json_key(w, "in_seconds");
+	json_print(w, "{ action %s at %lli in_seconds", action,
+	    at ? (long long)m->loop->wall + (long long)in : 0);
 	if (at)
 		json_seconds(w, in);
 	else
 		json_null(w);
-	json_key(w, "reason");
-	json_cstring(w, why);
-	json_close(w, '}');
+	json_print(w, "reason %s }", why);
 }
 
 bool api_say_watched(const struct monitor *m, const struct monitor_view *view, const char *status,
@@ -228,22 +210,13 @@ static void print_ours(struct json_writer *w, struct job *job, const struct dock
 	char reason[160];
 	bool watched = api_say_watched(m, view, status, reason, sizeof(reason));
 
-	json_key(w, "restart_count");
-	json_number(w, identity ? identity->restarts : 0);
-	json_key(w, "monitored");
-	json_bool_value(w, watched);
-	json_key(w, "quarantined");
-	json_bool_value(w, identity && identity->heal && identity->heal->quarantined);
-	json_key(w, "stable_id");
-	json_cstring(w, view->stable_id);
-	json_key(w, "host");
-	json_cstring(w, d->name);
-	json_key(w, "reason");
-	json_cstring(w, reason);
-	json_key(w, "phase");
-	json_cstring(w, watched ? policy_state_name((enum container_state)c->state) : "unwatched");
-	json_key(w, "snoozed_until");
-	json_time(w, monitor_snoozed_until(m, identity));
+	json_print(w,
+	    "restart_count %u monitored %d quarantined %d stable_id %s host %s reason %s phase %s "
+	    "snoozed_until %lli",
+	    identity ? identity->restarts : 0, watched,
+	    identity && identity->heal && identity->heal->quarantined, view->stable_id, d->name,
+	    reason, watched ? policy_state_name((enum container_state)c->state) : "unwatched",
+	    (long long)monitor_snoozed_until(m, identity));
 	api_print_next_action(w, m, watched ? c : NULL);
 }
 
@@ -263,17 +236,8 @@ static void print_container(struct buf *out, struct job *job, const struct docke
 	json_text(j, inspect ? json_get(j, 0, "Config.Image") : json_get(j, 0, "Image"), image,
 	    sizeof(image));
 	json_start(&w, out);
-	json_open(&w, '{');
-	json_key(&w, "id");
-	json_string(&w, (struct span){id, 12});
-	json_key(&w, "full_id");
-	json_cstring(&w, id);
-	json_key(&w, "name");
-	json_cstring(&w, facts->name);
-	json_key(&w, "image");
-	json_cstring(&w, image);
-	json_key(&w, "status");
-	json_cstring(&w, status);
+	json_print(&w, "{ id %.*s full_id %s name %s image %s status %s", 12, id, id, facts->name,
+	    image, status);
 	print_state(&w, j, state, status, &facts->now);
 	print_labels(&w, j, facts->labels, job->sees_all);
 	print_health(&w, &facts->now, inspect || json_get(j, 0, "Health") >= 0, job->api->monitor,
@@ -669,8 +633,7 @@ static void end_show(struct job *job)
 
 static void print_unknown(struct json_writer *w, const struct job *job)
 {
-	json_key(w, "unknown");
-	json_open(w, '[');
+	json_print(w, "unknown [");
 	for (size_t i = 0; i < job->wishes_count; i++)
 		if (!job->wishes[i].found)
 			json_cstring(w, job->wishes[i].name);
@@ -715,8 +678,7 @@ static void end_select(struct job *job)
 	json_start(&w, &body);
 	json_open(&w, '{');
 	for (int excluded = 0; excluded < 2; excluded++) {
-		json_key(&w, excluded ? "excluded" : "selected");
-		json_open(&w, '[');
+		json_print(&w, excluded ? "excluded [" : "selected [");
 		if (job->selected == !excluded && job->chosen.n)
 			json_raw_value(&w, (struct span){job->chosen.p, job->chosen.n});
 		json_close(&w, ']');

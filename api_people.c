@@ -108,14 +108,8 @@ void api_maintenance(struct api *api, struct server_client *c, const struct serv
 	}
 	buf_init(&body, ANSWER_MAX);
 	json_start(&w, &body);
-	json_open(&w, '{');
-	json_key(&w, "maintenance_mode");
-	json_bool_value(&w, m->policy.maintenance);
-	json_key(&w, "maintenance_start_time");
-	json_time(&w, m->maintenance_since);
-	json_key(&w, "until");
-	json_time(&w, m->maintenance_until);
-	json_close(&w, '}');
+	json_print(&w, "{ maintenance_mode %d maintenance_start_time %lli until %lli }",
+	    m->policy.maintenance, (long long)m->maintenance_since, (long long)m->maintenance_until);
 	api_answer_stored(api, c, 200, &body);
 }
 
@@ -132,14 +126,8 @@ static void say(void *owner, const char *what, bool holds, const char *because)
 	char question[200];
 
 	text_print(question, sizeof(question), "%s?", what);
-	json_open(&e->w, '{');
-	json_key(&e->w, "question");
-	json_cstring(&e->w, question);
-	json_key(&e->w, "answer");
-	json_cstring(&e->w, holds ? "yes" : "no");
-	json_key(&e->w, "because");
-	json_cstring(&e->w, because);
-	json_close(&e->w, '}');
+	json_print(
+	    &e->w, "{ question %s answer %s because %s }", question, holds ? "yes" : "no", because);
 	if (holds)
 		buf_print(&e->text, "; %s (%s)", what, because);
 }
@@ -158,17 +146,8 @@ static void explain(struct monitor *m, const struct docker *d, const struct moni
 	buf_init(&e.text, ANSWER_MAX);
 	buf_print(&e.text, "'%s' on %s is %s", facts->name, d->name, phase);
 	json_start(&e.w, body);
-	json_open(&e.w, '{');
-	json_key(&e.w, "container");
-	json_cstring(&e.w, facts->name);
-	json_key(&e.w, "host");
-	json_cstring(&e.w, d->name);
-	json_key(&e.w, "watched");
-	json_bool_value(&e.w, watched);
-	json_key(&e.w, "phase");
-	json_cstring(&e.w, phase);
-	json_key(&e.w, "steps");
-	json_open(&e.w, '[');
+	json_print(&e.w, "{ container %s host %s watched %d phase %s steps [", facts->name, d->name,
+	    watched, phase);
 	for (int i = 0; i <= (int)view->reason; i++) {
 		char rule[160];
 
@@ -184,9 +163,7 @@ static void explain(struct monitor *m, const struct docker *d, const struct moni
 	action = watched ? policy_next_action(&m->policy, c, &at, &why) : NULL;
 	if (action)
 		buf_print(&e.text, "; next: %s (%s)", action, why);
-	json_key(&e.w, "text");
-	json_string(&e.w, (struct span){e.text.p, e.text.n});
-	json_close(&e.w, '}');
+	json_print(&e.w, "text %.*s }", JSON_SPAN(e.text));
 	buf_free(&e.text);
 }
 

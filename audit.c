@@ -252,41 +252,23 @@ void audit_print(struct json_writer *w, const struct audit_event *e)
 
 	if (e->id)
 		text_hex(e->id, 32, id);
-	json_open(w, '{');
-	json_key(w, "timestamp");
-	json_time(w, e->wall);
-	json_key(w, "container_id");
-	json_cstring(w, id);
-	json_key(w, "container_name");
-	json_string(w, e->name);
-	json_key(w, "event_type");
-	json_cstring(w, kind_names[e->kind]);
-	json_key(w, "restart_count");
-	json_number(w, e->restart_count);
-	json_key(w, "status");
-	json_string(w, e->status);
-	json_key(w, "message");
-	json_string(w, e->message);
-	json_key(w, "seq");
-	json_number(w, (int64_t)e->seq);
-	json_key(w, "host");
-	json_string(w, e->host);
+	json_print(w,
+	    "{ timestamp %lli container_id %s container_name %.*s event_type %s restart_count %u "
+	    "status %.*s message %.*s seq %llu host %.*s",
+	    (long long)e->wall, id, JSON_SPAN(e->name), kind_names[e->kind], e->restart_count,
+	    JSON_SPAN(e->status), JSON_SPAN(e->message), (unsigned long long)e->seq,
+	    JSON_SPAN(e->host));
 	optional(w, "stable_id", e->stable_id);
 	optional(w, "reason", e->reason);
 	optional(w, "action", e->action);
-	if (e->exit_code != INT32_MIN) {
-		json_key(w, "exit_code");
-		json_number(w, e->exit_code);
-	}
+	if (e->exit_code != INT32_MIN)
+		json_print(w, "exit_code %lld", (long long)e->exit_code);
 	optional(w, "health_output", e->health_output);
-	if (e->duration_ms >= 0) {
-		json_key(w, "duration_ms");
-		json_number(w, e->duration_ms);
-	}
+	if (e->duration_ms >= 0)
+		json_print(w, "duration_ms %lld", (long long)e->duration_ms);
 	if (e->incident) {
 		text_print(incident, sizeof(incident), "%llx", (unsigned long long)e->incident);
-		json_key(w, "incident");
-		json_cstring(w, incident);
+		json_print(w, "incident %s", incident);
 	}
 	json_close(w, '}');
 }

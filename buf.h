@@ -26,7 +26,7 @@ char *buf_room(struct buf *b, size_t n);
 void buf_add(struct buf *b, const void *bytes, size_t n);
 void buf_add_text(struct buf *b, const char *s);
 void buf_add_span(struct buf *b, struct span s);
-void buf_print(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buf_print(struct buf *b, const char *format, ...) TEXT_PRINTS(2, 3);
 void buf_vprint(struct buf *b, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 /* Drops the first n bytes. */

@@ -10,7 +10,7 @@
 #define EXIT_USAGE 64  /* EX_USAGE of sysexits.h: an unknown argument or an invalid setting */
 
 /* Writes to a descriptor as printf does to stdout (text_print's conversions), without stdio. */
-void cli_say(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cli_say(int fd, const char *format, ...) TEXT_PRINTS(2, 3);
 /* Prints the help, one screen. */
 void cli_help(void);
 /* Asks the running service how it is: 0 healthy, 1 not or no answer, with the reason in words. Waits at most 5 s. */

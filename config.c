@@ -20,17 +20,18 @@ enum { GROUP_ENGINES, GROUP_SELECTION, GROUP_POLICY, GROUP_API, GROUP_COUNT };
 
 static const char *const group_names[GROUP_COUNT] = {"Engines", "Selection", "Policy", "API and log"};
 
-/* The texts stand in the table itself: pointers would each cost a relocation of 24 bytes in a static
- * PIE. */
+/* The texts of a setting follow each other in one, each ended by a zero, as a pointer is as large as a short word:
+ * its name; its default, read like any value; its place in config.json, "" when it has none; and, of a choice, the
+ * words, separated by |. */
+#define TEXTS(name, fallback, member, words) name "\0" fallback "\0" member "\0" words
+enum { TEXT_NAME, TEXT_FALLBACK, TEXT_MEMBER, TEXT_WORDS };
+
 struct setting {
-	char name[32];
-	char fallback[16]; /* the default, read like any value */
+	const char *texts;
 	uint16_t offset;
 	uint8_t type;
-	uint8_t group;
-	uint32_t least, most; /* in the unit kept; most 0 = no bound of its own */
-	char words[26];       /* of a choice, separated by | */
-	char member[36];      /* its place in config.json; "" when it has none */
+	uint8_t group : 4, least : 4; /* least in seconds or whole numbers */
+	uint32_t most;                /* in the unit kept; 0 = no bound of its own */
 };
 
 #define AT(field) offsetof(struct settings, field)
@@ -38,79 +39,83 @@ struct setting {
 #define WHOLE_MONTH (31 * 24 * 3600 * SECONDS)
 
 static const struct setting table[] = {
-    {"DOCKER_HOST", "", AT(docker_host), TYPE_TEXT, GROUP_ENGINES, 0, 0, "", ""},
-    {"DOCKER_TLS_VERIFY", "false", AT(tls_verify), TYPE_BOOLEAN, GROUP_ENGINES, 0, 0, "", ""},
-    {"DOCKER_CERT_PATH", "/certs", AT(cert_path), TYPE_TEXT, GROUP_ENGINES, 0, 0, "", ""},
-    {"DOCKER_API_VERSION", "", AT(api_version), TYPE_VERSION, GROUP_ENGINES, 0, 0, "", ""},
-    {"AUTOHEAL_HOSTS", "", AT(hosts), TYPE_TEXT, GROUP_ENGINES, 0, 0, "", ""},
-    {"AUTOHEAL_HOST_NAME", "local", AT(host_name), TYPE_TEXT, GROUP_ENGINES, 0, 0, "", ""},
-    {"DOCKER_SOCK", "", AT(docker_sock), TYPE_TEXT, GROUP_ENGINES, 0, 0, "", ""},
-    {"CURL_TIMEOUT", "30", AT(curl_timeout), TYPE_DURATION, GROUP_ENGINES, SECONDS, WHOLE_MONTH, "",
-	""},
+    {TEXTS("DOCKER_HOST", "", "", ""), AT(docker_host), TYPE_TEXT, GROUP_ENGINES, 0, 0},
+    {TEXTS("DOCKER_TLS_VERIFY", "false", "", ""), AT(tls_verify), TYPE_BOOLEAN, GROUP_ENGINES, 0, 0},
+    {TEXTS("DOCKER_CERT_PATH", "/certs", "", ""), AT(cert_path), TYPE_TEXT, GROUP_ENGINES, 0, 0},
+    {TEXTS("DOCKER_API_VERSION", "", "", ""), AT(api_version), TYPE_VERSION, GROUP_ENGINES, 0, 0},
+    {TEXTS("AUTOHEAL_HOSTS", "", "", ""), AT(hosts), TYPE_TEXT, GROUP_ENGINES, 0, 0},
+    {TEXTS("AUTOHEAL_HOST_NAME", "local", "", ""), AT(host_name), TYPE_TEXT, GROUP_ENGINES, 0, 0},
+    {TEXTS("DOCKER_SOCK", "", "", ""), AT(docker_sock), TYPE_TEXT, GROUP_ENGINES, 0, 0},
+    {TEXTS("CURL_TIMEOUT", "30", "", ""), AT(curl_timeout), TYPE_DURATION, GROUP_ENGINES, 1,
+	WHOLE_MONTH},
 
-    {"AUTOHEAL_CONTAINER_LABEL", "autoheal", AT(label), TYPE_TEXT, GROUP_SELECTION, 0, 0, "",
-	"monitor.label_key"},
-    {"AUTOHEAL_LABEL_VALUE", "true", AT(label_value), TYPE_TEXT, GROUP_SELECTION, 0, 0, "",
-	"monitor.label_value"},
-    {"AUTOHEAL_INCLUDE", "", AT(include), TYPE_TEXT, GROUP_SELECTION, 0, 0, "",
-	"filters.whitelist_names"},
-    {"AUTOHEAL_EXCLUDE", "", AT(exclude), TYPE_TEXT, GROUP_SELECTION, 0, 0, "",
-	"filters.blacklist_names"},
-    {"AUTOHEAL_PROJECT", "", AT(projects), TYPE_TEXT, GROUP_SELECTION, 0, 0, "", "filters.projects"},
-    {"AUTOHEAL_SWARM_TASKS", "false", AT(swarm_tasks), TYPE_BOOLEAN, GROUP_SELECTION, 0, 0, "", ""},
+    {TEXTS("AUTOHEAL_CONTAINER_LABEL", "autoheal", "monitor.label_key", ""), AT(label), TYPE_TEXT,
+	GROUP_SELECTION, 0, 0},
+    {TEXTS("AUTOHEAL_LABEL_VALUE", "true", "monitor.label_value", ""), AT(label_value), TYPE_TEXT,
+	GROUP_SELECTION, 0, 0},
+    {TEXTS("AUTOHEAL_INCLUDE", "", "filters.whitelist_names", ""), AT(include), TYPE_TEXT,
+	GROUP_SELECTION, 0, 0},
+    {TEXTS("AUTOHEAL_EXCLUDE", "", "filters.blacklist_names", ""), AT(exclude), TYPE_TEXT,
+	GROUP_SELECTION, 0, 0},
+    {TEXTS("AUTOHEAL_PROJECT", "", "filters.projects", ""), AT(projects), TYPE_TEXT,
+	GROUP_SELECTION, 0, 0},
+    {TEXTS("AUTOHEAL_SWARM_TASKS", "false", "", ""), AT(swarm_tasks), TYPE_BOOLEAN, GROUP_SELECTION,
+	0, 0},
 
-    {"AUTOHEAL_RESTART_MODE", "both", AT(mode), TYPE_CHOICE, GROUP_POLICY, 0, 0,
-	"health|on-failure|both", "restart.mode"},
-    {"AUTOHEAL_START_PERIOD", "0", AT(start_period), TYPE_DURATION, GROUP_POLICY, 0, 0, "",
-	"monitor.start_period_seconds"},
-    {"AUTOHEAL_INTERVAL", "30", AT(interval), TYPE_DURATION, GROUP_POLICY, SECONDS, WHOLE_MONTH, "",
-	"monitor.interval_seconds"},
-    {"AUTOHEAL_DEFAULT_STOP_TIMEOUT", "", AT(stop_timeout), TYPE_DURATION, GROUP_POLICY, 0,
-	WHOLE_MONTH, "", "restart.stop_timeout_seconds"},
-    {"AUTOHEAL_UNHEALTHY_FOR", "0", AT(unhealthy_for), TYPE_DURATION, GROUP_POLICY, 0, 0, "",
-	"restart.unhealthy_for_seconds"},
-    {"AUTOHEAL_COOLDOWN", "60", AT(cooldown), TYPE_DURATION, GROUP_POLICY, 0, 0, "",
-	"restart.cooldown_seconds"},
-    {"AUTOHEAL_MAX_RESTARTS", "3", AT(max_restarts), TYPE_NUMBER, GROUP_POLICY, 0,
-	CONFIG_RESTARTS_MAX, "", "restart.max_restarts"},
-    {"AUTOHEAL_RESTART_WINDOW", "600", AT(restart_window), TYPE_DURATION, GROUP_POLICY, SECONDS,
-	WHOLE_MONTH, "", "restart.max_restarts_window_seconds"},
-    {"AUTOHEAL_BACKOFF", "true", AT(backoff), TYPE_BOOLEAN, GROUP_POLICY, 0, 0, "",
-	"restart.backoff.enabled"},
-    {"AUTOHEAL_BACKOFF_INITIAL", "10", AT(backoff_initial), TYPE_DURATION, GROUP_POLICY, 0,
-	WHOLE_MONTH, "", "restart.backoff.initial_seconds"},
-    {"AUTOHEAL_BACKOFF_MULTIPLIER", "2", AT(backoff_multiplier), TYPE_DECIMAL, GROUP_POLICY, 1000,
-	100000, "", "restart.backoff.multiplier"},
-    {"AUTOHEAL_BACKOFF_MAX", "300", AT(backoff_max), TYPE_DURATION, GROUP_POLICY, 0, WHOLE_MONTH,
-	"", "restart.backoff.max_seconds"},
-    {"AUTOHEAL_RECOVERY_TIMEOUT", "120", AT(recovery_timeout), TYPE_DURATION, GROUP_POLICY, SECONDS,
-	WHOLE_MONTH, "", "restart.recovery_timeout_seconds"},
-    {"AUTOHEAL_QUARANTINE_RETRY", "1h", AT(quarantine_retry), TYPE_DURATION, GROUP_POLICY, 0, 0, "",
-	"restart.quarantine_retry_seconds"},
-    {"AUTOHEAL_DEPENDENTS", "true", AT(dependents), TYPE_BOOLEAN, GROUP_POLICY, 0, 0, "",
-	"restart.dependents"},
-    {"AUTOHEAL_MAX_PARALLEL", "32", AT(max_parallel), TYPE_NUMBER, GROUP_POLICY, 1, 256, "",
-	"restart.max_parallel"},
-    {"AUTOHEAL_STORM", "50%", AT(storm), TYPE_STORM, GROUP_POLICY, 0, 0, "", "restart.storm"},
-    {"AUTOHEAL_DRAIN", "8", AT(drain), TYPE_DURATION, GROUP_POLICY, 0, 0, "", ""},
-    {"AUTOHEAL_DRY_RUN", "false", AT(dry_run), TYPE_BOOLEAN, GROUP_POLICY, 0, 0, "",
-	"restart.dry_run"},
-    {"AUTOHEAL_ONLY_MONITOR_RUNNING", "true", AT(only_running), TYPE_BOOLEAN, GROUP_POLICY, 0, 0,
-	"", ""},
+    {TEXTS("AUTOHEAL_RESTART_MODE", "both", "restart.mode", "health|on-failure|both"), AT(mode),
+	TYPE_CHOICE, GROUP_POLICY, 0, 0},
+    {TEXTS("AUTOHEAL_START_PERIOD", "0", "monitor.start_period_seconds", ""), AT(start_period),
+	TYPE_DURATION, GROUP_POLICY, 0, 0},
+    {TEXTS("AUTOHEAL_INTERVAL", "30", "monitor.interval_seconds", ""), AT(interval), TYPE_DURATION,
+	GROUP_POLICY, 1, WHOLE_MONTH},
+    {TEXTS("AUTOHEAL_DEFAULT_STOP_TIMEOUT", "", "restart.stop_timeout_seconds", ""),
+	AT(stop_timeout), TYPE_DURATION, GROUP_POLICY, 0, WHOLE_MONTH},
+    {TEXTS("AUTOHEAL_UNHEALTHY_FOR", "0", "restart.unhealthy_for_seconds", ""), AT(unhealthy_for),
+	TYPE_DURATION, GROUP_POLICY, 0, 0},
+    {TEXTS("AUTOHEAL_COOLDOWN", "60", "restart.cooldown_seconds", ""), AT(cooldown), TYPE_DURATION,
+	GROUP_POLICY, 0, 0},
+    {TEXTS("AUTOHEAL_MAX_RESTARTS", "3", "restart.max_restarts", ""), AT(max_restarts), TYPE_NUMBER,
+	GROUP_POLICY, 0, CONFIG_RESTARTS_MAX},
+    {TEXTS("AUTOHEAL_RESTART_WINDOW", "600", "restart.max_restarts_window_seconds", ""),
+	AT(restart_window), TYPE_DURATION, GROUP_POLICY, 1, WHOLE_MONTH},
+    {TEXTS("AUTOHEAL_BACKOFF", "true", "restart.backoff.enabled", ""), AT(backoff), TYPE_BOOLEAN,
+	GROUP_POLICY, 0, 0},
+    {TEXTS("AUTOHEAL_BACKOFF_INITIAL", "10", "restart.backoff.initial_seconds", ""),
+	AT(backoff_initial), TYPE_DURATION, GROUP_POLICY, 0, WHOLE_MONTH},
+    {TEXTS("AUTOHEAL_BACKOFF_MULTIPLIER", "2", "restart.backoff.multiplier", ""),
+	AT(backoff_multiplier), TYPE_DECIMAL, GROUP_POLICY, 1, 100000},
+    {TEXTS("AUTOHEAL_BACKOFF_MAX", "300", "restart.backoff.max_seconds", ""), AT(backoff_max),
+	TYPE_DURATION, GROUP_POLICY, 0, WHOLE_MONTH},
+    {TEXTS("AUTOHEAL_RECOVERY_TIMEOUT", "120", "restart.recovery_timeout_seconds", ""),
+	AT(recovery_timeout), TYPE_DURATION, GROUP_POLICY, 1, WHOLE_MONTH},
+    {TEXTS("AUTOHEAL_QUARANTINE_RETRY", "1h", "restart.quarantine_retry_seconds", ""),
+	AT(quarantine_retry), TYPE_DURATION, GROUP_POLICY, 0, 0},
+    {TEXTS("AUTOHEAL_DEPENDENTS", "true", "restart.dependents", ""), AT(dependents), TYPE_BOOLEAN,
+	GROUP_POLICY, 0, 0},
+    {TEXTS("AUTOHEAL_MAX_PARALLEL", "32", "restart.max_parallel", ""), AT(max_parallel),
+	TYPE_NUMBER, GROUP_POLICY, 1, 256},
+    {TEXTS("AUTOHEAL_STORM", "50%", "restart.storm", ""), AT(storm), TYPE_STORM, GROUP_POLICY, 0, 0},
+    {TEXTS("AUTOHEAL_DRAIN", "8", "", ""), AT(drain), TYPE_DURATION, GROUP_POLICY, 0, 0},
+    {TEXTS("AUTOHEAL_DRY_RUN", "false", "restart.dry_run", ""), AT(dry_run), TYPE_BOOLEAN,
+	GROUP_POLICY, 0, 0},
+    {TEXTS("AUTOHEAL_ONLY_MONITOR_RUNNING", "true", "", ""), AT(only_running), TYPE_BOOLEAN,
+	GROUP_POLICY, 0, 0},
 
-    {"AUTOHEAL_LISTEN", "127.0.0.1:8080", AT(listen), TYPE_TEXT, GROUP_API, 0, 0, "", ""},
-    {"AUTOHEAL_API_TOKEN", "", AT(api_token), TYPE_TEXT, GROUP_API, 0, 0, "", ""},
-    {"AUTOHEAL_API_TOKEN_FILE", "", AT(api_token_file), TYPE_TEXT, GROUP_API, 0, 0, "", ""},
-    {"AUTOHEAL_API_WRITES", "token", AT(writes_open), TYPE_CHOICE, GROUP_API, 0, 0, "token|open", ""},
-    {"AUTOHEAL_API_READS", "safe", AT(reads), TYPE_CHOICE, GROUP_API, 0, 0, "safe|token|open", ""},
-    {"AUTOHEAL_API_HOSTS", "", AT(api_hosts), TYPE_TEXT, GROUP_API, 0, 0, "", ""},
-    {"AUTOHEAL_EVENTS", "1000", AT(events), TYPE_NUMBER, GROUP_API, 1, 100000, "", ""},
-    {"AUTOHEAL_INSTANCE", "", AT(instance), TYPE_TEXT, GROUP_API, 0, 0, "", ""},
-    {"AUTOHEAL_LOG_LEVEL", "INFO", AT(log_level), TYPE_CHOICE, GROUP_API, 0, 0,
-	"DEBUG|INFO|WARNING|ERROR", "observability.log_level"},
-    {"AUTOHEAL_LOG_FORMAT", "text", AT(log_format), TYPE_CHOICE, GROUP_API, 0, 0, "text|json",
-	"observability.log_format"},
-    {"AUTOHEAL_DATA_DIR", "", AT(data_dir), TYPE_TEXT, GROUP_API, 0, 0, "", ""},
+    {TEXTS("AUTOHEAL_LISTEN", "127.0.0.1:8080", "", ""), AT(listen), TYPE_TEXT, GROUP_API, 0, 0},
+    {TEXTS("AUTOHEAL_API_TOKEN", "", "", ""), AT(api_token), TYPE_TEXT, GROUP_API, 0, 0},
+    {TEXTS("AUTOHEAL_API_TOKEN_FILE", "", "", ""), AT(api_token_file), TYPE_TEXT, GROUP_API, 0, 0},
+    {TEXTS("AUTOHEAL_API_WRITES", "token", "", "token|open"), AT(writes_open), TYPE_CHOICE,
+	GROUP_API, 0, 0},
+    {TEXTS("AUTOHEAL_API_READS", "safe", "", "safe|token|open"), AT(reads), TYPE_CHOICE, GROUP_API,
+	0, 0},
+    {TEXTS("AUTOHEAL_API_HOSTS", "", "", ""), AT(api_hosts), TYPE_TEXT, GROUP_API, 0, 0},
+    {TEXTS("AUTOHEAL_EVENTS", "1000", "", ""), AT(events), TYPE_NUMBER, GROUP_API, 1, 100000},
+    {TEXTS("AUTOHEAL_INSTANCE", "", "", ""), AT(instance), TYPE_TEXT, GROUP_API, 0, 0},
+    {TEXTS("AUTOHEAL_LOG_LEVEL", "INFO", "observability.log_level", "DEBUG|INFO|WARNING|ERROR"),
+	AT(log_level), TYPE_CHOICE, GROUP_API, 0, 0},
+    {TEXTS("AUTOHEAL_LOG_FORMAT", "text", "observability.log_format", "text|json"), AT(log_format),
+	TYPE_CHOICE, GROUP_API, 0, 0},
+    {TEXTS("AUTOHEAL_DATA_DIR", "", "", ""), AT(data_dir), TYPE_TEXT, GROUP_API, 0, 0},
 };
 
 #define SETTINGS (sizeof(table) / sizeof(table[0]))
@@ -130,6 +135,15 @@ static const char *const later[] = {
     "AUTOHEAL_SANDBOX",
 };
 
+static const char *text_of(const struct setting *s, int which)
+{
+	const char *text = s->texts;
+
+	while (which--)
+		text += strlen(text) + 1;
+	return text;
+}
+
 static void describe(const struct setting *s, char *out, size_t cap)
 {
 	switch ((enum setting_type)s->type) {
@@ -141,15 +155,13 @@ static void describe(const struct setting *s, char *out, size_t cap)
 		    s->least ? ", at least 1 second" : "", s->most ? "31d" : "10 years");
 		return;
 	case TYPE_NUMBER:
-		text_print(out, cap, "a whole number from %llu to %llu",
-		    (unsigned long long)s->least, (unsigned long long)s->most);
+		text_print(out, cap, "a whole number from %u to %u", s->least, s->most);
 		return;
 	case TYPE_DECIMAL:
-		text_print(out, cap, "a number from %llu to %llu, such as 1.5",
-		    (unsigned long long)s->least / 1000, (unsigned long long)s->most / 1000);
+		text_print(out, cap, "a number from %u to %u, such as 1.5", s->least, s->most / 1000);
 		return;
 	case TYPE_CHOICE:
-		text_print(out, cap, "one of %s", s->words);
+		text_print(out, cap, "one of %s", text_of(s, TEXT_WORDS));
 		return;
 	case TYPE_STORM:
 		text_print(out, cap, "off, or a share of the watched containers such as 50%%");
@@ -268,7 +280,7 @@ static bool read_value(struct settings *settings, const struct setting *s, const
 		memcpy(field, &truth, sizeof(truth));
 		return true;
 	case TYPE_CHOICE:
-		if (!read_choice(text, s->words, &choice))
+		if (!read_choice(text, text_of(s, TEXT_WORDS), &choice))
 			return false;
 		if (s->offset == AT(writes_open))
 			settings->writes_open = choice == 1;
@@ -282,7 +294,8 @@ static bool read_value(struct settings *settings, const struct setting *s, const
 			: s->type == TYPE_NUMBER ? !text_number(text, UINT64_MAX, &number)
 						 : !read_decimal(text, &number))
 			return false;
-		if (number < s->least || (s->most && number > s->most))
+		if (number < (s->type == TYPE_NUMBER ? s->least : s->least * 1000u) ||
+		    (s->most && number > s->most))
 			return false;
 		memcpy(field, &number, sizeof(number));
 		return true;
@@ -304,7 +317,7 @@ static const char *lookup(char *const *environment, const char *name)
 static bool is_known(struct span name)
 {
 	for (size_t i = 0; i < SETTINGS; i++)
-		if (span_is(name, table[i].name))
+		if (span_is(name, table[i].texts))
 			return true;
 	return false;
 }
@@ -341,7 +354,7 @@ static void warn_of_names(char *const *environment, void (*warn)(const char *))
 static bool is_set(const struct settings *settings, const char *name)
 {
 	for (size_t i = 0; i < SETTINGS; i++)
-		if (!strcmp(table[i].name, name))
+		if (!strcmp(table[i].texts, name))
 			return settings->from_environment[i];
 	return false;
 }
@@ -352,17 +365,18 @@ int config_read(struct settings *settings, char *const *environment, char *error
 	*settings = (struct settings){.stop_timeout = CONFIG_UNSET};
 	for (size_t i = 0; i < SETTINGS; i++) {
 		const struct setting *s = &table[i];
-		const char *value = lookup(environment, s->name);
+		const char *value = lookup(environment, s->texts),
+			   *fallback = text_of(s, TEXT_FALLBACK);
 		char accepted[128], shown[96];
 
-		if (s->fallback[0] || s->type == TYPE_TEXT || s->type == TYPE_VERSION)
-			read_value(settings, s, s->fallback);
+		if (fallback[0] || s->type == TYPE_TEXT || s->type == TYPE_VERSION)
+			read_value(settings, s, fallback);
 		if (!value || !span_trim(span_of(value)).n)
 			continue;
 		if (!read_value(settings, s, value)) {
 			describe(s, accepted, sizeof(accepted));
 			text_escape(span_of(value), shown, sizeof(shown));
-			text_print(error, error_size, "%s is '%s', but must be %s", s->name, shown,
+			text_print(error, error_size, "%s is '%s', but must be %s", s->texts, shown,
 			    accepted);
 			return -1;
 		}
@@ -436,7 +450,7 @@ static void print_value(
 		return;
 	case TYPE_CHOICE:
 		memcpy(&choice, field, sizeof(choice));
-		json_cstring(w, choice_word(s->words, choice, word, sizeof(word)));
+		json_cstring(w, choice_word(text_of(s, TEXT_WORDS), choice, word, sizeof(word)));
 		return;
 	case TYPE_DURATION:
 	case TYPE_NUMBER:
@@ -457,7 +471,7 @@ static void print_value(
 		break;
 	}
 	memcpy(&text, field, sizeof(text));
-	if (span_starts(span_of(s->member), "filters."))
+	if (span_starts(span_of(text_of(s, TEXT_MEMBER)), "filters."))
 		print_list(w, text);
 	else
 		json_cstring(w, text);
@@ -469,7 +483,7 @@ static void print_section(struct json_writer *w, const struct settings *settings
 	size_t n = strlen(section);
 
 	for (size_t i = 0; i < SETTINGS; i++) {
-		const char *member = table[i].member;
+		const char *member = text_of(&table[i], TEXT_MEMBER);
 
 		if (!member[0] || strncmp(member, section, n) || member[n] != '.' ||
 		    strchr(member + n + 1, '.'))
@@ -484,26 +498,18 @@ static void print_notifications(struct json_writer *w)
 	static const char *const kinds[] = {"restart", "recovered", "not_recovered", "quarantine",
 	    "auto_unquarantine", "stranded", "crash_loop", "storm", "engine_lost"};
 
-	json_key(w, "notifications");
-	json_open(w, '{');
-	json_key(w, "event_filters");
-	json_open(w, '[');
+	json_print(w, "notifications { event_filters [");
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		json_cstring(w, kinds[i]);
-	json_close(w, ']');
-	json_key(w, "services");
-	json_open(w, '[');
-	json_close(w, ']');
-	json_close(w, '}');
+	json_print(w, "] services [ ] }");
 }
 
 static void print_locked(struct json_writer *w, const struct settings *settings)
 {
-	json_key(w, "locked");
-	json_open(w, '[');
+	json_print(w, "locked [");
 	for (size_t i = 0; i < SETTINGS; i++)
-		if (settings->from_environment[i] && table[i].member[0])
-			json_cstring(w, table[i].member);
+		if (settings->from_environment[i] && *text_of(&table[i], TEXT_MEMBER))
+			json_cstring(w, text_of(&table[i], TEXT_MEMBER));
 	json_close(w, ']');
 }
 
@@ -512,37 +518,23 @@ void config_print(const struct settings *settings, struct buf *out, struct span 
 	struct json_writer w;
 
 	json_start(&w, out);
-	json_open(&w, '{');
-	json_key(&w, "monitor");
-	json_open(&w, '{');
+	json_print(&w, "{ monitor {");
 	print_section(&w, settings, "monitor");
-	json_key(&w, "include_all");
-	json_bool_value(&w, config_watches_all(settings));
-	json_close(&w, '}');
-	json_key(&w, "containers");
+	json_print(&w, "include_all %d } containers", config_watches_all(settings));
 	json_raw_value(&w, containers);
-	json_key(&w, "restart");
-	json_open(&w, '{');
+	json_print(&w, "restart {");
 	print_section(&w, settings, "restart");
-	json_key(&w, "backoff");
-	json_open(&w, '{');
+	json_print(&w, "backoff {");
 	print_section(&w, settings, "restart.backoff");
-	json_close(&w, '}');
-	json_close(&w, '}');
-	json_key(&w, "filters");
-	json_open(&w, '{');
+	json_print(&w, "} } filters {");
 	print_section(&w, settings, "filters");
-	json_close(&w, '}');
-	json_key(&w, "observability");
-	json_open(&w, '{');
+	json_print(&w, "} observability {");
 	print_section(&w, settings, "observability");
-	json_close(&w, '}');
+	json_print(&w, "}");
 	print_notifications(&w);
-	json_key(&w, "custom_health_checks");
-	json_open(&w, '[');
-	json_close(&w, ']');
+	json_print(&w, "custom_health_checks [ ]");
 	print_locked(&w, settings);
-	json_close(&w, '}');
+	json_print(&w, "}");
 }
 
 void config_help(struct buf *out)
@@ -552,7 +544,7 @@ void config_help(struct buf *out)
 
 		buf_print(out, "%s:\n", group_names[group]);
 		for (size_t i = 0; i < SETTINGS; i++) {
-			size_t n = strlen(table[i].name);
+			size_t n = strlen(table[i].texts);
 
 			if (table[i].group != group)
 				continue;
@@ -560,7 +552,7 @@ void config_help(struct buf *out)
 				buf_add_text(out, "\n");
 				column = 0;
 			}
-			buf_print(out, "%s%s", column ? " " : "  ", table[i].name);
+			buf_print(out, "%s%s", column ? " " : "  ", table[i].texts);
 			column += n + (column ? 1 : 2);
 		}
 		buf_add_text(out, "\n");

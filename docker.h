@@ -126,7 +126,7 @@ void docker_close(struct docker *d);
  * begun: *error is then a sentence that lives until the next call. */
 struct call *docker_request(struct docker *d, const char *method, enum json_split_mode mode,
     uint64_t timeout_ms, const struct call_handler *handler, void *owner, const char **error,
-    const char *format, ...) __attribute__((format(printf, 8, 9)));
+    const char *format, ...) TEXT_PRINTS(8, 9);
 /* The same for an inspect of the container, bounded by CURL_TIMEOUT. */
 struct call *docker_inspect(struct docker *d, const uint8_t id[32],
     const struct call_handler *handler, void *owner, const char **error);

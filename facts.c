@@ -8,7 +8,7 @@
 /* ---- events --------------------------------------------------------------------------------- */
 
 static const struct {
-	char word[26]; /* in place: a pointer would cost a relocation beside itself */
+	const char *word;
 	enum engine_action action;
 } actions[] = {
     {"create", ENGINE_CREATE},

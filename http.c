@@ -548,59 +548,37 @@ struct span http_query(struct span query, const char *name)
 	return (struct span){NULL, 0};
 }
 
-/* RFC 9110 15, RFC 6585 */
+/* RFC 9110 15, RFC 6585: what is answered here. */
 const char *http_reason(int status)
 {
-	/* texts in place: a pointer would cost a relocation beside itself */
-	static const struct {
-		uint16_t status;
-		char reason[32];
-	} reasons[] = {
-	    {100, "Continue"},
-	    {101, "Switching Protocols"},
-	    {200, "OK"},
-	    {201, "Created"},
-	    {202, "Accepted"},
-	    {204, "No Content"},
-	    {206, "Partial Content"},
-	    {301, "Moved Permanently"},
-	    {302, "Found"},
-	    {303, "See Other"},
-	    {304, "Not Modified"},
-	    {307, "Temporary Redirect"},
-	    {308, "Permanent Redirect"},
-	    {400, "Bad Request"},
-	    {401, "Unauthorized"},
-	    {403, "Forbidden"},
-	    {404, "Not Found"},
-	    {405, "Method Not Allowed"},
-	    {406, "Not Acceptable"},
-	    {408, "Request Timeout"},
-	    {409, "Conflict"},
-	    {410, "Gone"},
-	    {411, "Length Required"},
-	    {412, "Precondition Failed"},
-	    {413, "Content Too Large"},
-	    {414, "URI Too Long"},
-	    {415, "Unsupported Media Type"},
-	    {417, "Expectation Failed"},
-	    {421, "Misdirected Request"},
-	    {422, "Unprocessable Content"},
-	    {426, "Upgrade Required"},
-	    {428, "Precondition Required"},
-	    {429, "Too Many Requests"},
-	    {431, "Request Header Fields Too Large"},
-	    {500, "Internal Server Error"},
-	    {501, "Not Implemented"},
-	    {502, "Bad Gateway"},
-	    {503, "Service Unavailable"},
-	    {504, "Gateway Timeout"},
-	    {505, "HTTP Version Not Supported"},
-	};
+	static const char reasons[] = "200 OK\0"
+				      "202 Accepted\0"
+				      "204 No Content\0"
+				      "304 Not Modified\0"
+				      "400 Bad Request\0"
+				      "401 Unauthorized\0"
+				      "403 Forbidden\0"
+				      "404 Not Found\0"
+				      "405 Method Not Allowed\0"
+				      "406 Not Acceptable\0"
+				      "408 Request Timeout\0"
+				      "409 Conflict\0"
+				      "411 Length Required\0"
+				      "413 Content Too Large\0"
+				      "414 URI Too Long\0"
+				      "415 Unsupported Media Type\0"
+				      "417 Expectation Failed\0"
+				      "422 Unprocessable Content\0"
+				      "429 Too Many Requests\0"
+				      "431 Request Header Fields Too Large\0"
+				      "500 Internal Server Error\0"
+				      "501 Not Implemented\0"
+				      "503 Service Unavailable\0"
+				      "505 HTTP Version Not Supported\0";
+	uint64_t number;
 
-	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
-		if (reasons[i].status == status)
-			return reasons[i].reason;
-	}
+	for (const char *p = reasons; *p; p += strlen(p) + 1)
+		if (text_number((struct span){p, 3}, 999, &number) && (int)number == status)
+			return p + 4;
 	return "";
 }

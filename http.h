@@ -85,7 +85,7 @@ int http_decode(struct span s, char *out, size_t cap);
 void http_encode(struct buf *out, struct span s);
 /* The raw value of a parameter in the query (the part behind '?'), p == NULL when absent. The first one counts. */
 struct span http_query(struct span query, const char *name);
-/* The standard reason phrase of a status, "" for an unknown one. */
+/* The standard reason phrase of a status that autoheal answers with, "" for any other. */
 const char *http_reason(int status);
 
 #endif

@@ -279,18 +279,7 @@ bool log_next(struct log_frames *f, const char **p, size_t *n, struct span *text
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
 
-static void key_string(struct json_writer *w, const char *key, const char *value)
-{
-	json_key(w, key);
-	json_cstring(w, value);
-}
-
-static void key_time(struct json_writer *w, const char *key, int64_t wall)
-{
-	json_key(w, key);
-	json_time(w, wall);
-}
-
+/* A number, or null where there is none. */
 static void key_number(struct json_writer *w, const char *key, int64_t value, bool known)
 {
 	json_key(w, key);
@@ -300,9 +289,8 @@ static void key_number(struct json_writer *w, const char *key, int64_t value, bo
 		json_null(w);
 }
 
-static void print_text(struct json_writer *w, const char *key, struct span text, bool whole)
+static void print_text(struct json_writer *w, struct span text, bool whole)
 {
-	json_key(w, key);
 	json_string(w, whole ? text : span_of("***"));
 }
 
@@ -310,13 +298,11 @@ static void print_probes(struct json_writer *w, const struct evidence *e, bool w
 {
 	const char *output = e->outputs;
 
-	json_key(w, "probes");
-	json_open(w, '[');
+	json_print(w, "probes [");
 	for (size_t k = 0; k < e->probes_count; k++) {
-		json_open(w, '{');
-		key_time(w, "end", e->probes[k].end);
-		key_number(w, "exit_code", e->probes[k].exit_code, true);
-		print_text(w, "output", (struct span){output, e->probes[k].length}, whole);
+		json_print(w, "{ end %lli exit_code %lld output", (long long)e->probes[k].end,
+		    (long long)e->probes[k].exit_code);
+		print_text(w, (struct span){output, e->probes[k].length}, whole);
 		json_close(w, '}');
 		output += e->probes[k].length;
 	}
@@ -338,31 +324,27 @@ static void print_evidence(struct json_writer *w, const struct evidence *e, bool
 	else
 		json_null(w);
 	print_probes(w, e, whole);
+	json_key(w, "log");
 	if (e->logged)
-		print_text(w, "log", whole_lines(e), whole);
+		print_text(w, whole_lines(e), whole);
 	else
-		key_string(w, "log", NULL);
+		json_null(w);
 	json_close(w, '}');
 }
 
 static void print_actions(struct json_writer *w, const struct incident *i)
 {
-	json_key(w, "actions");
-	json_open(w, '[');
+	json_print(w, "actions [");
 	for (size_t k = 0; k < i->actions && k < INCIDENT_ACTIONS_MAX; k++) {
 		const struct incident_action *a = &i->kept[k];
 
-		json_open(w, '{');
-		key_time(w, "at", a->at);
-		key_string(w, "action", a->action);
-		key_string(w, "status", a->status);
+		json_print(
+		    w, "{ at %lli action %s status %s", (long long)a->at, a->action, a->status);
 		key_number(w, "duration_ms", a->took, a->took >= 0);
-		key_string(w, "error", a->error[0] ? a->error : NULL);
-		json_close(w, '}');
+		json_print(w, "error %s }", a->error[0] ? a->error : NULL);
 	}
-	json_close(w, ']');
-	key_number(w, "actions_left_out",
-	    i->actions > INCIDENT_ACTIONS_MAX ? i->actions - INCIDENT_ACTIONS_MAX : 0, true);
+	json_print(w, "] actions_left_out %u",
+	    i->actions > INCIDENT_ACTIONS_MAX ? i->actions - INCIDENT_ACTIONS_MAX : 0u);
 }
 
 void incident_print(struct json_writer *w, const struct incident *i, bool whole)
@@ -372,18 +354,13 @@ void incident_print(struct json_writer *w, const struct incident *i, bool whole)
 	char id[24];
 
 	text_print(id, sizeof(id), "%llx", (unsigned long long)i->id);
-	json_open(w, '{');
-	key_string(w, "id", id);
-	key_string(w, "stable_id", i->stable_id);
-	key_string(w, "container_name", i->name);
-	key_string(w, "host", i->host);
-	key_time(w, "opened", i->opened);
-	key_time(w, "closed", i->closed);
-	key_string(w, "cause", i->cause);
-	key_string(w, "detected_by", i->detected_by);
+	json_print(w,
+	    "{ id %s stable_id %s container_name %s host %s opened %lli closed %lli cause %s detected_by %s",
+	    id, i->stable_id, i->name, i->host, (long long)i->opened, (long long)i->closed,
+	    i->cause, i->detected_by);
 	print_actions(w, i);
-	key_string(w, "outcome", outcomes[i->closed ? i->outcome : INCIDENT_OPEN]);
-	json_key(w, "seconds_to_recover");
+	json_print(
+	    w, "outcome %s seconds_to_recover", outcomes[i->closed ? i->outcome : INCIDENT_OPEN]);
 	if (i->closed && i->outcome == INCIDENT_RECOVERED)
 		json_seconds(w, (uint64_t)i->took);
 	else

@@ -10,6 +10,7 @@
 #include "json.h"
 
 #include <limits.h>
+#include <stdarg.h>
 #include <string.h>
 
 #define PARTIAL_KEEP 4096 /* memory a splitter keeps between values */
@@ -947,11 +948,16 @@ void json_close(struct json_writer *w, char bracket)
 	w->need_comma = true;
 }
 
-void json_key(struct json_writer *w, const char *name)
+static void print_name(struct json_writer *w, struct span name)
 {
-	json_cstring(w, name);
+	json_string(w, name);
 	buf_add(w->out, ":", 1);
 	w->need_comma = false;
+}
+
+void json_key(struct json_writer *w, const char *name)
+{
+	print_name(w, span_of(name));
 }
 
 /* How the character must be written where it cannot stand as it is; NULL where it can. U+2028 and
@@ -1009,6 +1015,53 @@ void json_cstring(struct json_writer *w, const char *s)
 		json_string(w, span_of(s));
 	else
 		json_null(w);
+}
+
+/* One argument, of the type that the directive, such as %.*s, says. */
+static void print_argument(struct json_writer *w, struct span directive, va_list *args)
+{
+	char kind = directive.p[directive.n - 1];
+	bool longer = directive.n > 2;
+	unsigned n = 0;
+	long long number = 0;
+	const char *text;
+
+	if (longer == (kind == 's'))
+		number = n = va_arg(*args, unsigned);
+	else if (longer)
+		number = va_arg(*args, long long);
+	if (kind == 's') {
+		text = va_arg(*args, const char *);
+		if (longer)
+			json_string(w, (struct span){text, n});
+		else
+			json_cstring(w, text);
+	} else if (kind == 'i') {
+		json_time(w, number);
+	} else if (kind == 'd' && !longer) {
+		json_bool_value(w, n);
+	} else {
+		json_number(w, number);
+	}
+}
+
+void json_print(struct json_writer *w, const char *format, ...)
+{
+	struct span rest = span_of(format), word;
+	va_list args;
+
+	va_start(args, format);
+	while (span_next(&rest, ' ', &word)) {
+		if (word.p[0] == '%')
+			print_argument(w, word, &args);
+		else if (strchr("{[", word.p[0]))
+			json_open(w, word.p[0]);
+		else if (strchr("}]", word.p[0]))
+			json_close(w, word.p[0]);
+		else
+			print_name(w, word);
+	}
+	va_end(args);
 }
 
 void json_number(struct json_writer *w, int64_t v)

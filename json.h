@@ -117,6 +117,12 @@ void json_start(struct json_writer *w, struct buf *out);
 void json_open(struct json_writer *w, char bracket);  /* '{' or '[' */
 void json_close(struct json_writer *w, char bracket); /* '}' or ']' */
 void json_key(struct json_writer *w, const char *name);
+/* Writes by a format, which the compiler checks like one of printf: names, each followed by what stands for its value,
+ * and brackets, with blanks between. %s is a C string or, of NULL, null; %.*s a span (JSON_SPAN); %d true or false;
+ * %u and %lld a number; %lli a time, as json_time. A name at its end waits for its value, or for a bracket:
+ *   json_print(&w, "{ host %s connected %d engines [", name, connected); */
+void json_print(struct json_writer *w, const char *format, ...) TEXT_PRINTS(2, 3);
+#define JSON_SPAN(s) (int)(s).n, (s).p
 /* Any bytes as a JSON string: control characters, quotes and U+2028/9 escaped, invalid UTF-8 to U+FFFD. */
 void json_string(struct json_writer *w, struct span s);
 void json_cstring(struct json_writer *w, const char *s); /* NULL gives null */

@@ -76,16 +76,9 @@ static size_t as_json(
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	json_start(&w, &b);
-	json_open(&w, '{');
-	json_key(&w, "time");
-	json_time(&w, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
-	json_key(&w, "module");
-	json_cstring(&w, module);
-	json_key(&w, "level");
-	json_cstring(&w, level_names[level]);
-	json_key(&w, "message");
-	json_cstring(&w, message);
-	json_close(&w, '}');
+	json_print(&w, "{ time %lli module %s level %s message %s }",
+	    (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000, module, level_names[level],
+	    message);
 	buf_add_text(&b, "\n");
 	return b.failed ? 0 : b.n;
 }

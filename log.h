@@ -22,8 +22,7 @@ void log_zone(const struct tz *zone);
 bool log_wants(enum log_level level);
 /* One line "time - module - LEVEL - message". The whole message is made safe (text_escape), so
  * foreign text needs no care of the caller. At most LOG_LINE_MAX bytes; a longer one is cut. */
-void log_line(enum log_level level, const char *module, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void log_line(enum log_level level, const char *module, const char *format, ...) TEXT_PRINTS(3, 4);
 /* Writes what stderr takes without blocking. */
 void log_flush(void);
 /* Whether something waits for stderr. */

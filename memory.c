@@ -30,63 +30,62 @@ static uint64_t loop_of(const struct memory_clock *at, int64_t wall, bool past)
 
 enum field_kind { FIELD_PLAIN, FIELD_PAST, FIELD_UNTIL };
 
-/* Texts in place: a pointer would cost a relocation beside itself. */
+/* X(structure, name in the file, member, kind, most) */
+#define HEAL_FIELDS(X) \
+	X(heal, "incident", incident, PLAIN, 0) \
+	X(heal, "detected", detected, PAST, 0) \
+	X(heal, "requested", requested, PAST, 0) \
+	X(heal, "answered", answered, PAST, 0) \
+	X(heal, "failed", failed, PAST, 0) \
+	X(heal, "crashed", crashed_at, PAST, 0) \
+	X(heal, "deadline", deadline, UNTIL, 0) \
+	X(heal, "given_until", given_until, UNTIL, 0) \
+	X(heal, "probation_until", probation_until, UNTIL, 0) \
+	X(heal, "retry_at", retry_at, UNTIL, 0) \
+	X(heal, "snoozed_until", snoozed_until, UNTIL, 0) \
+	X(heal, "failures", failures, PLAIN, 0) \
+	X(heal, "patience", patience, PLAIN, 64) \
+	X(heal, "longest", longest, PLAIN, 0) \
+	X(heal, "exit_code", exit_code, PLAIN, 0) \
+	X(heal, "told", told, PLAIN, 0) \
+	X(heal, "phase", phase, PLAIN, STATE_COUNT - 1) \
+	X(heal, "cause", cause, PLAIN, CAUSE_VERDICT) \
+	X(heal, "bond", bond, PLAIN, BOND_STRANDED) \
+	X(heal, "open", open, PLAIN, 1) \
+	X(heal, "acted", acted, PLAIN, 1) \
+	X(heal, "notified", notified, PLAIN, 1) \
+	X(heal, "from_event", from_event, PLAIN, 1) \
+	X(heal, "may_be_down", may_be_down, PLAIN, 1) \
+	X(heal, "down_by_us", down_by_us, PLAIN, 1) \
+	X(heal, "relapse_counts", relapse_counts, PLAIN, 1) \
+	X(heal, "quarantined", quarantined, PLAIN, 1) \
+	X(heal, "trial", trial, PLAIN, 1) \
+	X(heal, "start_only", start_only, PLAIN, 1) \
+	X(heal, "stop_only", stop_only, PLAIN, 1) \
+	X(heal, "kill_first", kill_first, PLAIN, 1) \
+	X(heal, "half_done", half_done, PLAIN, 1) \
+	X(heal, "manual", manual, PLAIN, 1) \
+	X(heal, "by_person", by_person, PLAIN, 1) \
+	X(heal, "owes_kin", owes_kin, PLAIN, 1) \
+	X(heal, "guest", guest, PLAIN, 1)
+#define IDENTITY_FIELDS(X) \
+	X(identity, "restarts", restarts, PLAIN, 0) \
+	X(identity, "announced", announced, PLAIN, 1)
+
 struct field {
-	char name[18];
+	uint16_t at;
 	uint8_t kind, size;
 	uint8_t most; /* of a number; 0: what its size holds */
-	uint16_t at;
 };
 
-#define HEAL(name, member, kind, most) \
-	{ \
-		name, kind, sizeof(((struct heal *)0)->member), most, offsetof(struct heal, member) \
-	}
-#define FLAG(member) HEAL(#member, member, FIELD_PLAIN, 1)
+#define FIELD(of, name, member, kind, most) \
+	{offsetof(struct of, member), FIELD_##kind, sizeof(((struct of *)0)->member), most},
+#define NAME(of, name, member, kind, most) name "\0"
 
-static const struct field heal_fields[] = {
-    HEAL("incident", incident, FIELD_PLAIN, 0),
-    HEAL("detected", detected, FIELD_PAST, 0),
-    HEAL("requested", requested, FIELD_PAST, 0),
-    HEAL("answered", answered, FIELD_PAST, 0),
-    HEAL("failed", failed, FIELD_PAST, 0),
-    HEAL("crashed", crashed_at, FIELD_PAST, 0),
-    HEAL("deadline", deadline, FIELD_UNTIL, 0),
-    HEAL("given_until", given_until, FIELD_UNTIL, 0),
-    HEAL("probation_until", probation_until, FIELD_UNTIL, 0),
-    HEAL("retry_at", retry_at, FIELD_UNTIL, 0),
-    HEAL("snoozed_until", snoozed_until, FIELD_UNTIL, 0),
-    HEAL("failures", failures, FIELD_PLAIN, 0),
-    HEAL("patience", patience, FIELD_PLAIN, 64),
-    HEAL("longest", longest, FIELD_PLAIN, 0),
-    HEAL("exit_code", exit_code, FIELD_PLAIN, 0),
-    HEAL("told", told, FIELD_PLAIN, 0),
-    HEAL("phase", phase, FIELD_PLAIN, STATE_COUNT - 1),
-    HEAL("cause", cause, FIELD_PLAIN, CAUSE_VERDICT),
-    HEAL("bond", bond, FIELD_PLAIN, BOND_STRANDED),
-    FLAG(open),
-    FLAG(acted),
-    FLAG(notified),
-    FLAG(from_event),
-    FLAG(may_be_down),
-    FLAG(down_by_us),
-    FLAG(relapse_counts),
-    FLAG(quarantined),
-    FLAG(trial),
-    FLAG(start_only),
-    FLAG(stop_only),
-    FLAG(kill_first),
-    FLAG(half_done),
-    FLAG(manual),
-    FLAG(by_person),
-    FLAG(owes_kin),
-    FLAG(guest),
-};
-
-static const struct field identity_fields[] = {
-    {"restarts", FIELD_PLAIN, 4, 0, offsetof(struct identity, restarts)},
-    {"announced", FIELD_PLAIN, 1, 1, offsetof(struct identity, announced)},
-};
+static const struct field heal_fields[] = {HEAL_FIELDS(FIELD)};
+static const char heal_names[] = HEAL_FIELDS(NAME);
+static const struct field identity_fields[] = {IDENTITY_FIELDS(FIELD)};
+static const char identity_names[] = IDENTITY_FIELDS(NAME);
 #define COUNT(list) (sizeof(list) / sizeof(list[0]))
 
 static uint64_t load(const void *from, size_t size)
@@ -121,23 +120,23 @@ static void keep(void *to, size_t size, uint64_t value)
 }
 
 static void print_fields(struct json_writer *w, const struct memory_clock *at, const void *of,
-    const struct field *f, size_t n)
+    const struct field *f, size_t n, const char *name)
 {
-	for (; n; n--, f++) {
+	for (; n; n--, f++, name += strlen(name) + 1) {
 		uint64_t value = load((const char *)of + f->at, f->size);
 
 		if (!value)
 			continue;
-		json_key(w, f->name);
+		json_key(w, name);
 		json_number(w, f->kind == FIELD_PLAIN ? (int64_t)value : wall_of(at, value));
 	}
 }
 
-static void read_fields(
-    const struct json *j, const struct memory_clock *at, void *of, const struct field *f, size_t n)
+static void read_fields(const struct json *j, const struct memory_clock *at, void *of,
+    const struct field *f, size_t n, const char *name)
 {
-	for (; n; n--, f++) {
-		int64_t value = json_int(j, json_member(j, 0, span_of(f->name)), 0);
+	for (; n; n--, f++, name += strlen(name) + 1) {
+		int64_t value = json_int(j, json_member(j, 0, span_of(name)), 0);
 
 		if (f->kind != FIELD_PLAIN)
 			value = (int64_t)loop_of(at, value, f->kind == FIELD_PAST);
@@ -158,24 +157,16 @@ bool memory_is_own(struct span begin)
 	    (begin.p[n] == ',' || begin.p[n] == '}');
 }
 
-static void key_number(struct json_writer *w, const char *key, int64_t value)
-{
-	json_key(w, key);
-	json_number(w, value);
-}
-
 void memory_print_head(struct buf *out, const struct memory_head *head)
 {
 	struct json_writer w;
 
 	json_start(&w, out);
-	json_open(&w, '{');
-	key_number(&w, "seq", (int64_t)head->seq);
-	key_number(&w, "incidents", (int64_t)head->incident);
-	if (head->maintenance) {
-		key_number(&w, "since", head->maintenance_since);
-		key_number(&w, "until", head->maintenance_until);
-	}
+	json_print(&w, "{ seq %llu incidents %llu", (unsigned long long)head->seq,
+	    (unsigned long long)head->incident);
+	if (head->maintenance)
+		json_print(&w, "since %lld until %lld", (long long)head->maintenance_since,
+		    (long long)head->maintenance_until);
 	json_close(&w, '}');
 }
 
@@ -198,15 +189,11 @@ static void print_heal(struct json_writer *w, const struct policy *p, const stru
 	if (c && c->state == STATE_VERIFYING)
 		h.deadline = c->due;
 	text_hex(h.of, 32, id);
-	json_key(w, "container");
-	json_cstring(w, id);
-	print_fields(w, at, &h, heal_fields, COUNT(heal_fields));
-	if (h.bond) {
-		json_key(w, "parent");
-		json_cstring(w, h.parent);
-	}
-	json_key(w, "times");
-	json_open(w, '[');
+	json_print(w, "container %s", id);
+	print_fields(w, at, &h, heal_fields, COUNT(heal_fields), heal_names);
+	if (h.bond)
+		json_print(w, "parent %s", h.parent);
+	json_print(w, "times [");
 	for (size_t i = 0; i < CONFIG_RESTARTS_MAX; i++) {
 		uint32_t then = h.restarts[(h.restarts_at + i) % CONFIG_RESTARTS_MAX];
 
@@ -222,14 +209,10 @@ void memory_print_identity(struct buf *out, const struct policy *p, const struct
 	struct json_writer w;
 
 	json_start(&w, out);
-	json_open(&w, '{');
-	json_key(&w, "id");
-	json_cstring(&w, identity->name);
-	json_key(&w, "host");
-	json_cstring(&w, host);
-	print_fields(&w, at, identity, identity_fields, COUNT(identity_fields));
+	json_print(&w, "{ id %s host %s", identity->name, host);
+	print_fields(&w, at, identity, identity_fields, COUNT(identity_fields), identity_names);
 	if (!identity->holder && identity->forget_at != UINT64_MAX)
-		key_number(&w, "gone", wall_of(at, identity->forget_at));
+		json_print(&w, "gone %lld", (long long)wall_of(at, identity->forget_at));
 	if (identity->heal)
 		print_heal(&w, p, at, identity);
 	json_close(&w, '}');
@@ -243,7 +226,7 @@ static void read_heal(struct policy *p, const struct memory_clock *at, const str
 
 	if (!json_is_array(j, times) || !(h = containers_heal(identity)))
 		return;
-	read_fields(j, at, h, heal_fields, COUNT(heal_fields));
+	read_fields(j, at, h, heal_fields, COUNT(heal_fields), heal_names);
 	text_unhex(json_raw(j, json_get(j, 0, "container")), h->of, 32);
 	json_text(j, json_get(j, 0, "parent"), h->parent, sizeof(h->parent));
 	while (json_next_element(j, times, &element)) {
@@ -275,7 +258,7 @@ struct identity *memory_read(struct policy *p, const struct memory_clock *at, co
 	if (!identity || identity->holder)
 		return NULL;
 	json_text(j, json_get(j, 0, "host"), host, MEMORY_HOST_MAX);
-	read_fields(j, at, identity, identity_fields, COUNT(identity_fields));
+	read_fields(j, at, identity, identity_fields, COUNT(identity_fields), identity_names);
 	gone = json_int(j, json_get(j, 0, "gone"), 0);
 	identity->forget_at = gone ? loop_of(at, gone, false) : UINT64_MAX;
 	read_heal(p, at, j, identity);
@@ -302,16 +285,11 @@ void memory_print_config(struct buf *out, const struct containers *t)
 	struct json_writer w;
 
 	json_start(&w, out);
-	json_open(&w, '{');
-	key_number(&w, "autoheal", 1);
-	json_key(&w, "containers");
-	json_open(&w, '{');
-	json_key(&w, "selected");
+	json_print(&w, "{ autoheal %u containers { selected", 1u);
 	memory_print_choices(&w, t, 1u << CHOICE_PERSON);
 	json_key(&w, "excluded");
 	memory_print_choices(&w, t, 1u << CHOICE_EXCLUDED);
-	json_close(&w, '}');
-	json_close(&w, '}');
+	json_print(&w, "} }");
 	buf_add_text(out, "\n");
 }
 

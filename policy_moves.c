@@ -57,8 +57,8 @@ struct action *policy_add_action(struct actions *out, struct container *c, enum 
 	return a;
 }
 
-__attribute__((format(printf, 5, 6))) struct action *policy_tell(struct actions *out,
-    struct container *c, enum audit_kind kind, const char *status, const char *format, ...)
+struct action *policy_tell(struct actions *out, struct container *c, enum audit_kind kind,
+    const char *status, const char *format, ...)
 {
 	struct action *a = policy_add_action(out, c, ACTION_TELL);
 	va_list args;
@@ -73,7 +73,7 @@ __attribute__((format(printf, 5, 6))) struct action *policy_tell(struct actions 
 	return a;
 }
 
-__attribute__((format(printf, 4, 5))) void policy_log_about(
+void policy_log_about(
     struct actions *out, struct container *c, enum log_level level, const char *format, ...)
 {
 	struct action *a = policy_add_action(out, c, ACTION_LOG);

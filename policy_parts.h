@@ -64,9 +64,11 @@ bool policy_hear(
 /* ---- policy_moves.c ---- */
 
 struct action *policy_add_action(struct actions *out, struct container *c, enum action_kind kind);
-__attribute__((format(printf, 5, 6))) struct action *policy_tell(struct actions *out,
-    struct container *c, enum audit_kind kind, const char *status, const char *format, ...);
-__attribute__((format(printf, 4, 5))) void policy_log_about(
+TEXT_PRINTS(5, 6)
+struct action *policy_tell(struct actions *out, struct container *c, enum audit_kind kind,
+    const char *status, const char *format, ...);
+TEXT_PRINTS(4, 5)
+void policy_log_about(
     struct actions *out, struct container *c, enum log_level level, const char *format, ...);
 void policy_ask(struct container *c, struct actions *out);
 /* braked: a storm may hold it back. */

@@ -22,7 +22,7 @@ enum container_health policy_health(const struct container *c)
 
 const char *policy_word_name(const struct container *c)
 {
-	static const char words[][50] = {
+	static const char *const words[] = {
 	    [WORD_UNTRIED] = "it has not passed yet: its failures do not count",
 	    [WORD_STARTING] = "it has not passed since the last start",
 	    [WORD_FAILING] = "it fails, and has not passed since the last start",

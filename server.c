@@ -275,13 +275,9 @@ __attribute__((format(printf, 4, 0))) static void put_error(
 	text_vprint(sentence, sizeof(sentence), format, args);
 	buf_init(&body, 4096);
 	json_start(&w, &body);
-	json_open(&w, '{');
-	json_key(&w, "error");
-	json_cstring(&w, sentence);
-	if (member) {
-		json_key(&w, "member");
-		json_cstring(&w, member);
-	}
+	json_print(&w, "{ error %s", sentence);
+	if (member)
+		json_print(&w, "member %s", member);
 	json_close(&w, '}');
 	server_answer(c, status, "application/json", "", (struct span){body.p, body.n});
 	buf_free(&body);

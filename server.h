@@ -93,11 +93,10 @@ void server_answer(
     struct server_client *c, int status, const char *type, const char *extra, struct span body);
 void server_answer_json(struct server_client *c, int status, const struct buf *body);
 /* {"error":"…"} */
-void server_error(struct server_client *c, int status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void server_error(struct server_client *c, int status, const char *format, ...) TEXT_PRINTS(3, 4);
 /* The same with the member of the request's body that is at fault. */
 void server_error_about(struct server_client *c, int status, const char *member, const char *format,
-    ...) __attribute__((format(printf, 4, 5)));
+    ...) TEXT_PRINTS(4, 5);
 /* An answer in pieces. */
 void server_stream_begin(struct server_client *c, int status, const char *type);
 void server_stream(struct server_client *c, struct span piece);

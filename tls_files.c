@@ -30,7 +30,7 @@ struct reading {
 };
 
 /* The sentence; always -1, so that a caller can return it. */
-static int fail(struct reading *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int fail(struct reading *r, const char *format, ...) TEXT_PRINTS(2, 3);
 static int fail(struct reading *r, const char *format, ...)
 {
 	va_list args;

@@ -371,7 +371,7 @@ bool watch_is_unasked(enum watch_reason reason, const struct watch_labels *label
 
 size_t watch_say(enum watch_reason reason, const struct settings *s, char *out, size_t cap)
 {
-	static const char words[REASON_COUNT][60] = {
+	static const char *const words[REASON_COUNT] = {
 	    [REASON_SELF] = "it is autoheal's own container",
 	    [REASON_EXCLUDE_SETTING] = "AUTOHEAL_EXCLUDE names it",
 	    [REASON_EXCLUDED] = "a person excluded it",

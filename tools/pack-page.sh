@@ -1,6 +1,8 @@
 #!/bin/sh
 # pack-page.sh OUT.c FILE... - writes C source that holds the files gzipped, in the shape of page.h.
 # index.html is served as "/", any other file under its own name. The same files give the same bytes.
+# Indentation, empty lines and comments are left out: a comment has lines of its own, or is what stands behind " // " at
+# the end of a line without quotes from there on. So no text of several lines may depend on them.
 set -eu
 LC_ALL=C
 export LC_ALL
@@ -11,6 +13,15 @@ if [ $# -lt 2 ]; then
 fi
 out=$1
 shift
+
+bare() {
+	awk -v js="$(case $1 in *.js) echo 1 ;; esac)" '
+		{ sub(/^[ \t]+/, "") }
+		/^\/\*/ { comment = 1 }
+		!comment && js { sub(/^\/\/.*|[ \t]+\/\/ [^"\047`]*$/, "") }
+		!comment && length
+		/\*\/$/ { comment = 0 }'
+}
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -36,7 +47,7 @@ for file in "$@"; do
 	esac
 
 	# -n and standard input: neither a name nor a time gets into the gzip header
-	gzip -9n <"$file" >"$scratch/gz"
+	bare "$name" <"$file" | gzip -9n >"$scratch/gz"
 	sum=$(sha256sum <"$scratch/gz" | cut -c 1-16)
 	{
 		printf '\n/* %s */\nstatic const unsigned char page_%d[] = {\n' "$name" "$number"

@@ -968,6 +968,32 @@ static void test_seconds_are_as_short_as_exact(void **state)
 	buf_free(&out);
 }
 
+static void test_a_format_prints_members_and_brackets(void **state)
+{
+	struct buf out;
+	struct json_writer w;
+	struct span part = {"a\"bc", 3};
+	const char *volatile nothing = NULL;
+
+	(void)state;
+	buf_init(&out, 4096);
+	json_start(&w, &out);
+	json_print(&w, "{ name %s none %s part %.*s list [", "x\n%s", nothing, JSON_SPAN(part));
+	json_number(&w, 1);
+	json_print(&w, "%u { } [ ] %d ] yes %d no %d", UINT32_MAX, true, true, false);
+	json_print(&w, "least %lld most %llu at %lli never %lli last", (long long)INT64_MIN, 9ull,
+	    1761827723789ll, 0ll);
+	json_null(&w);
+	json_print(&w, "}");
+	assert_false(out.failed);
+	buf_add(&out, "", 1);
+	assert_string_equal(out.p,
+	    "{\"name\":\"x\\n%s\",\"none\":null,\"part\":\"a\\\"b\",\"list\":[1,4294967295,{},[],true],"
+	    "\"yes\":true,\"no\":false,\"least\":-9223372036854775808,\"most\":9,"
+	    "\"at\":\"2025-10-30T12:35:23.789Z\",\"never\":null,\"last\":null}");
+	buf_free(&out);
+}
+
 static void test_times_are_strings_or_null(void **state)
 {
 	struct buf out;
@@ -1035,6 +1061,7 @@ int main(void)
 	    cmocka_unit_test(test_any_bytes_become_a_safe_string),
 	    cmocka_unit_test(test_what_is_written_reads_back),
 	    cmocka_unit_test(test_seconds_are_as_short_as_exact),
+	    cmocka_unit_test(test_a_format_prints_members_and_brackets),
 	    cmocka_unit_test(test_times_are_strings_or_null),
 	    cmocka_unit_test(test_the_writer_says_when_there_was_no_room),
 	};
