@@ -60,7 +60,7 @@ SMALLER = -fno-optimize-sibling-calls -fno-move-loop-invariants -fno-caller-save
 	-fno-expensive-optimizations -fno-tree-tail-merge -fno-ipa-sra \
 	$(if $(filter x86_64-%,$(TARGET)),-malign-data=abi)
 # musl's FD_SET mixes int and unsigned long; with glibc, gcc and clang still look at signs.
-MUSL_FLAGS = $(OPT) -flto -flto-partition=one -Wno-sign-conversion -fPIE -fstack-protector-strong \
+MUSL_FLAGS = $(OPT) -flto -flto-partition=one -Wno-sign-conversion -fPIE -fstack-protector --param=ssp-buffer-size=4 \
 	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables \
 	$(SMALLER)
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
