@@ -119,11 +119,14 @@ static int write_out(struct call *call)
 static void learn_from_head(struct call *call, const struct http_head *head)
 {
 	struct span server = http_field(head, "Server");
+	uint64_t seconds;
 
 	call->status = head->status;
 	call->podman = http_field(head, "Libpod-Api-Version").p != NULL ||
 	    span_starts(server, "Libpod");
 	span_copy(http_field(head, "Api-Version"), call->api_version, sizeof(call->api_version));
+	if (text_number(http_field(head, "Retry-After"), UINT32_MAX, &seconds))
+		call->retry_after = (uint32_t)seconds;
 	if (!text_read_http_date(http_field(head, "Date"), &call->date))
 		call->date = 0;
 }
@@ -219,7 +222,7 @@ static void take_body(struct call *call, struct span data)
 		if (!call_succeeded(call))
 			take_error(call,
 			    (struct span){from, data.n + (size_t)(data.p - from)}); /* HTML of a proxy */
-		else
+		else if (!call->handler->any_body)
 			nonsense(call, "the answer is not JSON");
 		return;
 	}
@@ -227,6 +230,10 @@ static void take_body(struct call *call, struct span data)
 
 static void body_done(struct call *call)
 {
+	if (call->handler->any_body) {
+		finish(call, CALL_ANSWERED);
+		return;
+	}
 	if (call_succeeded(call) && call->status != 304 && !json_split_complete(&call->split)) {
 		nonsense(call, "the answer ends in the middle of its JSON");
 		return;
@@ -447,17 +454,19 @@ static int begin(struct call *call, struct call_spare *spare, const struct call_
 	return loop_watch(call->loop, call->stream.fd, LOOP_WRITE, ready, call) ? 0 : -EMFILE;
 }
 
-struct call *call_start(struct loop *loop, struct call_workspace *workspace,
-    const struct call_place *place, struct call_spare *spare, const char *method, const char *path,
-    enum json_split_mode mode, uint64_t timeout_ms, const struct call_handler *handler, void *owner,
-    int *error)
+struct call *call_send(struct loop *loop, struct call_workspace *workspace,
+    const struct call_place *place, struct call_spare *spare, struct buf *request,
+    enum loop_urgency urgency, enum json_split_mode mode, uint64_t timeout_ms,
+    const struct call_handler *handler, void *owner, int *error)
 {
 	struct call *call = calloc(1, sizeof(*call));
 	int result;
 
 	*error = -ENOMEM;
-	if (!call)
+	if (!call) {
+		buf_free(request);
 		return NULL;
+	}
 	*call = (struct call){.handler = handler,
 	    .owner = owner,
 	    .loop = loop,
@@ -465,16 +474,14 @@ struct call *call_start(struct loop *loop, struct call_workspace *workspace,
 	    .timeout = timeout_ms,
 	    .started = loop->now,
 	    .read_size = CALL_READ_FIRST,
-	    .head_request = !strcmp(method, "HEAD"),
-	    .urgency = strcmp(method, "POST") ? LOOP_USUAL : LOOP_URGENT,
+	    .head_request = span_starts((struct span){request->p, request->n}, "HEAD "),
+	    .urgency = urgency,
+	    .out = *request,
 	    .stream = {.fd = -1}};
+	*request = (struct buf){0};
 	call->deadline = (struct loop_timer){.fire = late, .owner = call};
-	buf_init(&call->out, CALL_REQUEST_MAX);
 	buf_init(&call->head, HTTP_HEAD_MAX + CALL_READ_SIZE);
 	json_split_init(&call->split, mode);
-	buf_print(&call->out,
-	    "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: autoheal/" AUTOHEAL_VERSION "\r\n%s\r\n",
-	    method, path, place->host, strcmp(method, "POST") ? "" : "Content-Length: 0\r\n");
 	result = begin(call, spare, place);
 	if (result) {
 		*error = result;
@@ -485,6 +492,22 @@ struct call *call_start(struct loop *loop, struct call_workspace *workspace,
 	if (timeout_ms || call->stream.connecting)
 		set_deadline(call);
 	return call;
+}
+
+struct call *call_start(struct loop *loop, struct call_workspace *workspace,
+    const struct call_place *place, struct call_spare *spare, const char *method, const char *path,
+    enum json_split_mode mode, uint64_t timeout_ms, const struct call_handler *handler, void *owner,
+    int *error)
+{
+	bool post = !strcmp(method, "POST");
+	struct buf request;
+
+	buf_init(&request, CALL_REQUEST_MAX);
+	buf_print(&request,
+	    "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: autoheal/" AUTOHEAL_VERSION "\r\n%s\r\n",
+	    method, path, place->host, post ? "Content-Length: 0\r\n" : "");
+	return call_send(loop, workspace, place, spare, &request, post ? LOOP_URGENT : LOOP_USUAL,
+	    mode, timeout_ms, handler, owner, error);
 }
 
 void call_pause(struct call *call, bool pause)
