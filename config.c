@@ -16,9 +16,10 @@ enum setting_type {
 	TYPE_VERSION, /* 1.43 */
 };
 
-enum { GROUP_ENGINES, GROUP_SELECTION, GROUP_POLICY, GROUP_API, GROUP_COUNT };
+enum { GROUP_ENGINES, GROUP_SELECTION, GROUP_POLICY, GROUP_API, GROUP_NOTICES, GROUP_COUNT };
 
-static const char *const group_names[GROUP_COUNT] = {"Engines", "Selection", "Policy", "API and log"};
+static const char *const group_names[GROUP_COUNT] = {
+    "Engines", "Selection", "Policy", "API and log", "Notices"};
 
 /* The texts stand in the table itself: pointers would each cost a relocation of 24 bytes in a static
  * PIE. */
@@ -111,6 +112,16 @@ static const struct setting table[] = {
     {"AUTOHEAL_LOG_FORMAT", "text", AT(log_format), TYPE_CHOICE, GROUP_API, 0, 0, "text|json",
 	"observability.log_format"},
     {"AUTOHEAL_DATA_DIR", "", AT(data_dir), TYPE_TEXT, GROUP_API, 0, 0, "", ""},
+
+    {"AUTOHEAL_NOTIFY", "", AT(notify), TYPE_TEXT, GROUP_NOTICES, 0, 0, "", "notifications.services"},
+    {"AUTOHEAL_NOTIFY_EVENTS", "", AT(notify_events), TYPE_TEXT, GROUP_NOTICES, 0, 0, "",
+	"notifications.event_filters"},
+    {"WEBHOOK_URL", "", AT(webhook_url), TYPE_TEXT, GROUP_NOTICES, 0, 0, "", ""},
+    {"WEBHOOK_JSON_KEY", "text", AT(webhook_json_key), TYPE_TEXT, GROUP_NOTICES, 0, 0, "", ""},
+    {"APPRISE_URL", "", AT(apprise_url), TYPE_TEXT, GROUP_NOTICES, 0, 0, "", ""},
+    {"AUTOHEAL_HEARTBEAT_URL", "", AT(heartbeat_url), TYPE_TEXT, GROUP_NOTICES, 0, 0, "", ""},
+    {"AUTOHEAL_CA_FILE", "", AT(ca_file), TYPE_TEXT, GROUP_NOTICES, 0, 0, "", ""},
+    {"POST_RESTART_SCRIPT", "", AT(post_restart_script), TYPE_TEXT, GROUP_NOTICES, 0, 0, "", ""},
 };
 
 #define SETTINGS (sizeof(table) / sizeof(table[0]))
@@ -119,14 +130,6 @@ _Static_assert(SETTINGS <= CONFIG_SETTINGS_MAX, "from_environment has a place fo
 
 /* Names of the contract whose part has not been built yet: told when set, never silently ignored. */
 static const char *const later[] = {
-    "AUTOHEAL_NOTIFY",
-    "AUTOHEAL_NOTIFY_EVENTS",
-    "WEBHOOK_URL",
-    "WEBHOOK_JSON_KEY",
-    "APPRISE_URL",
-    "POST_RESTART_SCRIPT",
-    "AUTOHEAL_HEARTBEAT_URL",
-    "AUTOHEAL_CA_FILE",
     "AUTOHEAL_SANDBOX",
 };
 
@@ -363,6 +366,13 @@ int config_read(struct settings *settings, char *const *environment, char *error
 	/* nobody wants every one-shot job of the host started again */
 	if (config_watches_all(settings) && !is_set(settings, "AUTOHEAL_RESTART_MODE"))
 		settings->mode = MODE_HEALTH;
+	/* too long for the table */
+	if (!settings->notify_events[0])
+		settings->notify_events =
+		    "restart,recovered,not_recovered,quarantine,auto_unquarantine,stranded,crash_loop,storm,"
+		    "engine_lost";
+	if (!settings->ca_file[0])
+		settings->ca_file = "/etc/ssl/certs/ca-certificates.crt";
 	warn_of_names(environment, warn);
 	return 0;
 }
@@ -370,6 +380,34 @@ int config_read(struct settings *settings, char *const *environment, char *error
 bool config_mode_is_set(const struct settings *s)
 {
 	return is_set(s, "AUTOHEAL_RESTART_MODE");
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+struct span config_scheme(struct span target)
+{
+	size_t n = 0;
+
+	while (n < target.n && ((target.p[n] | 32) >= 'a' && (target.p[n] | 32) <= 'z'))
+		n++;
+	return (struct span){target.p, n + 3 <= target.n && !memcmp(target.p + n, "://", 3) ? n : 0};
+}
+
+bool config_next_target(struct span *rest, struct span *target)
+{
+	size_t n = 0;
+
+	while (rest->n && (is_space(*rest->p) || *rest->p == ','))
+		*rest = (struct span){rest->p + 1, rest->n - 1};
+	while (n < rest->n && !is_space(rest->p[n]) &&
+	    (rest->p[n] != ',' || !config_scheme((struct span){rest->p + n + 1, rest->n - n - 1}).n))
+		n++;
+	*target = (struct span){rest->p, n};
+	*rest = (struct span){rest->p + n, rest->n - n};
+	return n > 0;
 }
 
 bool config_watches_all(const struct settings *s)
@@ -471,20 +509,26 @@ static void print_section(struct json_writer *w, const struct settings *settings
 	}
 }
 
-static void print_notifications(struct json_writer *w)
+static void print_notifications(struct json_writer *w, const struct settings *settings)
 {
-	static const char *const kinds[] = {"restart", "recovered", "not_recovered", "quarantine",
-	    "auto_unquarantine", "stranded", "crash_loop", "storm", "engine_lost"};
+	struct span rest = span_of(settings->notify), target;
 
 	json_key(w, "notifications");
 	json_open(w, '{');
 	json_key(w, "event_filters");
-	json_open(w, '[');
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		json_cstring(w, kinds[i]);
-	json_close(w, ']');
+	print_list(w, settings->notify_events);
 	json_key(w, "services");
 	json_open(w, '[');
+	while (config_next_target(&rest, &target)) {
+		json_open(w, '{');
+		json_key(w, "name");
+		json_string(w, config_scheme(target));
+		json_key(w, "url");
+		json_cstring(w, "***");
+		json_key(w, "enabled");
+		json_bool_value(w, true);
+		json_close(w, '}');
+	}
 	json_close(w, ']');
 	json_close(w, '}');
 }
@@ -529,7 +573,7 @@ void config_print(const struct settings *settings, struct buf *out, struct span 
 	json_open(&w, '{');
 	print_section(&w, settings, "observability");
 	json_close(&w, '}');
-	print_notifications(&w);
+	print_notifications(&w, settings);
 	json_key(&w, "custom_health_checks");
 	json_open(&w, '[');
 	json_close(&w, ']');

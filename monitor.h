@@ -13,7 +13,9 @@
 #include "dependents.h"
 #include "docker.h"
 #include "loop.h"
+#include "notify.h"
 #include "policy.h"
+#include "script.h"
 
 #define MONITOR_ENGINES_MAX CONTAINERS_ENGINES_MAX
 #define MONITOR_RESTARTS_MAX BUDGET_RESTARTS_MAX /* requests under way over all engines */
@@ -39,6 +41,8 @@ struct monitor {
 	struct loop *loop;
 	struct call_workspace *workspace;
 	const struct settings *settings;
+	struct notify *notify; /* NULL: nobody is told */
+	struct script *script; /* NULL: nothing is run after a restart */
 	struct policy policy;
 	/* What is in use all the time stands together, before the tables: it takes fewer pages so. */
 	size_t engines_count;

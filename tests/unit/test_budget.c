@@ -27,7 +27,7 @@ static void test_what_is_shared_out_is_there(void **state)
 	(void)state;
 	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
 		for (unsigned limit = 0; limit <= 2000; limit++) {
-			bool fits = budget_make(&b, limit, e);
+			bool fits = budget_make(&b, limit, e, 0);
 
 			assert_int_equal(b.limit, limit < 1024 ? limit : 1024);
 			assert_int_equal(fits, b.limit >= b.needed);
@@ -51,7 +51,7 @@ static void test_nothing_is_kept_back(void **state)
 		for (unsigned limit = 0; limit <= 1024; limit++) {
 			unsigned left;
 
-			if (!budget_make(&b, limit, e))
+			if (!budget_make(&b, limit, e, 0))
 				continue;
 			left = limit - spent(&b, e);
 			assert_true(!left || b.restarts == 256);
@@ -69,9 +69,9 @@ static void test_one_more_takes_at_most_a_piece_from_anybody(void **state)
 	(void)state;
 	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
 		for (unsigned limit = 0; limit < 1024; limit++) {
-			if (!budget_make(&b, limit, e))
+			if (!budget_make(&b, limit, e, 0))
 				continue;
-			assert_true(budget_make(&more, limit + 1, e));
+			assert_true(budget_make(&more, limit + 1, e, 0));
 			assert_true(more.restarts + e >= b.restarts);
 			assert_true(more.looks + 1 >= b.looks);
 			assert_true(more.clients + (e + 1) / 2 >= b.clients);
@@ -86,11 +86,11 @@ static void test_the_usual_limit_is_enough_for_all(void **state)
 
 	(void)state;
 	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
-		assert_true(budget_make(&b, 1024, e));
+		assert_true(budget_make(&b, 1024, e, 0));
 		assert_true(e > 30 || (b.restarts == 256 && b.looks == 16 && b.clients == 64));
 	}
 	assert_true(b.restarts >= 128 && b.looks >= 6 && b.clients >= 24);
-	assert_true(budget_make(&b, 64, 1));
+	assert_true(budget_make(&b, 64, 1, 0));
 	assert_int_equal(b.restarts + b.looks + 2 * b.clients, 64 - 13);
 	assert_true(b.restarts >= 24 && b.looks >= 3 && b.clients >= 8);
 }
@@ -101,15 +101,15 @@ static void test_too_few_are_explained(void **state)
 	char words[300];
 
 	(void)state;
-	assert_true(budget_make(&b, 24, 1));
+	assert_true(budget_make(&b, 24, 1, 0));
 	assert_int_equal(b.needed, 24);
-	assert_false(budget_make(&b, 23, 1));
+	assert_false(budget_make(&b, 23, 1, 0));
 	assert_int_equal(b.restarts + b.looks + b.clients, 0);
 	budget_explain(&b, 1, words, sizeof words);
 	assert_string_equal(words,
 	    "RLIMIT_NOFILE allows 23 open files, and 1 engine needs at least 24: raise it, best to 1024, with "
 	    "`ulimit -n`, `docker run --ulimit nofile=1024` or LimitNOFILE= of systemd");
-	assert_false(budget_make(&b, 300, 64));
+	assert_false(budget_make(&b, 300, 64, 0));
 	budget_explain(&b, 64, words, sizeof words);
 	assert_non_null(strstr(words, "allows 300 open files, and 64 engines need at least 465:"));
 }
