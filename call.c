@@ -181,6 +181,16 @@ static void take_error(struct call *call, struct span value)
 		span_copy(span_trim(value), call->words, sizeof(call->words));
 }
 
+/* The same of any body, whose beginning was kept as the words so far. */
+static void take_whole_error(struct call *call)
+{
+	char body[CALL_WORDS_MAX];
+	size_t n = span_copy(span_of(call->words), body, sizeof(body));
+
+	call->words[0] = 0;
+	take_error(call, (struct span){body, n});
+}
+
 static void take_value(struct call *call, struct span value)
 {
 	struct json j;
@@ -204,6 +214,12 @@ static void take_body(struct call *call, struct span data)
 	struct span value;
 	int got;
 
+	if (call->handler->any_body && !call_succeeded(call)) {
+		size_t n = strlen(call->words);
+
+		span_copy(data, call->words + n, sizeof(call->words) - n);
+		return;
+	}
 	if (call->split.bad) {
 		if (!call_succeeded(call))
 			take_error(call, data);
@@ -231,6 +247,8 @@ static void take_body(struct call *call, struct span data)
 static void body_done(struct call *call)
 {
 	if (call->handler->any_body) {
+		if (call->words[0])
+			take_whole_error(call);
 		finish(call, CALL_ANSWERED);
 		return;
 	}

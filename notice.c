@@ -543,7 +543,7 @@ static struct notice_known *find(struct notice_known *known, const struct audit_
 		if (k->heard < oldest->heard)
 			oldest = k;
 	}
-	*oldest = (struct notice_known){.who = who, .count = NOTICE_FULL};
+	*oldest = (struct notice_known){.who = who, .incident = UINT64_MAX, .count = NOTICE_FULL};
 	return oldest;
 }
 
@@ -552,9 +552,8 @@ static bool within_hour(uint64_t then, uint64_t now)
 	return then && now - then < NOTICE_HOUR_MS;
 }
 
-static void begin_incident(struct notice_known *k, uint64_t incident, uint64_t now)
+static void begin_incident(struct notice_known *k, uint64_t now)
 {
-	k->incident = incident;
 	k->told = k->ended = false;
 	k->cause[0] = 0;
 	k->quiet = within_hour(k->began[k->at], now);
@@ -582,14 +581,16 @@ enum notice_verdict notice_judge(struct notice_known *known, uint32_t kinds,
 
 	*cause = "";
 	*count = 0;
-	if (!e->incident || e->kind == AUDIT_AUTO_UNQUARANTINE || e->kind == AUDIT_STORM ||
-	    e->kind == AUDIT_ENGINE_LOST)
+	if ((!e->incident && e->kind != AUDIT_NOT_RECOVERED) || e->kind == AUDIT_AUTO_UNQUARANTINE ||
+	    e->kind == AUDIT_STORM || e->kind == AUDIT_ENGINE_LOST)
 		return listed ? NOTICE_SEND : NOTICE_NONE;
 	now++; /* 0 is never */
 	k = find(known, e);
 	k->heard = now;
-	if (k->incident != e->incident)
-		begin_incident(k, e->incident, now);
+	/* a relapse is told before the incident that it opens has its number */
+	if (!e->incident || (k->incident && k->incident != e->incident))
+		begin_incident(k, now);
+	k->incident = e->incident;
 	if (e->reason.n && !k->cause[0])
 		span_copy(e->reason, k->cause, sizeof(k->cause));
 	*cause = k->cause;
@@ -598,7 +599,7 @@ enum notice_verdict notice_judge(struct notice_known *known, uint32_t kinds,
 	if (k->quiet && e->kind != AUDIT_QUARANTINE)
 		return judge_quiet(k, now, count);
 	ends |= e->kind == AUDIT_RECOVERED || e->kind == AUDIT_QUARANTINE;
-	ends &= e->kind != AUDIT_RESTART && e->kind != AUDIT_DEPENDENT_RESTART;
+	ends &= e->incident && e->kind != AUDIT_RESTART && e->kind != AUDIT_DEPENDENT_RESTART;
 	if (k->told && !ends)
 		return NOTICE_NONE;
 	if (k->ended)
