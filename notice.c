@@ -11,29 +11,45 @@
 #define SERVER_MAX 253 /* bytes of a DNS name, RFC 1035 3.1 */
 #define SECRET_LEAST 6 /* bytes; less is no secret, and would blot words out of every sentence */
 
-/* Texts in place: a pointer would cost a relocation beside itself. */
-struct service {
-	char form[48];   /* up to :// it is the scheme */
-	char server[18]; /* "": the URL's own host */
-	uint8_t service;
-	bool tls;
-	bool password, path; /* it cannot do without */
+/* What AUTOHEAL_NOTIFY takes. The forms, up to :// the scheme, and the servers ("" is the URL's own host) stand one
+ * after another: pointers would each cost a relocation beside themselves, and arrays of one length much of nothing. */
+static const char target_forms[] = "https://HOST/PATH\0"
+				   "http://HOST/PATH\0"
+				   "discord://TOKEN@ID\0"
+				   "slack://A/B/C or slack://hook:A-B-C@webhook\0"
+				   "teams://HOST/PATH?QUERY\0"
+				   "telegram://TOKEN@telegram?chats=ID,ID\0"
+				   "ntfy://[USER:PASSWORD@]HOST/TOPIC\0"
+				   "gotify://HOST/TOKEN\0"
+				   "pushover://shoutrrr:TOKEN@USER\0"
+				   "apprise://HOST:PORT/KEY\0"
+				   "apprises://HOST:PORT/KEY\0";
+static const char servers[] =
+    "\0\0discord.com\0hooks.slack.com\0\0api.telegram.org\0\0\0api.pushover.net\0\0\0";
+
+enum { PLAIN = 32, PASSWORD = 64, PATH = 128 }; /* no TLS; it cannot do without one of those */
+
+static const uint8_t services[] = {
+    NOTICE_GENERIC,
+    NOTICE_GENERIC | PLAIN,
+    NOTICE_DISCORD,
+    NOTICE_SLACK,
+    NOTICE_TEAMS | PATH,
+    NOTICE_TELEGRAM | PASSWORD,
+    NOTICE_NTFY | PATH,
+    NOTICE_GOTIFY | PATH,
+    NOTICE_PUSHOVER | PASSWORD,
+    NOTICE_APPRISE | PLAIN | PATH,
+    NOTICE_APPRISE | PATH,
 };
 
-static const struct service services[] = {
-    {"https://HOST/PATH", "", NOTICE_GENERIC, true, false, false},
-    {"http://HOST/PATH", "", NOTICE_GENERIC, false, false, false},
-    {"discord://TOKEN@ID", "discord.com", NOTICE_DISCORD, true, false, false},
-    {"slack://A/B/C or slack://hook:A-B-C@webhook", "hooks.slack.com", NOTICE_SLACK, true, false,
-	false},
-    {"teams://HOST/PATH?QUERY", "", NOTICE_TEAMS, true, false, true},
-    {"telegram://TOKEN@telegram?chats=ID,ID", "api.telegram.org", NOTICE_TELEGRAM, true, true, false},
-    {"ntfy://[USER:PASSWORD@]HOST/TOPIC", "", NOTICE_NTFY, true, false, true},
-    {"gotify://HOST/TOKEN", "", NOTICE_GOTIFY, true, false, true},
-    {"pushover://shoutrrr:TOKEN@USER", "api.pushover.net", NOTICE_PUSHOVER, true, true, false},
-    {"apprise://HOST:PORT/KEY", "", NOTICE_APPRISE, false, false, true},
-    {"apprises://HOST:PORT/KEY", "", NOTICE_APPRISE, true, false, true},
-};
+/* The number-th of texts that stand one after another. */
+static const char *nth(const char *texts, unsigned number)
+{
+	while (number--)
+		texts += strlen(texts) + 1;
+	return texts;
+}
 
 /* ---- targets -------------------------------------------------------------------------------- */
 
@@ -94,20 +110,21 @@ static bool read_rest(struct notice_target *t, struct span rest)
 	return true;
 }
 
-static const struct service *service_of(struct span url)
+/* Which of the services the URL's scheme names, or -1. */
+static int service_of(struct span scheme)
 {
-	struct span scheme = config_scheme(url);
+	for (unsigned i = 0; scheme.n && i < sizeof(services); i++) {
+		const char *form = nth(target_forms, i);
 
-	for (size_t i = 0; scheme.n && i < sizeof(services) / sizeof(services[0]); i++)
-		if (services[i].form[scheme.n] == ':' &&
-		    !memcmp(services[i].form, scheme.p, scheme.n))
-			return &services[i];
-	return NULL;
+		if (form[scheme.n] == ':' && !memcmp(form, scheme.p, scheme.n))
+			return (int)i;
+	}
+	return -1;
 }
 
-static bool is_complete(const struct notice_target *t, const struct service *s)
+static bool is_complete(const struct notice_target *t, unsigned needs)
 {
-	if ((s->password && !t->password.n) || (s->path && !t->path.n))
+	if ((needs & PASSWORD && !t->password.n) || (needs & PATH && !t->path.n))
 		return false;
 	if (t->service == NOTICE_DISCORD)
 		return t->user.n;
@@ -116,47 +133,53 @@ static bool is_complete(const struct notice_target *t, const struct service *s)
 	return t->service != NOTICE_TELEGRAM || notice_chats(t).n;
 }
 
+/* For ntfy and gotify in one's own network. */
+static bool wants_plain(const struct notice_target *t)
+{
+	return span_is(http_query(t->query, "scheme"), "http") ||
+	    span_is_nocase(http_query(t->query, "disableTLS"), "yes");
+}
+
 const char *notice_read_target(struct notice_target *t, struct span url, enum notice_service service)
 {
-	const struct service *s = service_of(url);
 	struct span scheme = config_scheme(url);
-	struct span value;
+	int which = service_of(scheme);
+	const char *form;
+	unsigned s;
 
 	*t = (struct notice_target){.service = service, .scheme = scheme};
-	if (service != NOTICE_GENERIC && s && s->service != NOTICE_GENERIC)
-		s = NULL;
-	if (!s && service == NOTICE_GENERIC)
-		return "discord://, slack://, teams://, telegram://, ntfy://, gotify://, pushover://, apprise://, "
-		       "https:// or http:// in front";
-	if (!s && scheme.n)
-		return services[0].form;
-	if (!s) { /* as curl takes it */
-		s = &services[1];
-		t->scheme = (struct span){s->form, 4};
+	if (which < 0 && service == NOTICE_GENERIC)
+		return "https://, http://, discord://, slack://, teams://, telegram://, ntfy://, gotify://, "
+		       "pushover:// or apprise://";
+	if (service != NOTICE_GENERIC && which > 1)
+		which = -1;
+	if (which < 0 && scheme.n)
+		return target_forms;
+	if (which < 0) { /* as curl takes it */
+		which = 1;
+		t->scheme = (struct span){nth(target_forms, 1), 4};
 	} else {
 		url = behind(url, url.p + scheme.n + 3);
 	}
+	s = services[which];
+	form = nth(target_forms, (unsigned)which);
 	if (service == NOTICE_GENERIC)
-		t->service = (enum notice_service)s->service;
-	t->tls = s->tls;
+		t->service = (enum notice_service)(s % PLAIN);
 	if (!is_printable(url) || !read_rest(t, url) || !is_complete(t, s))
-		return s->form;
-	value = http_query(t->query, "scheme");
-	if (s->server[0]) {
-		t->server = span_of(s->server);
+		return form;
+	t->server = span_of(nth(servers, (unsigned)which));
+	t->tls = !(s & PLAIN);
+	if (t->server.n)
 		t->port = 0;
-	} else {
+	else
 		t->server = t->host;
-		if (t->service == NOTICE_NTFY || t->service == NOTICE_GOTIFY)
-			t->tls = !span_is(value, "http") &&
-			    !span_is_nocase(http_query(t->query, "disabletls"), "yes") &&
-			    !span_is_nocase(http_query(t->query, "disableTLS"), "yes");
-	}
+	if ((t->service == NOTICE_NTFY || t->service == NOTICE_GOTIFY) && wants_plain(t))
+		t->tls = false;
 	if (!t->port)
 		t->port = t->tls ? 443 : 80;
 	/* it takes nothing but its own form, whatever the variable is called */
 	if ((t->service == NOTICE_GENERIC || t->service == NOTICE_WEBHOOK) &&
-	    (span_is_nocase(t->server, "discord.com") || span_is_nocase(t->server, "discordapp.com")))
+	    span_is_nocase(t->server, "discord.com"))
 		t->service = NOTICE_DISCORD_URL;
 	return NULL;
 }
@@ -428,21 +451,6 @@ static void fill(struct buf *out, const struct filling *f, char what)
 	buf_add_span(out, part);
 }
 
-/* Fills the number-th of the forms. */
-static void fill_form(struct buf *out, const struct filling *f, unsigned number)
-{
-	const char *form = forms;
-
-	while (number--)
-		form += strlen(form) + 1;
-	for (; *form; form++) {
-		if (*form == '%')
-			fill(out, f, *++form);
-		else
-			buf_add(out, form, 1);
-	}
-}
-
 static void add_base64(struct buf *out, struct span s)
 {
 	static const char digits[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -466,9 +474,8 @@ static void add_authorization(struct buf *out, const struct notice_target *t)
 	int user, password;
 
 	if (t->service == NOTICE_GOTIFY) {
-		buf_add_text(out, "X-Gotify-Key: ");
+		buf_add_text(out, "\r\nX-Gotify-Key: ");
 		buf_add_span(out, gotify_part(t, true));
-		buf_add_text(out, "\r\n");
 	}
 	if (t->server.p != t->host.p || (!t->user.n && !t->password.n))
 		return;
@@ -479,9 +486,19 @@ static void add_authorization(struct buf *out, const struct notice_target *t)
 	password = http_decode(t->password, pair + user + 1, 250);
 	if (password < 0)
 		return;
-	buf_add_text(out, "Authorization: Basic ");
+	buf_add_text(out, "\r\nAuthorization: Basic ");
 	add_base64(out, (struct span){pair, (size_t)(user + 1 + password)});
-	buf_add_text(out, "\r\n");
+}
+
+/* The form with everything it asks for. */
+static void fill_form(struct buf *out, const struct filling *f, const char *form)
+{
+	for (; *form; form++) {
+		if (*form == '%')
+			fill(out, f, *++form);
+		else
+			buf_add(out, form, 1);
+	}
 }
 
 void notice_request(const struct notice_target *t, const struct notice_words *words,
@@ -494,20 +511,21 @@ void notice_request(const struct notice_target *t, const struct notice_words *wo
 	buf_init(&body, out->max / 2);
 	if (words) {
 		text_print(f.line, sizeof(f.line), "%s\n%s", words->title, words->text);
-		fill_form(&body, &f, 2u * t->service + 1);
+		fill_form(&body, &f, nth(forms, 2u * t->service + 1));
 	}
 	buf_add_text(out, words ? "POST " : "GET ");
-	fill_form(out, &f, 2u * t->service);
-	buf_print(out, " HTTP/1.1\r\nHost: %s%.*s%s", v6 ? "[" : "", (int)t->server.n, t->server.p,
-	    v6 ? "]" : "");
+	fill_form(out, &f, nth(forms, 2u * t->service));
+	buf_print(out,
+	    " HTTP/1.1\r\nUser-Agent: autoheal/" AUTOHEAL_VERSION
+	    "\r\nConnection: close\r\nHost: %s%.*s%s",
+	    v6 ? "[" : "", (int)t->server.n, t->server.p, v6 ? "]" : "");
 	if (t->port != (t->tls ? 443 : 80))
 		buf_print(out, ":%u", t->port);
-	buf_add_text(out, "\r\nUser-Agent: autoheal/" AUTOHEAL_VERSION "\r\nConnection: close\r\n");
 	add_authorization(out, t);
 	if (words)
-		buf_print(out, "Content-Type: application/%s\r\nContent-Length: %zu\r\n",
+		buf_print(out, "\r\nContent-Type: application/%s\r\nContent-Length: %zu",
 		    t->service == NOTICE_PUSHOVER ? "x-www-form-urlencoded" : "json", body.n);
-	buf_add_text(out, "\r\n");
+	buf_add_text(out, "\r\n\r\n");
 	buf_add_span(out, (struct span){body.p, body.n});
 	out->failed |= body.failed;
 	buf_free(&body);

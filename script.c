@@ -98,7 +98,8 @@ static void begin(struct script *s)
 {
 	if (s->busy || !s->waiting || s->fd < 0)
 		return;
-	s->busy = send(s->fd, s->words[s->first], SCRIPT_WORDS, MSG_NOSIGNAL) == SCRIPT_WORDS;
+	s->busy = send(s->fd, s->words[s->first], SCRIPT_WORDS, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+	    SCRIPT_WORDS;
 }
 
 static void ready(void *owner, unsigned what)
@@ -106,7 +107,7 @@ static void ready(void *owner, unsigned what)
 	struct script *s = owner;
 	const char *name = s->words[s->first];
 	int32_t result;
-	ssize_t n = recv(s->fd, &result, sizeof(result), 0);
+	ssize_t n = recv(s->fd, &result, sizeof(result), MSG_DONTWAIT);
 
 	(void)what;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -172,7 +173,8 @@ static void check(const char *path)
 	line[n > 0 ? n : 0] = 0;
 	if (strncmp(line, "#!", 2))
 		return;
-	end = line + 2 + strspn(line + 2, " \t");
+	for (end = line + 2; *end == ' ' || *end == '\t';)
+		end++;
 	end[strcspn(end, " \t\r\n")] = 0;
 	if (access(end, X_OK))
 		log_line(LOG_WARNING, "script",
@@ -203,7 +205,6 @@ struct script *script_start(struct loop *loop, const char *path)
 		close(ends[0]);
 		goto failed;
 	}
-	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	s->loop = loop;
 	s->fd = ends[0];
 	loop_watch(loop, s->fd, LOOP_READ, ready, s);
