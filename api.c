@@ -640,7 +640,7 @@ void api_route(void *owner, struct server_client *c, struct server_request *r)
 	for (size_t i = 0; i < ROUTES; i++) {
 		if (only || !path_matches(routes[i].path, r->path, &part))
 			continue;
-		if (strstr(routes[i].path, "*/"))
+		if (span_find(span_of(routes[i].path), "*/"))
 			only = routes[i].path;
 		if (method_matches(routes[i].method, r->head.method)) {
 			routes[i].handler(api, c, r, part);

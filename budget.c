@@ -69,13 +69,13 @@ unsigned budget_limit(void)
 	/* Descriptors that whoever started us left open would count, and would keep open what is not ours.
 	 * Before Linux 5.9, or where a filter of system calls forbids it, they stay. */
 	syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 0);
-	if (getrlimit(RLIMIT_NOFILE, &limit))
+	if (prlimit(0, RLIMIT_NOFILE, NULL, &limit)) /* setrlimit() of musl stops all threads for it */
 		return BUDGET_LIMIT;
 	if (limit.rlim_cur < BUDGET_LIMIT && limit.rlim_cur < limit.rlim_max) {
 		rlim_t before = limit.rlim_cur;
 
 		limit.rlim_cur = limit.rlim_max < BUDGET_LIMIT ? limit.rlim_max : BUDGET_LIMIT;
-		if (setrlimit(RLIMIT_NOFILE, &limit))
+		if (prlimit(0, RLIMIT_NOFILE, &limit, NULL))
 			limit.rlim_cur = before;
 	}
 	return limit.rlim_cur < BUDGET_LIMIT ? (unsigned)limit.rlim_cur : BUDGET_LIMIT;

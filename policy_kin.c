@@ -162,14 +162,12 @@ bool policy_names_another(const struct container *c, struct span message, char i
 {
 	static const char words[] = "No such container: ";
 	uint8_t bytes[32];
-	char text[POLICY_MESSAGE_MAX];
-	const char *at;
+	const char *at = span_find(message, words);
 
-	span_copy(message, text, sizeof(text));
-	at = strstr(text, words);
 	if (!at)
 		return false;
-	span_copy(span_of(at + sizeof(words) - 1), id, 65);
+	at += sizeof(words) - 1;
+	span_copy((struct span){at, (size_t)(message.p + message.n - at)}, id, 65);
 	return text_unhex(span_of(id), bytes, 32) && memcmp(bytes, c->id, 32);
 }
 
