@@ -288,7 +288,7 @@ static __attribute__((noinline)) int command(int argc, char **argv)
 			return usage_error(error);
 		return cli_health(&autoheal.settings);
 	}
-	if (!strcmp(command, "notify-test")) {
+	if (!strcmp(name, "notify-test")) {
 		if (config_read(&autoheal.settings, environ, error, sizeof(error), ignore_warning))
 			return usage_error(error);
 		loop_init(&autoheal.loop);

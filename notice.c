@@ -199,12 +199,13 @@ void notice_show_target(const struct notice_target *t, char *out, size_t cap)
 
 static void mask_word(const struct notice_target *t, char *words, struct span secret)
 {
-	char *p = words;
+	size_t n = strlen(words);
 
 	if (secret.n < SECRET_LEAST || span_equal(secret, t->server))
 		return;
-	while ((p = memmem(p, strlen(p), secret.p, secret.n)))
-		memset(p, '*', secret.n);
+	for (; n >= secret.n; words++, n--)
+		if (!memcmp(words, secret.p, secret.n))
+			memset(words, '*', secret.n);
 }
 
 /* Whatever stands between the delimiters. */

@@ -229,11 +229,13 @@ static void connect_to(struct notify_delivery *d)
 static void say_answer(const struct call *call, char *out, size_t cap)
 {
 	const char *words = call->words[0] ? call->words : http_reason(call->status);
-	const char *end = strpbrk(words, "\r\n");
+	size_t n = 0;
 
 	if (call->status < 400)
 		words = "a redirect, which is not followed";
-	text_print(out, cap, "%d, %.*s", call->status, end ? (int)(end - words) : 200, words);
+	while (words[n] && words[n] != '\r' && words[n] != '\n')
+		n++;
+	text_print(out, cap, "%d, %.*s", call->status, (int)n, words);
 }
 
 static void done(struct call *call)

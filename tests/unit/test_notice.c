@@ -204,7 +204,7 @@ static void test_a_heartbeat_is_a_get(void **state)
 	(void)state;
 	assert_null(read_as("https://hc-ping.com/uuid?rid=1", NOTICE_HEARTBEAT));
 	ask((struct span){0}, false);
-	assert_memory_equal(request, "GET /uuid?rid=1 HTTP/1.1\r\n", 27);
+	assert_memory_equal(request, "GET /uuid?rid=1 HTTP/1.1\r\n", 26);
 	assert_true(has_header("Host: hc-ping.com"));
 	assert_null(strstr(request, "Content-"));
 	assert_string_equal(body, "");
