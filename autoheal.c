@@ -180,15 +180,16 @@ static int set_up(struct autoheal *a, char *error, size_t error_size)
 static bool set_budget(struct autoheal *a, char *error, size_t error_size)
 {
 	unsigned engines = (unsigned)a->monitor.engines_count;
+	unsigned helper = a->settings.post_restart_script[0] != 0;
 	struct budget budget;
 
-	if (!budget_make(&budget, budget_limit(), engines, (unsigned)a->notify.count)) {
+	if (!budget_make(&budget, budget_limit(), engines, (unsigned)a->notify.count + helper)) {
 		budget_explain(&budget, engines, error, error_size);
 		return false;
 	}
 	monitor_set_budget(&a->monitor, &budget);
 	a->server.clients_max = budget.clients;
-	a->notify.most = budget.notices;
+	a->notify.most = budget.notices - helper;
 	log_line(LOG_DEBUG, "autoheal",
 	    "Of %u descriptors: at most %u restarts, %u inspects of each engine, %u clients of the API at once",
 	    budget.limit, budget.restarts, budget.looks, budget.clients);

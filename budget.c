@@ -30,15 +30,19 @@ static struct share *next_share(struct share *shares, size_t n, unsigned left)
 	return next;
 }
 
+static unsigned lesser(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
 bool budget_make(struct budget *b, unsigned limit, unsigned engines, unsigned targets)
 {
-	unsigned most_notices = targets < BUDGET_NOTICES_MAX ? targets : BUDGET_NOTICES_MAX;
 	/* where the last piece is contested, restarts come first */
 	struct share shares[] = {
 	    {&b->restarts, engines, BUDGET_RESTARTS_MAX, 1},
 	    {&b->looks, BUDGET_LOOKS_MIN, BUDGET_LOOKS_MAX, engines},
 	    {&b->clients, BUDGET_CLIENTS_MIN, BUDGET_CLIENTS_MAX, BUDGET_CLIENT},
-	    {&b->notices, targets > 0, most_notices, 1},
+	    {&b->notices, lesser(targets, BUDGET_NOTICES_MIN), lesser(targets, BUDGET_NOTICES_MAX), 1},
 	};
 	const size_t n = sizeof(shares) / sizeof(shares[0]);
 	unsigned left;

@@ -11,8 +11,8 @@
 
 #define BUDGET_LIMIT LOOP_FD_MAX
 /* stdin, stdout, stderr (the log); the self-pipe (2); the listeners (2); a file being read, or a client
- * being told that there are too many; the helper that runs a script; a connection whose end is being told while the next one begins */
-#define BUDGET_FIXED 10
+ * being told that there are too many; a connection whose end is being told while the next one begins */
+#define BUDGET_FIXED 9
 /* the event stream; version or list; a spare connection (of TLS, made ready); a question to DNS */
 #define BUDGET_ENGINE 4
 #define BUDGET_CLIENT 2 /* its own connection, and the one to the engine that its answer may need */
@@ -21,7 +21,9 @@
 #define BUDGET_LOOKS_MIN 2 /* of each engine: one that takes its time must not hold up all others */
 #define BUDGET_LOOKS_MAX 16
 #define BUDGET_RESTARTS_MAX 256 /* at least one for every engine */
-#define BUDGET_NOTICES_MAX 16   /* of as many as there are targets; at least one */
+#define BUDGET_NOTICES_MIN \
+	2 /* one on its way, and the helper that runs a script; where there are so many */
+#define BUDGET_NOTICES_MAX 17
 #define BUDGET_ENGINES_MAX 64
 
 struct budget {
@@ -30,10 +32,11 @@ struct budget {
 	unsigned clients;  /* of the API, at once */
 	unsigned looks;    /* inspects under way, of each engine */
 	unsigned restarts; /* restarts under way, over all engines */
-	unsigned notices;  /* on their way at once */
+	unsigned notices;  /* on their way at once, and that helper */
 };
 
-/* PURE: shares `limit` descriptors out for 1 to BUDGET_ENGINES_MAX engines and so many targets of notices. false when not even the
+/* PURE: shares `limit` descriptors out for 1 to BUDGET_ENGINES_MAX engines and so many targets of notices, the
+ * helper of a script counted in. false when not even the
  * minima fit: only limit and needed are set then. */
 bool budget_make(struct budget *b, unsigned limit, unsigned engines, unsigned targets);
 /* Closes what was inherited beyond stderr, raises RLIMIT_NOFILE as far as it may be and is of use, and

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "budget.h"
 #include "http.h"
 #include "log.h"
 #include "resolve.h"
@@ -484,7 +483,7 @@ int notify_init(struct notify *n, struct loop *loop, struct call_workspace *work
 	n->loop = loop;
 	n->workspace = workspace;
 	n->settings = s;
-	n->most = BUDGET_NOTICES_MAX;
+	n->most = NOTIFY_TARGETS_MAX; /* until the descriptors are shared out */
 	if (!notice_read_kinds(span_of(s->notify_events), &n->kinds, &unknown)) {
 		text_print(error, error_size,
 		    "AUTOHEAL_NOTIFY_EVENTS has '%.*s', which is no kind of event; `all` takes every one",

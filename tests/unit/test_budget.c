@@ -95,6 +95,28 @@ static void test_the_usual_limit_is_enough_for_all(void **state)
 	assert_true(b.restarts >= 24 && b.looks >= 3 && b.clients >= 8);
 }
 
+/* Notices get as many as there are targets, at least two of them, and take nothing below the others' minima. */
+static void test_notices_have_a_share(void **state)
+{
+	struct budget b;
+
+	(void)state;
+	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
+		for (unsigned targets = 1; targets < 20; targets++) {
+			unsigned most = targets < 17 ? targets : 17,
+				 least = targets < 2 ? targets : 2;
+
+			assert_true(budget_make(&b, 1024, e, targets));
+			assert_in_range(b.notices, least, most);
+			assert_true(e > 30 || b.notices == most);
+			assert_true(spent(&b, e) + b.notices <= b.limit);
+			assert_false(budget_make(&b, b.needed - 1, e, targets));
+			assert_true(budget_make(&b, b.needed, e, targets));
+			assert_int_equal(b.notices, least);
+		}
+	}
+}
+
 static void test_too_few_are_explained(void **state)
 {
 	struct budget b;
@@ -156,6 +178,7 @@ int main(void)
 	    cmocka_unit_test(test_nothing_is_kept_back),
 	    cmocka_unit_test(test_one_more_takes_at_most_a_piece_from_anybody),
 	    cmocka_unit_test(test_the_usual_limit_is_enough_for_all),
+	    cmocka_unit_test(test_notices_have_a_share),
 	    cmocka_unit_test(test_too_few_are_explained),
 	    cmocka_unit_test(test_the_soft_limit_is_raised_as_far_as_it_is_of_use),
 	};
