@@ -556,7 +556,7 @@ static size_t look_at(char *piece, size_t n, struct tls_found *out, struct span 
 	while ((p = span_find(rest, end))) {
 		block = (struct span){rest.p, (size_t)(p - rest.p) + sizeof(end) - 1};
 		rest = from(rest, rest.p + block.n);
-		if (tls_pem_next(&block, &label, &der, &encrypted) > 0 && !encrypted)
+		while (tls_pem_next(&block, &label, &der, &encrypted) > 0)
 			consider(out, der, name, wall);
 	}
 	if (rest.n == TLS_BUNDLE_PIECE) /* all of it one certificate: of no use but its end */

@@ -61,7 +61,7 @@ struct tls_found {
 	size_t count;
 };
 
-/* Looks the authorities of this name (DER) up which are valid now. The file is read to its end, in pieces: 1 ms
+/* Looks the authorities of this name (DER) up which are valid now. The file is read to its end, in pieces: 2 ms
  * for Debian's. 0, or -errno where it cannot be read. */
 int tls_bundle_find(const char *path, struct span name, int64_t wall, struct tls_found *out);
 void tls_found_free(struct tls_found *f);
