@@ -21,11 +21,23 @@ OPT = -Oz
 Q = $(if $(V),,@echo "  $@";)
 
 # From the bottom of the ladder to its top: a file includes only what stands before it.
-SRC = text.c tz.c buf.c log.c loop.c watchdog.c budget.c net.c tls_der.c tls_names.c tls_files.c tls_check.c tls.c resolve.c http.c \
-	json.c config.c target.c watch.c graph.c containers.c audit.c \
-	policy_times.c policy_kin.c policy_moves.c policy_crash.c policy_steps.c policy_restart.c policy_people.c \
-	policy_explain.c policy.c facts.c call.c notice.c notify.c script.c docker.c dependents.c monitor.c monitor_people.c self.c harden.c \
-	server.c api.c api_containers.c api_people.c cli.c autoheal.c
+SRC = text.c tz.c buf.c log.c \
+	loop.c watchdog.c budget.c \
+	net.c tls_der.c tls_names.c tls_files.c tls_check.c tls.c resolve.c \
+	http.c \
+	json.c config.c target.c \
+	watch.c graph.c containers.c \
+	audit.c incidents.c \
+	policy_times.c policy_kin.c policy_moves.c policy_crash.c policy_steps.c policy_restart.c \
+	policy_people.c policy_storm.c policy_stale.c \
+	policy_explain.c policy.c \
+	facts.c call.c notice.c notify.c script.c docker.c \
+	evidence.c dependents.c \
+	monitor.c monitor_people.c \
+	self.c harden.c \
+	server.c \
+	api.c api_containers.c api_people.c \
+	cli.c autoheal.c
 PAGE = page/index.html page/page.css page/page.js
 UNIT_SRC = $(wildcard tests/unit/test_*.c)
 C_FILES = $(wildcard *.c *.h tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])

@@ -181,7 +181,7 @@ static void take_error(struct call *call, struct span value)
 		span_copy(span_trim(value), call->words, sizeof(call->words));
 }
 
-/* The same of any body, whose beginning was kept as the words so far. */
+/* The same of JSON_NONE: the beginning of the body was kept as the words. */
 static void take_whole_error(struct call *call)
 {
 	char body[CALL_WORDS_MAX];
@@ -214,10 +214,13 @@ static void take_body(struct call *call, struct span data)
 	struct span value;
 	int got;
 
-	if (call->handler->any_body && !call_succeeded(call)) {
+	if (call->split.mode == JSON_NONE) {
 		size_t n = strlen(call->words);
 
-		span_copy(data, call->words + n, sizeof(call->words) - n);
+		if (!call_succeeded(call))
+			span_copy(data, call->words + n, sizeof(call->words) - n);
+		else if (call->handler->value)
+			call->handler->value(call, &(struct json){.p = data.p, .n = data.n});
 		return;
 	}
 	if (call->split.bad) {
@@ -238,7 +241,7 @@ static void take_body(struct call *call, struct span data)
 		if (!call_succeeded(call))
 			take_error(call,
 			    (struct span){from, data.n + (size_t)(data.p - from)}); /* HTML of a proxy */
-		else if (!call->handler->any_body)
+		else
 			nonsense(call, "the answer is not JSON");
 		return;
 	}
@@ -246,7 +249,7 @@ static void take_body(struct call *call, struct span data)
 
 static void body_done(struct call *call)
 {
-	if (call->handler->any_body) {
+	if (call->split.mode == JSON_NONE) {
 		if (call->words[0])
 			take_whole_error(call);
 		finish(call, CALL_ANSWERED);

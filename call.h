@@ -69,14 +69,13 @@ struct call;
 struct call_handler {
 	/* The head of the answer came (status, podman, date are set). May be NULL. */
 	void (*head)(struct call *call);
-	/* One value of a 2xx answer's body; j is valid until it returns. May be NULL. */
+	/* One value of a 2xx answer's body; of JSON_NONE some of its bytes, without tokens. j is valid until it returns.
+	 * May be NULL. */
 	void (*value)(struct call *call, const struct json *j);
 	/* All that one read brought has been handed out. May be NULL. */
 	void (*batch)(struct call *call);
 	/* The end, once; call->end says which. The call is freed when it returns. */
 	void (*done)(struct call *call);
-	/* What succeeded may have any body, JSON or not. */
-	bool any_body;
 };
 
 struct call {

@@ -198,7 +198,7 @@ static void failed(struct notify_target *t, const char *text)
 }
 
 static void done(struct call *call);
-static const struct call_handler handler = {.done = done, .any_body = true};
+static const struct call_handler handler = {.done = done};
 
 static void connect_to(struct notify_delivery *d)
 {
@@ -217,7 +217,7 @@ static void connect_to(struct notify_delivery *d)
 		notice_request(&t->to, t == n->heartbeat ? NULL : &notice->words,
 		    (struct span){notice->json, notice->json_n}, &request);
 		d->call = call_send(n->loop, n->workspace, &place, NULL, &request, LOOP_CAN_WAIT,
-		    JSON_STREAM, NOTIFY_ANSWER_MS, &handler, d, &error);
+		    JSON_NONE, NOTIFY_ANSWER_MS, &handler, d, &error);
 		if (d->call)
 			return;
 	}

@@ -28,7 +28,7 @@ class Received:
 class Receiver:
     """answers: a list of (status, headers, body), or "hang"; `always`: what is said after the list is used up."""
 
-    def __init__(self, tls=None):
+    def __init__(self, tls=None, port=0):
         self.log, self.answers, self.always = [], [], (204, {}, b"")
         self.now, self.most = 0, 0              # requests under way
         self.lock, self.over = threading.Lock(), threading.Event()
@@ -74,7 +74,7 @@ class Receiver:
                     request = tls.wrap_socket(request, server_side=True)
                 super().finish_request(request, client_address)
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", port), Handler)
         self.port = self.server.server_address[1]
         self.tls = tls is not None
 

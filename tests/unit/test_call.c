@@ -199,7 +199,7 @@ static void on_done(struct call *call)
 	snprintf(r->api_version, sizeof(r->api_version), "%s", call->api_version);
 }
 
-static const struct call_handler handler = {on_head, on_value, on_batch, on_done, false};
+static const struct call_handler handler = {on_head, on_value, on_batch, on_done};
 
 static int code; /* of the last start */
 
