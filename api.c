@@ -181,7 +181,7 @@ static void status(
 	key_string(&w, "version", AUTOHEAL_VERSION);
 	key_number(&w, "uptime_seconds", (int64_t)((m->loop->now - m->started) / 1000));
 	key_bool(&w, "dry_run", api->settings->dry_run);
-	key_bool(&w, "storm", m->policy.storm.on);
+	key_bool(&w, "storm", m->policy.storms != 0);
 	json_key(&w, "sandbox");
 	json_open(&w, '{');
 	key_bool(&w, "seccomp", false);

@@ -145,19 +145,29 @@ static void print_state(struct json_writer *w, const struct json *j, int state, 
 	json_close(w, '}');
 }
 
-static void print_health(struct json_writer *w, const struct policy_facts *f, bool streak_known)
+/* c: its record, or NULL; where it has no healthcheck, what its own probe says. */
+static void print_health(struct json_writer *w, const struct policy_facts *f, bool streak_known,
+    struct monitor *m, const struct container *c)
 {
+	enum container_health health = f->health;
+	uint32_t streak = f->streak;
+
+	if (health <= HEALTH_NONE && c && c->running && policy_health(c) > HEALTH_NONE) {
+		health = policy_health(c);
+		streak = monitor_probe_streak(m, c);
+		streak_known = c->word != WORD_NONE;
+	}
 	json_key(w, "health");
-	if (f->health == HEALTH_NONE || f->health == HEALTH_UNKNOWN) {
+	if (health <= HEALTH_NONE) {
 		json_null(w);
 		return;
 	}
 	json_open(w, '{');
 	json_key(w, "status");
-	json_cstring(w, policy_health_name(f->health));
+	json_cstring(w, policy_health_name(health));
 	json_key(w, "failing_streak");
 	if (streak_known)
-		json_number(w, f->streak);
+		json_number(w, streak);
 	else
 		json_null(w);
 	json_close(w, '}');
@@ -266,7 +276,8 @@ static void print_container(struct buf *out, struct job *job, const struct docke
 	json_cstring(&w, status);
 	print_state(&w, j, state, status, &facts->now);
 	print_labels(&w, j, facts->labels, job->sees_all);
-	print_health(&w, &facts->now, inspect || json_get(j, 0, "Health") >= 0);
+	print_health(&w, &facts->now, inspect || json_get(j, 0, "Health") >= 0, job->api->monitor,
+	    view.container);
 	print_ours(&w, job, d, &view, status);
 	json_close(&w, '}');
 }

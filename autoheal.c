@@ -103,8 +103,9 @@ static int catch_signals(struct autoheal *a)
 	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
 		sigaction(caught[i], &action, NULL);
 	/* SIGHUP must not end a service whose terminal goes; SIGPIPE is an error of write() */
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGHUP, &action, NULL);
+	sigaction(SIGPIPE, &action, NULL);
 	loop_watch(&a->loop, a->signals[0], LOOP_READ, signals_ready, a);
 	return 0;
 }

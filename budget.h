@@ -22,6 +22,8 @@
 #define BUDGET_LOOKS_MAX 16
 #define BUDGET_EVIDENCE 2 /* an inspect and a log, of one restarted container */
 #define BUDGET_EVIDENCE_MAX 32
+#define BUDGET_PROBES_MAX \
+	32 /* own probes, over all engines; where descriptors are few there are none */
 #define BUDGET_RESTARTS_MAX 256 /* at least one for every engine */
 #define BUDGET_NOTICES_MIN \
 	2 /* one on its way, and the helper that runs a script; where there are so many */
@@ -35,6 +37,7 @@ struct budget {
 	unsigned looks;    /* inspects under way, of each engine */
 	unsigned restarts; /* restarts under way, over all engines */
 	unsigned evidence; /* restarted containers whose evidence is asked for at once; 0: there is none */
+	unsigned probes; /* own probes under way, over all engines */
 	unsigned notices; /* on their way at once, and that helper */
 };
 

@@ -525,10 +525,15 @@ struct call *call_start(struct loop *loop, struct call_workspace *workspace,
 
 	buf_init(&request, CALL_REQUEST_MAX);
 	buf_print(&request,
-	    "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: autoheal/" AUTOHEAL_VERSION "\r\n%s\r\n",
-	    method, path, place->host, post ? "Content-Length: 0\r\n" : "");
-	return call_send(loop, workspace, place, spare, &request, post ? LOOP_URGENT : LOOP_USUAL,
-	    mode, timeout_ms, handler, owner, error);
+	    "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: autoheal/" AUTOHEAL_VERSION "\r\n", method,
+	    path, place->host);
+	if (place->body)
+		buf_print(&request, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+		    strlen(place->body), place->body);
+	else
+		buf_add_text(&request, post ? "Content-Length: 0\r\n\r\n" : "\r\n");
+	return call_send(loop, workspace, place, spare, &request,
+	    post && !place->body ? LOOP_URGENT : LOOP_USUAL, mode, timeout_ms, handler, owner, error);
 }
 
 void call_pause(struct call *call, bool pause)

@@ -99,7 +99,7 @@ static const char *cause_of(const struct heal *h)
 		return "manual";
 	if (h->bond)
 		return h->bond == BOND_STRANDED ? "stranded" : "dependent";
-	return h->cause == CAUSE_CRASH ? "crash" : "unhealthy";
+	return policy_cause_name(h);
 }
 
 /* The record of c's incident, which is begun or ended as the policy has it; NULL where there is none. */
@@ -113,9 +113,10 @@ static struct incident *follow(struct monitor *m, const struct container *c)
 	what = (struct incident){.id = h->incident,
 	    .opened = m->loop->wall - (int64_t)(m->loop->now - h->detected),
 	    .cause = cause_of(h),
-	    .detected_by = h->by_person ? "person"
-		: h->from_event         ? "event"
-					: "audit",
+	    .detected_by = h->by_person   ? "person"
+		: h->cause >= CAUSE_PROBE ? policy_cause_name(h)
+		: h->from_event           ? "event"
+					  : "audit",
 	    .host = host_of(m, c)};
 	return incidents_open(&m->incidents, &what, span_of(c->name), span_of(c->identity->name));
 }
@@ -132,6 +133,7 @@ static void tell(struct monitor *m, const struct action *a)
 	e.incident = a->incident;
 	e.reason = span_of(a->reason);
 	e.action = span_of(a->did);
+	e.health_output = span_of(a->output);
 	keep_event(m, a->container, &e);
 	if (i)
 		incident_told(i, &e, (int64_t)(m->loop->now - h->requested));
@@ -187,9 +189,12 @@ void monitor_give(struct monitor *m, struct container *c, const struct policy_ev
 {
 	struct action list[POLICY_ACTIONS_MAX];
 	struct actions out = {.list = list, .room = POLICY_ACTIONS_MAX};
+	bool ran = monitor_probe_runs(c);
 
 	policy_on_event(&m->policy, c, event, m->loop->now, &out);
 	follow(m, c);
+	if (c->word && (ran != monitor_probe_runs(c) || event->kind == EVENT_START))
+		monitor_probe_follow(m, c, event->kind == EVENT_START);
 	monitor_carry_out(m, &out);
 }
 
@@ -209,6 +214,7 @@ static void forget(struct monitor *m, struct container *c, bool gone)
 {
 	c->gone |= gone;
 	c->dropped |= !gone;
+	monitor_probe_drop(m, c);
 	let_go(m, c);
 	if (!m->sweep.place && gone)
 		loop_after(m->loop, &m->sweep, CONTAINERS_SELECTION_MS);
@@ -403,11 +409,11 @@ static void look_value(struct call *call, const struct json *j)
 		return;
 	if (c->announce)
 		announce(m, c);
-	if (c->identity->heal && c->identity->heal->open)
-		evidence_inspected(&m->evidence, c->identity->heal->incident, j);
 	facts.now.asked = call->started;
 	call->told = true;
 	monitor_give(m, c, &event);
+	if (c->identity->heal)
+		evidence_inspected(&m->evidence, c->identity->heal->incident, j);
 }
 
 /* It was gone before it could be inspected. */
@@ -705,6 +711,8 @@ static struct container *add(
 		log_line(LOG_WARNING, "monitor",
 		    "Container '%s' has the label %s, which this version does not understand",
 		    c->name, who->labels.unreadable[i]);
+	if (watch_is_watched(who->reason))
+		monitor_probe_add(m, c, &who->labels.check);
 	if (who->reason != REASON_LABEL && watch_is_watched(who->reason)) {
 		watch_say(who->reason, m->settings, words, sizeof(words));
 		log_line(LOG_INFO, "monitor", "Container '%s' is watched: %s", c->name, words);
@@ -1220,6 +1228,7 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	m->sweep = (struct loop_timer){.fire = end_selections, .owner = m};
 	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);
 	audit_init(&m->audit, (uint32_t)settings->events, 1);
+	monitor_probes_init(m);
 	m->looks_most = BUDGET_LOOKS_MAX; /* until monitor_set_budget */
 	m->evidence.loop = loop;
 	m->evidence.incidents = &m->incidents;
@@ -1259,6 +1268,7 @@ void monitor_set_budget(struct monitor *m, const struct budget *b)
 {
 	m->looks_most = b->looks;
 	m->evidence.most = b->evidence;
+	m->probes.most = b->probes;
 	m->policy.slots = b->restarts;
 	m->policy.engines_count = (uint32_t)m->engines_count;
 }
@@ -1294,6 +1304,7 @@ void monitor_close(struct monitor *m)
 	}
 	evidence_close(&m->evidence);
 	incidents_free(&m->incidents);
+	probes_close(&m->probes);
 	for (size_t i = 0; i < m->engines_count; i++) {
 		m->policy.engines[i].graph = NULL;
 		dependents_close(&m->dependents[i]);

@@ -17,6 +17,7 @@
 #include "loop.h"
 #include "notify.h"
 #include "policy.h"
+#include "probe.h"
 #include "script.h"
 
 #define MONITOR_ENGINES_MAX CONTAINERS_ENGINES_MAX
@@ -51,7 +52,8 @@ struct monitor {
 	size_t restarts_count;
 	struct loop_timer due;   /* of the policy */
 	struct loop_timer sweep; /* of selections that end */
-	unsigned looks_most;     /* under way at once of one engine */
+	struct probes probes;
+	unsigned looks_most; /* under way at once of one engine */
 	size_t self_count;
 	bool listening_told;
 	bool blind; /* an engine's socket is dead until our container is started anew */
@@ -134,6 +136,22 @@ int64_t monitor_snoozed_until(const struct monitor *m, const struct identity *id
 bool monitor_release(struct monitor *m, struct container *c);
 /* A person restarts c. NULL and the incident's number, or why it cannot be now. */
 const char *monitor_restart(struct monitor *m, struct container *c, uint64_t *incident);
+
+/* ---- own probes and outside monitors; monitor_probe.c --------------------------------------------------------- */
+
+/* An outside monitor's word on c; reason: foreign text, "" for none. */
+void monitor_verdict(struct monitor *m, struct container *c, bool down, const char *reason);
+/* Failures in a row of its own probe; 0 without one. */
+uint32_t monitor_probe_streak(struct monitor *m, const struct container *c);
+/* For monitor.c: begins, what its labels ask for; the container was started anew, or runs or does not; ends. */
+void monitor_probes_init(struct monitor *m);
+void monitor_probe_add(struct monitor *m, struct container *c, const struct watch_check *check);
+static inline bool monitor_probe_runs(const struct container *c)
+{
+	return c->running && !c->paused && !c->restarting;
+}
+void monitor_probe_follow(struct monitor *m, const struct container *c, bool started);
+void monitor_probe_drop(struct monitor *m, struct container *c);
 
 /* What monitor.c does for these: tells the policy an event of c, carries actions out, lets the policy decide. */
 void monitor_give(struct monitor *m, struct container *c, const struct policy_event *event);

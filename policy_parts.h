@@ -53,6 +53,14 @@ void policy_remember_restart(struct policy *p, struct heal *h);
 void policy_unremember_restart(struct heal *h);
 uint64_t policy_restarts_in_window(const struct policy *p, const struct heal *h);
 
+/* ---- policy_probe.c ---- */
+
+void policy_begins_anew(struct container *c);
+void policy_heal_timed_out(struct container *c);
+enum heal_cause policy_cause_of(const struct container *c);
+bool policy_hear(
+    struct container *c, struct policy_event *e, struct policy_facts *facts, struct actions *out);
+
 /* ---- policy_moves.c ---- */
 
 struct action *policy_add_action(struct actions *out, struct container *c, enum action_kind kind);
@@ -129,9 +137,10 @@ void policy_rival(struct policy *p, struct container *c, struct actions *out);
 
 /* ---- policy_storm.c ---- */
 
-void policy_storm_opened(struct policy *p);
-/* Whether a storm lets nobody have a slot now. */
-bool policy_storm_brakes(const struct policy *p);
+/* c wants to act. */
+void policy_storm_note(struct policy *p, const struct container *c);
+/* Whether a storm lets nobody of this engine have a slot now. */
+bool policy_storm_brakes(const struct policy *p, const struct policy_engine *engine);
 
 /* ---- policy_stale.c ---- */
 

@@ -162,6 +162,8 @@ static void done(struct policy *p, struct container *c, struct actions *out)
 	policy_restarted(c, out, true, done_words(h));
 	if (!h->died_again)
 		c->started = policy_seconds_of(p, p->now + 999);
+	if (!h->started)
+		policy_begins_anew(c); /* the answer is ahead of the stream */
 	if (h->killed_hard && h->patience < 64)
 		h->patience *= 2; /* it had no time to tidy up: give it more for its recovery */
 	policy_verify(p, c);
@@ -512,8 +514,9 @@ void step_verifying_facts(
 		policy_recovered(p, c, out, "running");
 		return;
 	}
+	policy_heal_timed_out(c);
 	policy_tell(out, c, AUDIT_NOT_RECOVERED, "timeout", "Still %s %llu s after its restart",
-	    verdict == VERDICT_STARTING ? "starting" : "unhealthy",
+	    verdict == VERDICT_STARTING && c->word != WORD_BAD ? "starting" : "unhealthy",
 	    (unsigned long long)(p->now - h->answered) / 1000)
 	    ->level = LOG_WARNING;
 	policy_after_failure(p, c);

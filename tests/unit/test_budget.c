@@ -17,7 +17,7 @@
 static unsigned spent(const struct budget *b, unsigned engines)
 {
 	return BUDGET_FIXED + engines * BUDGET_ENGINE + b->clients * BUDGET_CLIENT +
-	    b->looks * engines + b->restarts + b->evidence * BUDGET_EVIDENCE;
+	    b->looks * engines + b->restarts + b->probes + b->evidence * BUDGET_EVIDENCE;
 }
 
 static void test_what_is_shared_out_is_there(void **state)
@@ -38,6 +38,7 @@ static void test_what_is_shared_out_is_there(void **state)
 			assert_in_range(b.looks, 2, 16);
 			assert_in_range(b.restarts, e, 256);
 			assert_in_range(b.evidence, 0, 32);
+			assert_in_range(b.probes, 0, 32);
 		}
 	}
 }
@@ -55,7 +56,7 @@ static void test_nothing_is_kept_back(void **state)
 			if (!budget_make(&b, limit, e, 0))
 				continue;
 			left = limit - spent(&b, e);
-			assert_true(!left || b.restarts == 256);
+			assert_true(!left || (b.restarts == 256 && b.probes == 32));
 			assert_true(left < e || b.looks == 16);
 			assert_true(left < 2 || (b.clients == 64 && b.evidence == 32));
 		}
@@ -77,6 +78,7 @@ static void test_one_more_takes_at_most_a_piece_from_anybody(void **state)
 			assert_true(more.looks + 1 >= b.looks);
 			assert_true(more.clients + (e + 1) / 2 >= b.clients);
 			assert_true(more.evidence + (e + 1) / 2 >= b.evidence);
+			assert_true(more.probes + e >= b.probes);
 		}
 	}
 }
@@ -89,12 +91,13 @@ static void test_the_usual_limit_is_enough_for_all(void **state)
 	(void)state;
 	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
 		assert_true(budget_make(&b, 1024, e, 0));
-		assert_true(e > 30 || (b.restarts == 256 && b.looks == 16 && b.clients == 64));
+		assert_true(e > 26 ||
+		    (b.restarts == 256 && b.looks == 16 && b.clients == 64 && b.probes == 32));
 	}
 	assert_true(b.restarts >= 128 && b.looks >= 6 && b.clients >= 24);
 	assert_true(budget_make(&b, 64, 1, 0));
-	assert_int_equal(b.restarts + b.looks + 2 * b.clients, 64 - 13);
-	assert_true(b.restarts >= 24 && b.looks >= 3 && b.clients >= 8);
+	assert_int_equal(b.restarts + b.looks + 2 * b.clients + b.probes + 2 * b.evidence, 64 - 13);
+	assert_true(b.restarts >= 20 && b.looks >= 3 && b.clients >= 8 && b.probes >= 3);
 }
 
 /* Notices get as many as there are targets, at least two of them, and take nothing below the others' minima. */
@@ -110,7 +113,7 @@ static void test_notices_have_a_share(void **state)
 
 			assert_true(budget_make(&b, 1024, e, targets));
 			assert_in_range(b.notices, least, most);
-			assert_true(e > 24 || b.notices == most);
+			assert_true(e > 20 || b.notices == most);
 			assert_true(spent(&b, e) + b.notices <= b.limit);
 			assert_false(budget_make(&b, b.needed - 1, e, targets));
 			assert_true(budget_make(&b, b.needed, e, targets));

@@ -380,6 +380,7 @@ static void test_an_answer_cut_at_every_byte(void **state)
 	add_every_byte(LIST, 2, 1, 1, 0);
 	add_every_byte(INSPECT, 3, 3, 1, 0);
 	add_every_byte(RESTART, 1, 1, 1, 0);
+	add_every_byte(LOG, 1, 1, 1, 0);
 	try_all(&the_day);
 }
 
