@@ -592,7 +592,10 @@ static void answer(struct job *job, int status)
 	struct server_client *c = job->client;
 
 	c->gone = NULL;
-	server_answer_json(c, status, &job->chosen);
+	if (job->wish == API_RELEASE || job->wish == API_SNOOZE)
+		api_answer_stored(job->api, c, status, &job->chosen);
+	else
+		server_answer_json(c, status, &job->chosen);
 	free_job(job);
 }
 
@@ -721,8 +724,7 @@ static void end_select(struct job *job)
 	print_unknown(&w, job);
 	json_close(&w, '}');
 	c->gone = NULL;
-	server_answer_json(c, 200, &body);
-	buf_free(&body);
+	api_answer_stored(job->api, c, 200, &body);
 	free_job(job);
 }
 

@@ -143,6 +143,10 @@ struct heal {
 	bool guest;  /* not watched: here for a restart with what it hangs on, and no longer */
 	bool orphan; /* what it hangs on is gone: a restart would stop it for good */
 	bool stranded_told;
+	bool kept; /* read back after a restart of autoheal, and no container has taken it up yet */
+	bool resumed;   /* the request under way, or half done, is one of before that */
+	uint8_t phase;  /* of the container then; of use with kept */
+	uint8_t of[32]; /* its id; likewise */
 	bool stale_told;
 	uint8_t bond;     /* enum bond: why it is to be restarted, or is being restarted */
 	uint64_t cascade; /* the number of the restart that brought its last one with it, or its own */

@@ -13,7 +13,7 @@ static uint64_t clock_ms(clockid_t id)
 
 void loop_clock(struct loop *loop)
 {
-	loop->now = clock_ms(CLOCK_MONOTONIC);
+	loop->now = LOOP_BEGINS + clock_ms(CLOCK_MONOTONIC);
 	loop->wall = (int64_t)clock_ms(CLOCK_REALTIME);
 }
 

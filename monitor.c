@@ -155,10 +155,10 @@ static void tell_container(struct monitor *m, const struct container *c, enum au
 }
 
 /* An event of an identity whose container is not there (any more). */
-static void tell_identity(
-    struct monitor *m, const struct identity *identity, const char *status, const char *message)
+void monitor_tell_identity(struct monitor *m, const struct identity *identity, enum audit_kind kind,
+    const char *status, const char *message)
 {
-	struct audit_event e = plain_event(m, AUDIT_SELECTION, status, message);
+	struct audit_event e = plain_event(m, kind, status, message);
 
 	e.name = e.stable_id = span_of(identity->name);
 	e.host = span_of(m->engines[identity->engine].name);
@@ -323,6 +323,7 @@ static void send_request(struct monitor *m, const struct action *a)
 	}
 	memcpy(call->id, c->id, 32);
 	m->restarts[m->restarts_count++] = call;
+	m->memory.pressing = true;
 	incident = follow(m, c);
 	if (incident)
 		incident_asked(incident, c->engine, c->id, word, m->loop->wall);
@@ -404,6 +405,7 @@ static void look_value(struct call *call, const struct json *j)
 	struct container *c = containers_find(&m->policy.containers, d->index, call->id);
 	struct container_facts facts;
 	struct policy_event event = {.kind = EVENT_FACTS, .facts = &facts.now};
+	unsigned untold;
 
 	if (!c || !facts_read_inspected(j, call->date, &facts))
 		return;
@@ -411,6 +413,9 @@ static void look_value(struct call *call, const struct json *j)
 		announce(m, c);
 	facts.now.asked = call->started;
 	call->told = true;
+	untold = facts_untold(c, &facts.now, d->podman);
+	if (untold)
+		docker_doubt(d, c->id, untold); /* else the next list finds nothing amiss */
 	monitor_give(m, c, &event);
 	if (c->identity->heal)
 		evidence_inspected(&m->evidence, c->identity->heal->incident, j);
@@ -447,6 +452,8 @@ static void look_done(struct call *call)
 	if (c && c->looking && !call->told) {
 		if (call->end == CALL_ANSWERED && call->status == 404) {
 			c->looking = false;
+			if (!d->podman)
+				docker_doubt(d, c->id, 1u << ENGINE_DESTROY);
 			look_gone(m, c);
 		} else {
 			look_failed(m, c);
@@ -522,6 +529,7 @@ void monitor_settle(struct monitor *m)
 	} while (more);
 	ask_for_evidence(m);
 	begin_looks(m);
+	monitor_remember(m, false);
 	next = policy_next(&m->policy);
 	if (next == UINT64_MAX)
 		loop_cancel(m->loop, &m->due);
@@ -578,6 +586,7 @@ static void announce(struct monitor *m, struct container *c)
 		return;
 	}
 	c->identity->announced = true;
+	m->policy.changes++;
 	if (c->identity->choice == CHOICE_NONE)
 		c->identity->choice = CHOICE_LABEL;
 	label_words(m, label, sizeof(label));
@@ -689,6 +698,8 @@ static struct container *add(
 {
 	struct identity *identity = claim(
 	    m, engine, id, who->name_span, who->stable_span, who->created);
+	struct action list[POLICY_ACTIONS_MAX];
+	struct actions out = {.list = list, .room = POLICY_ACTIONS_MAX};
 	struct container *c = NULL;
 	char words[160];
 
@@ -705,8 +716,8 @@ static struct container *add(
 	c->health_only = watch_is_unasked(who->reason, &who->labels);
 	identity->created = who->created;
 	c->generation = m->generation[engine];
-	if (identity->heal && identity->heal->quarantined)
-		c->state = STATE_QUARANTINED;
+	policy_adopt(&m->policy, c, m->loop->now, &out);
+	monitor_carry_out(m, &out);
 	for (int i = 0; i < who->labels.unreadable_count; i++)
 		log_line(LOG_WARNING, "monitor",
 		    "Container '%s' has the label %s, which this version does not understand",
@@ -725,7 +736,8 @@ static void end_selection(struct monitor *m, struct identity *identity, const ch
 {
 	identity->choice = CHOICE_NONE;
 	identity->announced = false;
-	tell_identity(m, identity, "ended", message);
+	m->policy.changes++;
+	monitor_tell_identity(m, identity, AUDIT_SELECTION, "ended", message);
 }
 
 /* A container runs that is not watched: a word where its label would have it otherwise, or where
@@ -893,11 +905,16 @@ static struct container *consider(
 {
 	struct container *c = containers_find(&m->policy.containers, d->index, facts->id);
 	struct candidate who;
+	bool unfinished, guest = false;
 
 	if (!c && !facts->now.running && m->engines[d->index].last_audit)
 		return NULL;
 	examine(m, d, facts->id, facts->name, j, facts->labels, &who);
-	if (!c && !facts->now.running) {
+	unfinished = !c &&
+	    policy_is_unfinished(containers_identity(&m->policy.containers, who.stable_span, false),
+		facts->id, &guest);
+	guest &= unfinished && who.reason == REASON_NO_LABEL;
+	if (!c && !facts->now.running && !unfinished) {
 		if (watch_is_watched(who.reason) && json_is(j, json_get(j, 0, "State"), "exited"))
 			log_line(LOG_INFO, "monitor",
 			    "Container '%s' (%.12s) stopped while nobody watched: it is left alone until it is started",
@@ -910,7 +927,7 @@ static struct container *consider(
 		c->health_only = watch_is_unasked(who.reason, &who.labels);
 		return c;
 	}
-	if (!watch_is_watched(who.reason)) {
+	if (!watch_is_watched(who.reason) && !guest) {
 		bool first = !c && m->engines[d->index].last_audit == 0;
 
 		if (c) {
@@ -925,6 +942,8 @@ static struct container *consider(
 	c = add(m, d->index, facts->id, &who);
 	if (c && who.reason == REASON_LABEL)
 		announce(m, c);
+	if (c)
+		c->dropped = guest;
 	return c;
 }
 
@@ -1171,6 +1190,7 @@ static void list_ended(void *owner, struct docker *d)
 	if (m->renamed[d->index])
 		m->renamed[d->index]--;
 	forget_missing(m, d);
+	monitor_recalled(m, d);
 	dependents_list_ended(&m->dependents[d->index]);
 	look_where_silent(m, d);
 	monitor_settle(m);
@@ -1224,6 +1244,7 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	m->workspace = workspace;
 	m->settings = settings;
 	m->started = loop->now;
+	m->memory.store.folder = -1; /* until monitor_recall */
 	m->due = (struct loop_timer){.fire = policy_due, .owner = m};
 	m->sweep = (struct loop_timer){.fire = end_selections, .owner = m};
 	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);
@@ -1343,8 +1364,9 @@ static const char *choice_message(bool selected)
 			: "Excluded from monitoring by a person";
 }
 
-static void set_choice(struct identity *identity, bool selected)
+static void set_choice(struct monitor *m, struct identity *identity, bool selected)
 {
+	m->memory.chosen = true;
 	identity->choice = selected ? CHOICE_PERSON : CHOICE_EXCLUDED;
 	if (!selected)
 		identity->announced = false;
@@ -1362,7 +1384,7 @@ bool monitor_choose(struct monitor *m, struct docker *d, const struct json *j,
 	identity = containers_identity(&m->policy.containers, span_of(view.stable_id), true);
 	if (!identity)
 		return false;
-	set_choice(identity, selected);
+	set_choice(m, identity, selected);
 	e.id = facts->id;
 	e.name = span_of(facts->name);
 	e.stable_id = span_of(view.stable_id);
@@ -1381,8 +1403,9 @@ bool monitor_choose_identity(struct monitor *m, struct span stable_id, bool sele
 
 	if (!identity)
 		return false;
-	set_choice(identity, selected);
-	tell_identity(m, identity, choice_status(selected), choice_message(selected));
+	set_choice(m, identity, selected);
+	monitor_tell_identity(
+	    m, identity, AUDIT_SELECTION, choice_status(selected), choice_message(selected));
 	return true;
 }
 

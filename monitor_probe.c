@@ -26,7 +26,7 @@ static void told(void *owner, struct docker *d, const uint8_t id[32], enum probe
 		return;
 	}
 	if (result == PROBE_CANNOT && words[0])
-		warn(c, "cannot be probed, and counts as one without a probe: ", words);
+		warn(c, "cannot be probed: ", words);
 	probed.says = result == PROBE_PASSED ? SAYS_UP
 	    : result == PROBE_FAILED         ? SAYS_DOWN
 					     : SAYS_NOTHING;

@@ -39,6 +39,9 @@
 #define POLICY_UNSEEN_MS 5000     /* so long the event of an exit that the list shows may be late */
 #define POLICY_RIVAL_MS 2000      /* a restart so soon after our own detection, and not ours */
 #define POLICY_RIVALS 3           /* so many of them are told */
+#define POLICY_RESUME_MS \
+	(10 * 60 * \
+	    1000ull) /* a restart that autoheal's own end cut off is completed so long after its request */
 #define POLICY_UNSENT_MAX_MS \
 	10000 /* 1, 2, 4, 8, 10 s between tries to reach an engine that is away */
 
@@ -83,6 +86,7 @@ struct policy_facts {
 	uint32_t check_time;    /* seconds: start period + interval x retries */
 	uint32_t stop_timeout;  /* seconds; WATCH_FOREVER */
 	int64_t age_ms;         /* since its start, by the engine's own clock; -1 unknown */
+	int64_t ended_ms;       /* since its last exit, likewise; of an inspect alone */
 	int32_t exit_code;
 	/* of an inspect alone */
 	uint64_t probe_age; /* ms since the last probe ended, by the engine's own clock, or since its start */
@@ -126,7 +130,7 @@ struct policy_event {
 	const struct policy_answer *answer; /* EVENT_ANSWER, EVENT_LOOK_FAILED */
 	const struct policy_bond *bond;     /* EVENT_PARENT */
 	enum policy_says says;              /* EVENT_PROBED, EVENT_VERDICT */
-	const char *words;                  /* the same: what was seen, foreign text */
+	const char *words; /* the same: what was seen, foreign text; of a probe its output behind a line end */
 };
 
 /* ---- what goes out ----------------------------------------------------------------------- */
@@ -198,10 +202,11 @@ struct policy {
 	uint32_t engines_busy;  /* engines that have one */
 	uint32_t turn;          /* the engine that was served last */
 	uint64_t now, started;
-	uint64_t incidents;         /* the number of the last one */
-	uint64_t cascades;          /* restarts that others may follow */
-	bool stopping;              /* no new action */
-	bool maintenance;           /* everything is watched, nothing is acted on */
+	uint64_t incidents; /* the number of the last one */
+	uint64_t cascades;  /* restarts that others may follow */
+	uint64_t changes;   /* rises with whatever is to outlive autoheal, beside what is told */
+	bool stopping;      /* no new action */
+	bool maintenance;   /* everything is watched, nothing is acted on */
 	uint64_t maintenance_until; /* when that ends by itself; 0: when a person says so */
 	uint64_t storms;            /* engines that have one, as bits */
 	uint64_t stirred;           /* those where one may begin */
@@ -264,6 +269,21 @@ const char *policy_restart_by_person(
 /* Whether a person wants nothing done with c now: WAIT_MAINTENANCE or WAIT_SNOOZED, else WAIT_NOTHING. *until: the
  * end of it, 0 = open. */
 enum wait_reason policy_hold(const struct policy *p, const struct container *c, uint64_t *until);
+
+/* ---- what outlives autoheal: policy_resume.c -------------------------------------------------- */
+
+/* The identity was read back, its trouble with it, before any container is known. */
+void policy_resume(struct policy *p, struct identity *identity, uint64_t now);
+/* An audit event tells that the unfinished request of h was answered, though its record says otherwise. */
+void policy_was_answered(struct heal *h, bool success);
+/* Whether a container of this id that is down, or not watched, is to be taken up all the same: a restart of it is
+ * unfinished, or it was to be started. *guest: it was not watched. */
+bool policy_is_unfinished(const struct identity *identity, const uint8_t id[32], bool *guest);
+/* c is known anew, and holds its identity: goes on where autoheal ended. out needs room for 4. */
+void policy_adopt(struct policy *p, struct container *c, uint64_t now, struct actions *out);
+/* No container took it up that the engine's first list shows. Returns why its restart is not completed, or NULL where
+ * none was under way. */
+const char *policy_abandon(struct policy *p, struct heal *h);
 
 /* ---- why: policy_explain.c ------------------------------------------------------------------ */
 

@@ -232,6 +232,7 @@ void policy_go(struct policy *p, struct container *c, enum container_state state
 		if (state != STATE_RESTARTING)
 			policy_release_slot(p, c);
 	}
+	p->changes += c->state != state;
 	c->state = (uint8_t)state;
 	containers_due(&p->containers, c, due);
 }
@@ -260,7 +261,7 @@ void policy_rest(struct policy *p, struct container *c)
 
 void policy_close_incident(struct heal *h)
 {
-	h->may_be_down = h->half_done = false;
+	h->may_be_down = h->half_done = h->resumed = false;
 	h->bond = BOND_NONE;
 	h->open = h->acted = h->proven = h->trial = h->down_by_us = h->notified = false;
 	h->manual = h->by_person = h->along = false;
@@ -484,7 +485,7 @@ void policy_verify(struct policy *p, struct container *c)
 	h->bond = BOND_NONE;
 	h->answered = p->now;
 	h->own_until = h->echo_over ? 0 : p->now + POLICY_OWN_ECHO_MS;
-	h->down_by_us = h->may_be_down = h->half_done = false;
+	h->down_by_us = h->may_be_down = h->half_done = h->resumed = false;
 	h->crashed_at = h->given_until = 0;
 	h->late = false;
 	h->unsent = 0;

@@ -164,6 +164,11 @@ step step_watching_start, step_quarantined_die, step_hands_off_die, step_ignore,
     step_quarantined_due, step_quarantined_facts, step_hands_off_start, step_hands_off_unpause,
     step_hands_off_facts;
 
+/* ---- policy_resume.c ---- */
+
+bool policy_is_left_down(
+    struct policy *p, struct container *c, const struct policy_facts *f, struct actions *out);
+
 /* ---- policy_restart.c ---- */
 
 step step_restarting_start, step_restarting_die, step_restarting_kill, step_restarting_restarted,

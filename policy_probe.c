@@ -1,5 +1,7 @@
 /* policy_probe.c - PURE: what others than the engine say of a container: a probe of its own, and an outside monitor.
  * Both are heard as health is; of policy_parts.h. */
+#include <string.h>
+
 #include "policy_parts.h"
 
 enum container_health policy_health(const struct container *c)
@@ -20,8 +22,8 @@ enum container_health policy_health(const struct container *c)
 
 const char *policy_word_name(const struct container *c)
 {
-	static const char words[][60] = {
-	    [WORD_UNTRIED] = "it has not passed yet, so its failures do not count",
+	static const char words[][50] = {
+	    [WORD_UNTRIED] = "it has not passed yet: its failures do not count",
 	    [WORD_STARTING] = "it has not passed since the last start",
 	    [WORD_FAILING] = "it fails, and has not passed since the last start",
 	    [WORD_GOOD] = "it did so last",
@@ -75,6 +77,17 @@ static bool failures_count(const struct container *c)
 	return h->quarantined || (h->open && h->acted);
 }
 
+/* The output of a command, which not everybody may read, stands behind a line end. */
+static void tell_failure(struct container *c, const char *words, struct actions *out)
+{
+	const char *end = strchrnul(words, '\n');
+	struct action *a = policy_tell(out, c, AUDIT_HEALTH_CHECK_FAILED, "failure",
+	    "Its own probe fails: %.*s", (int)(end - words), words);
+
+	a->level = LOG_WARNING;
+	a->output = *end ? end + 1 : words;
+}
+
 static bool probed(struct container *c, struct policy_event *e, struct actions *out)
 {
 	if (!c->word)
@@ -93,13 +106,8 @@ static bool probed(struct container *c, struct policy_event *e, struct actions *
 			c->word = WORD_FAILING;
 		return false;
 	}
-	if (c->word != WORD_BAD) {
-		struct action *a = policy_tell(out, c, AUDIT_HEALTH_CHECK_FAILED, "failure",
-		    "Its own probe fails: %.200s", e->words);
-
-		a->level = LOG_WARNING;
-		a->output = e->words;
-	}
+	if (c->word != WORD_BAD)
+		tell_failure(c, e->words, out);
 	c->word = WORD_BAD;
 	e->kind = EVENT_UNHEALTHY;
 	e->live = true;

@@ -140,7 +140,8 @@ static const char *done_words(const struct heal *h)
 		return h->manual ? "Restarted because a person asked for it"
 				 : "Restarted because it was unhealthy";
 	if (h->half_done)
-		return "Started again after it was killed";
+		return h->resumed ? "Started: its restart was cut off when autoheal ended"
+				  : "Started again after it was killed";
 	return h->cause == CAUSE_CRASH ? "Started again: it had crashed"
 				       : "Started again: its restart had left it down";
 }
@@ -323,6 +324,8 @@ static void settle_lost(
 	struct heal *h = c->identity->heal;
 	uint64_t since = p->now - h->requested;
 
+	if (h->resumed && !f->running && !f->stopping && policy_is_left_down(p, c, f, out))
+		return;
 	if (!f->running && !f->stopping && (h->stop_only || h->kill_first)) {
 		if (h->stop_only)
 			stopped(p, c, out);
@@ -335,6 +338,9 @@ static void settle_lost(
 		policy_restarted(c, out, true,
 		    "Restarted; the answer was lost, the engine says that it was started since");
 		policy_verify(p, c);
+		if (f->health == HEALTH_GOOD)
+			policy_recovered(
+			    p, c, out, "healthy"); /* told while nobody listened, perhaps */
 		return;
 	}
 	if (!f->running && !f->stopping && ++h->exits_seen > 1) {
@@ -385,7 +391,7 @@ void step_restarting_due(
 	char message[POLICY_MESSAGE_MAX];
 
 	(void)e;
-	if (h->lost && p->now < h->deadline) {
+	if (h->lost && (p->now < h->deadline || h->resumed)) {
 		policy_ask(c, out);
 		return;
 	}

@@ -302,6 +302,7 @@ void step_watching_due(
 		h->probation_until = 0;
 		h->failures = 0;
 		h->patience = 1;
+		p->changes++;
 	}
 	policy_stays_up(p, c, out);
 	if (h->look_at && p->now >= h->look_at) {

@@ -257,11 +257,9 @@ static void take_inspect(struct probe *p, const struct json *j, int64_t date)
 		return;
 	else if (p->all->several && !p->docker->target.local)
 		decide(p, PROBE_CANNOT,
-		    "with several engines its address may be another container's here; "
-		    "autoheal.check.exec asks its own engine");
+		    "with several engines its address may be another's here; use autoheal.check.exec");
 	else if (!read_address(p, j))
-		decide(p, PROBE_CANNOT,
-		    "it has no address of its own; autoheal.check.exec needs none");
+		decide(p, PROBE_CANNOT, "no address of its own; autoheal.check.exec needs none");
 }
 
 static void exec_value(struct call *call, const struct json *j)
@@ -303,7 +301,7 @@ static void exec_ended(struct probe *p)
 	p->left = false;
 	span_copy(seen, output, sizeof(output));
 	text_print(p->words, sizeof(p->words), "exit code %d%s%s", (int)p->exit_code,
-	    *output ? ": " : "", output);
+	    *output ? "\n" : "", output);
 	finish(p, p->exit_code ? PROBE_FAILED : PROBE_PASSED);
 }
 
@@ -315,9 +313,7 @@ static void exec_refused(struct probe *p, const struct call *call)
 		return;
 	}
 	text_print(p->words, sizeof(p->words), "%s%s",
-	    call->status == 403 ? "a proxy before the engine forbids it: give the proxy EXEC=1 and "
-				  "POST=1; it says "
-				: "the engine says ",
+	    call->status == 403 ? "give the proxy EXEC=1 and POST=1; it says " : "the engine says ",
 	    call->words);
 	if (call->status == 404 || call->status == 409)
 		p->words[0] = 0; /* it has just ended, or was paused, which an event tells */
@@ -528,7 +524,7 @@ const char *probes_add(
 	struct probe *p = NULL;
 
 	if (!all->most)
-		return "no open files are left for it: raise RLIMIT_NOFILE (ulimit -n)";
+		return "too few open files: raise ulimit -n";
 	if (all->count < PROBES_MAX)
 		p = calloc(1, offsetof(struct probe, check) + n);
 	if (!p)

@@ -31,7 +31,8 @@ struct probe;
 
 struct probes {
 	struct loop *loop;
-	/* words: what was seen, foreign text; "" where there is nothing new to say. */
+	/* words: what was seen, foreign text; "" where there is nothing new to say. The output of a command stands behind a
+	 * line end. */
 	void (*told)(void *owner, struct docker *d, const uint8_t id[32], enum probe_result result,
 	    const char *words);
 	void *owner;

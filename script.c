@@ -29,12 +29,6 @@ struct script {
 
 /* ---- the helper ------------------------------------------------------------------------------ */
 
-/* A copy of this process. The library's fork() takes locks for threads that there are none of: 2 KB. */
-static pid_t copy_process(void)
-{
-	return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-}
-
 static void on_alarm(int number)
 {
 	(void)number; /* it ends the wait */
@@ -63,7 +57,7 @@ static void run_program(const char *path, char *words)
 
 static int32_t run(const char *path, char *words)
 {
-	pid_t child = copy_process();
+	pid_t child = _Fork(); /* one thread: nothing is locked that a child would need */
 	int status = 0;
 
 	if (child < 0)
@@ -204,7 +198,7 @@ struct script *script_start(struct loop *loop, const char *path)
 	s = calloc(1, sizeof(*s));
 	if (!s || syscall(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		goto failed;
-	child = copy_process();
+	child = _Fork();
 	if (!child) {
 		close(ends[0]);
 		help(path, ends[1]);

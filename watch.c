@@ -85,14 +85,23 @@ static void read_action(struct watch_labels *out, struct span value)
 	out->has_own |= out->own.action != WATCH_RESTART;
 }
 
+static bool read_port(struct watch_check *check, struct span value)
+{
+	uint64_t port;
+
+	if (!text_number(value, UINT16_MAX, &port) || !port)
+		return false;
+	check->port = (uint16_t)port;
+	return true;
+}
+
 /* ":PORT" or ":PORT/PATH"; what could end the line of a request is no path. */
 static bool read_endpoint(struct watch_check *check, struct span value)
 {
 	const char *slash = memchr(value.p, '/', value.n);
 	struct span path = span_of("/");
-	uint64_t port;
 
-	if (!value.n || value.p[0] != ':')
+	if (value.p[0] != ':')
 		return false;
 	if (slash) {
 		path = (struct span){slash, value.n - (size_t)(slash - value.p)};
@@ -101,27 +110,20 @@ static bool read_endpoint(struct watch_check *check, struct span value)
 	for (size_t i = 0; i < path.n; i++)
 		if (path.p[i] <= ' ' || path.p[i] > '~')
 			return false;
-	if (!text_number((struct span){value.p + 1, value.n - 1}, UINT16_MAX, &port) || !port)
-		return false;
-	check->port = (uint16_t)port;
 	span_copy(path, check->what, sizeof(check->what));
-	return true;
+	return read_port(check, (struct span){value.p + 1, value.n - 1});
 }
 
 static bool read_probe(struct watch_check *check, enum watch_check_kind kind, struct span value)
 {
-	char endpoint[8];
-
 	if (!value.n || value.n >= WATCH_CHECK_MAX - 1)
 		return false;
 	if (kind == CHECK_HTTP)
 		return read_endpoint(check, value);
-	if (kind == CHECK_EXEC)
-		span_copy(value, check->what, sizeof(check->what));
-	else if (value.n < 6)
-		return text_print(endpoint, sizeof(endpoint), ":%.*s", (int)value.n, value.p) > 1 &&
-		    !memchr(value.p, '/', value.n) && read_endpoint(check, span_of(endpoint));
-	return kind == CHECK_EXEC;
+	if (kind == CHECK_TCP)
+		return read_port(check, value);
+	span_copy(value, check->what, sizeof(check->what));
+	return true;
 }
 
 /* Docker's 0 is its default. */

@@ -63,6 +63,8 @@ def test_it_is_asked_right_after_the_request_on_other_connections(engine, autohe
     """Beside the restart that is under way, and each on a connection of its own; once an incident."""
     web = engine.add("web", labels=LABEL, stop_seconds=1)
     ah = autoheal(engine)
+    fence(engine, ah)
+    engine.forget_requests()
     engine.sicken(web)
     restart = engine.wait_restart(web)
     log = engine.wait_request("GET", f"/containers/{web.id}/logs")

@@ -81,14 +81,17 @@ def test_a_command_that_fails_heals_the_container(engine, autoheal):
     assert ah.container("web")["health"]["failing_streak"] == 0
     web.command = lambda words: (3, 'no "database"\x1b[31m\n')
     failed = ah.wait_event("health_check_failed", "web", 10, "failure")
-    assert failed["health_output"] == 'exit code 3: no "database"\x1b[31m'
+    assert failed["health_output"] == 'no "database"\x1b[31m'
+    assert failed["message"] == "Its own probe fails: exit code 3"
+    masked, = [e for e in ah.events(token=False) if e["event_type"] == "health_check_failed"]
+    assert masked == {**failed, "health_output": "***"}
     restart = ah.wait_event("restart", "web")
     assert restart["reason"] == "probe" and restart["status"] == "success"
     assert commands(engine)[0] == ["/bin/sh", "-c", "check --me"]
     assert len(engine.restarts(web)) == 1
     web.command = lambda words: (0, "")
     ah.wait_event("recovered", "web", 10, "healthy")
-    assert ah.log_lines(r"health_check_failed .*no \"database\"\\x1b")
+    assert ah.log_lines(r"health_check_failed \(failure\): Its own probe fails: exit code 3$")
     restarts(engine, 1)
 
 

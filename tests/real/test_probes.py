@@ -20,7 +20,7 @@ def test_a_command_heals_one_without_a_network(engine, autoheal):
     before = web.started()
     web.sick()
     failed = service.wait_event("health_check_failed", "probed", timeout=15)
-    assert failed["health_output"] == "exit code 1: looking"
+    assert failed["health_output"] == "looking"
     web.wait_restarted(before)
     recovered = service.wait_event("recovered", "probed", timeout=15)
     assert recovered["status"] == "healthy"

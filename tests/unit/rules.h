@@ -31,6 +31,8 @@ enum rule {
 	RULE_SLOTS_OVER_ALL,
 	RULE_SLOT_KEPT_BACK,
 	RULE_SLOT_UNUSED,
+	RULE_STORM,
+	RULE_STORM_AT_END,
 	RULE_BUSY_AT_END,
 	RULE_LEFT_SICK,
 	RULE_LEFT_QUARANTINED,
@@ -62,6 +64,8 @@ static const char *const rules[RULES] = {
     [RULE_SLOTS_OVER_ALL] = "not more requests at once than there are slots over all engines",
     [RULE_SLOT_KEPT_BACK] = "an engine without a request finds a slot",
     [RULE_SLOT_UNUSED] = "nobody waits who could have a slot",
+    [RULE_STORM] = "nothing in the first 15 s of a storm, then two requests at once",
+    [RULE_STORM_AT_END] = "no storm when all are well",
     [RULE_BUSY_AT_END] = "no slot is taken when nothing is under way",
     [RULE_LEFT_SICK] = "a sick one is acted on, waits, is given up or explained",
     [RULE_LEFT_QUARANTINED] = "a healthy one leaves quarantine",
@@ -80,7 +84,7 @@ static unsigned broken[RULES];
 static struct world *w;
 static uint64_t maintenance_until; /* 0: off; NEVER: until it is ended */
 static unsigned steps_done, requests_done, by_hand, with_another, stranded, healed_by_us,
-    quarantines, releases;
+    quarantines, releases, storms;
 
 static struct shadow {
 	bool running, paused, hands_off, stopped, down_by_us, crashed;
@@ -375,7 +379,9 @@ static unsigned in_flight(unsigned engine)
 static void request_holds(const struct body *b, const struct action *a)
 {
 	const struct settings *s = &w->sim.settings;
+	const struct policy_storm *storm = &w->sim.policy.engines[b->engine].storm;
 	const struct shadow *h = shadow_of(b);
+	const struct policy_storm *storm = &w->sim.policy.engines[b->engine].storm;
 	unsigned busy = 0;
 
 	for (unsigned i = 0; i < ENGINES; i++)
@@ -383,6 +389,8 @@ static void request_holds(const struct body *b, const struct action *a)
 	holds(!b->call && h->requests == h->told, RULE_ONE_AT_A_TIME, b);
 	holds(in_flight(b->engine) < s->max_parallel, RULE_MAX_PARALLEL, b);
 	holds(busy < w->sim.policy.slots, RULE_SLOTS_OVER_ALL, b);
+	if (storm->on && !h->manual)
+		holds(w->sim.now >= storm->until && in_flight(b->engine) < 2, RULE_STORM, b);
 	holds(w->sim.now >= maintenance_until, RULE_HELD, b);
 	holds(!s->dry_run, RULE_MODE, b);
 	holds(!w->sim.policy.stopping, RULE_STOPPING, b);

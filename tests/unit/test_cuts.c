@@ -40,7 +40,9 @@ static void no_warning(const char *sentence)
 
 static void read_settings(void)
 {
-	static char *environment[] = {"AUTOHEAL_COOLDOWN=5", "AUTOHEAL_INTERVAL=30", NULL};
+	/* cuts in a row may lose three restarts in a row: what follows from that is another story */
+	static char *environment[] = {"AUTOHEAL_COOLDOWN=5", "AUTOHEAL_INTERVAL=30",
+	    "AUTOHEAL_MAX_RESTARTS=0", "AUTOHEAL_BACKOFF_MAX=10", NULL};
 	char error[256];
 
 	if (config_read(&settings, environment, error, sizeof error, no_warning))

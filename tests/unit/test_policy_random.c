@@ -55,6 +55,7 @@ static enum fate choose(struct world *world, struct body *b)
 static void random_settings(struct settings *s)
 {
 	static const uint64_t seconds[] = {0, 0, 5, 60, 300};
+	static const char *const storm[] = {"off", "off", "50%", "20%"};
 
 	s->start_period = ONE_OF(seconds) * SECOND;
 	s->unhealthy_for = one_in(3) ? 20 * SECOND : 0;
@@ -68,6 +69,7 @@ static void random_settings(struct settings *s)
 	s->max_parallel = 1 + below(8);
 	s->dry_run = one_in(12);
 	s->mode = one_in(3) ? MODE_HEALTH : MODE_BOTH;
+	s->storm = ONE_OF(storm);
 }
 
 static void random_nature(struct body *b)
@@ -241,6 +243,13 @@ static void the_stream_changes(void)
 	}
 }
 
+static void many_fall_ill(void)
+{
+	for (unsigned i = 0; i < w->bodies_count; i++)
+		if (!one_in(3))
+			body_probed(w, &w->bodies[i], true);
+}
+
 static void slots_are_right(void)
 {
 	const struct policy *p = &w->sim.policy;
@@ -260,7 +269,9 @@ static void slots_are_right(void)
 	left = p->slots - p->busy;
 	for (unsigned i = 0; i < ENGINES; i++)
 		holds(!p->engines[i].first || taken[i] == p->settings->max_parallel ||
-			(taken[i] && left == idle),
+			(taken[i] && left == idle) ||
+			(p->engines[i].storm.on &&
+			    (p->now < p->engines[i].storm.until || taken[i] >= 2)),
 		    RULE_SLOT_UNUSED, NULL);
 }
 
@@ -299,6 +310,8 @@ static void step_of_history(void)
 	case 10:
 		if (one_in(8))
 			w->no_looks = !w->no_looks;
+		if (one_in(12))
+			many_fall_ill();
 		break;
 	default:
 		world_wait(w, one_in(20) ? below(5 * MINUTE) : below(3 * SECOND));
@@ -343,6 +356,8 @@ static void all_are_well(void)
 		body_probed(w, b, false);
 	}
 	world_wait(w, 2 * HOUR);
+	holds(!w->sim.policy.storms, RULE_STORM_AT_END, NULL);
+	storms += w->sim.storms;
 	for (unsigned i = 0; i < ENGINES; i++) {
 		const struct policy_engine *engine = &w->sim.policy.engines[i];
 
@@ -472,9 +487,9 @@ static void test_what_holds_whatever_happens(void **state)
 		a_history();
 	print_message(
 	    "%u steps, %u requests, %u by hand, %u with another, %u left behind, %u recovered, %u "
-	    "quarantined, %u released by health\n",
+	    "quarantined, %u released by health, %u storms\n",
 	    steps_done, requests_done, by_hand, with_another, stranded, healed_by_us, quarantines,
-	    releases);
+	    releases, storms);
 	for (size_t i = 0; i < RULES; i++) {
 		if (broken[i])
 			print_error("broken %u times: %s\n", broken[i], rules[i]);
