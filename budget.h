@@ -38,7 +38,7 @@ struct budget {
 	unsigned looks;    /* inspects under way, of each engine */
 	unsigned restarts; /* restarts under way, over all engines */
 	unsigned evidence; /* restarted containers whose evidence is asked for at once; 0: there is none */
-	unsigned probes; /* own probes under way, over all engines */
+	unsigned probes;  /* own probes under way, over all engines */
 	unsigned notices; /* on their way at once, and that helper */
 };
 
