@@ -18,9 +18,9 @@
 #define NOTIFY_TARGETS_MAX \
 	16 /* over all variables; a telegram:// URL counts once for each of its chats */
 #define NOTIFY_QUEUE 16 /* notices that wait, of each target: the oldest goes, and is counted */
-#define NOTIFY_ANSWER_MS 15000 /* from the connection's beginning to the end of the answer */
-#define NOTIFY_TRIES 10        /* of one notice, over 14 min */
-#define NOTIFY_BACKOFF_MS 2000 /* before the second try; doubled for each further one, at most */
+#define NOTIFY_ANSWER_MS 15000    /* from the connection's beginning to the end of the answer */
+#define NOTIFY_TRIES 10           /* of one notice, over 14 min */
+#define NOTIFY_BACKOFF_MS 2000ull /* before the second try; doubled for each further one, at most */
 #define NOTIFY_BACKOFF_MAX_MS (5 * 60 * 1000ull)
 #define NOTIFY_RETRY_AFTER_MAX 3600 /* seconds of a Retry-After that are believed */
 #define NOTIFY_WORDS_MAX 320
