@@ -32,7 +32,7 @@ SRC = direct.c text.c tz.c buf.c log.c \
 	policy_people.c policy_storm.c policy_stale.c \
 	policy_explain.c policy_resume.c policy.c \
 	memory.c store.c \
-	facts.c call.c docker.c \
+	facts.c call.c notice.c notify.c script.c docker.c \
 	evidence.c dependents.c probe.c \
 	monitor.c monitor_people.c monitor_probe.c monitor_memory.c \
 	self.c harden.c \
@@ -105,9 +105,11 @@ build/page.c: tools/pack-page.sh $(PAGE)
 	@mkdir -p $(@D)
 	$(Q)tools/pack-page.sh $@ $(PAGE)
 
-# What the image holds, as a tree: the builder takes modes from here.
+# What the image holds, as a tree: the builder takes modes from here. The authorities of the web are Debian's.
+CA_FILE = /etc/ssl/certs/ca-certificates.crt
 build/image/bin/autoheal: build/autoheal
 	@rm -rf build/image && mkdir -p build/image/bin build/image/data && chmod 1777 build/image/data
+	@install -D -m 644 $(CA_FILE) build/image$(CA_FILE)
 	@cp $< $@
 
 # ---- the test binary and the unit tests: glibc with sanitizers ---------------------------------------

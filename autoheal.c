@@ -17,6 +17,8 @@
 #include "log.h"
 #include "loop.h"
 #include "monitor.h"
+#include "notify.h"
+#include "script.h"
 #include "self.h"
 #include "server.h"
 #include "watchdog.h"
@@ -28,6 +30,7 @@ struct autoheal {
 	struct settings settings;
 	struct server server;
 	struct api api;
+	struct notify notify;
 	struct loop_timer drain;
 	int signals[2]; /* the self-pipe */
 	bool stopping, drained;
@@ -166,6 +169,9 @@ static int set_up(struct autoheal *a, char *error, size_t error_size)
 	for (int i = 0; i < engines; i++)
 		monitor_add_engine(&a->monitor, &a->targets[i]);
 	self_find(&a->monitor);
+	if (notify_init(&a->notify, &a->loop, &a->workspace, &a->settings, error, error_size))
+		return -1;
+	a->monitor.notify = &a->notify;
 	if (server_init(&a->server, &a->loop, &a->settings, a->workspace.bytes,
 		sizeof(a->workspace.bytes), error, error_size))
 		return -1;
@@ -177,14 +183,16 @@ static int set_up(struct autoheal *a, char *error, size_t error_size)
 static bool set_budget(struct autoheal *a, char *error, size_t error_size)
 {
 	unsigned engines = (unsigned)a->monitor.engines_count;
+	unsigned helper = a->settings.post_restart_script[0] != 0;
 	struct budget budget;
 
-	if (!budget_make(&budget, budget_limit(), engines)) {
+	if (!budget_make(&budget, budget_limit(), engines, (unsigned)a->notify.count + helper)) {
 		budget_explain(&budget, engines, error, error_size);
 		return false;
 	}
 	monitor_set_budget(&a->monitor, &budget);
 	a->server.clients_max = budget.clients;
+	a->notify.most = budget.notices - helper;
 	log_line(LOG_DEBUG, "autoheal",
 	    "Of %u descriptors: at most %u restarts, %u inspects of each engine, %u clients of the API at once",
 	    budget.limit, budget.restarts, budget.looks, budget.clients);
@@ -231,6 +239,7 @@ static int serve(struct autoheal *a)
 		cli_say(STDERR_FILENO, "autoheal: %s\n", error);
 		return EXIT_SYSTEM;
 	}
+	a->monitor.script = script_start(&a->loop, a->settings.post_restart_script);
 	a->loop.waits = watchdog_turn;
 	if (harden_relro())
 		log_line(
@@ -254,6 +263,8 @@ static int serve(struct autoheal *a)
 	monitor_remember(&a->monitor, true);
 	store_close(&a->monitor.memory.store);
 	monitor_close(&a->monitor);
+	script_close(a->monitor.script);
+	notify_close(&a->notify);
 	server_close(&a->server);
 	log_line(LOG_INFO, "autoheal", "Stopped");
 	log_finish(1000);
@@ -289,6 +300,15 @@ static __attribute__((noinline)) int command(int argc, char **argv)
 			return usage_error(error);
 		return cli_health(&autoheal.settings);
 	}
+	if (!strcmp(name, "notify-test")) {
+		if (config_read(&autoheal.settings, environ, error, sizeof(error), ignore_warning))
+			return usage_error(error);
+		loop_init(&autoheal.loop);
+		if (notify_init(&autoheal.notify, &autoheal.loop, &autoheal.workspace,
+			&autoheal.settings, error, sizeof(error)))
+			return usage_error(error);
+		return cli_notify_test(&autoheal.notify);
+	}
 	if (explains && (argc < 3 || !argv[2][0]))
 		return usage_error("explain needs the name of a container: autoheal explain NAME");
 	if (explains) {
@@ -298,7 +318,8 @@ static __attribute__((noinline)) int command(int argc, char **argv)
 	}
 	text_escape(span_of(name), shown, sizeof(shown));
 	text_print(error, sizeof(error),
-	    "'%s' is no command; known are health, explain NAME, --version and --help", shown);
+	    "'%s' is no command; known are health, explain NAME, notify-test, --version and --help",
+	    shown);
 	return usage_error(error);
 }
 

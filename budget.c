@@ -30,7 +30,12 @@ static struct share *next_share(struct share *shares, size_t n, unsigned left)
 	return next;
 }
 
-bool budget_make(struct budget *b, unsigned limit, unsigned engines)
+static unsigned lesser(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+bool budget_make(struct budget *b, unsigned limit, unsigned engines, unsigned targets)
 {
 	/* where the last piece is contested, restarts come first */
 	struct share shares[] = {
@@ -39,6 +44,7 @@ bool budget_make(struct budget *b, unsigned limit, unsigned engines)
 	    {&b->clients, BUDGET_CLIENTS_MIN, BUDGET_CLIENTS_MAX, BUDGET_CLIENT},
 	    {&b->evidence, 0, BUDGET_EVIDENCE_MAX, BUDGET_EVIDENCE},
 	    {&b->probes, 0, BUDGET_PROBES_MAX, 1},
+	    {&b->notices, lesser(targets, BUDGET_NOTICES_MIN), lesser(targets, BUDGET_NOTICES_MAX), 1},
 	};
 	const size_t n = sizeof(shares) / sizeof(shares[0]);
 	unsigned left;

@@ -26,6 +26,9 @@
 #define BUDGET_PROBES_MAX \
 	32 /* own probes, over all engines; where descriptors are few there are none */
 #define BUDGET_RESTARTS_MAX 256 /* at least one for every engine */
+#define BUDGET_NOTICES_MIN \
+	2 /* one on its way, and the helper that runs a script; where there are so many */
+#define BUDGET_NOTICES_MAX 17
 #define BUDGET_ENGINES_MAX 64
 
 struct budget {
@@ -35,12 +38,14 @@ struct budget {
 	unsigned looks;    /* inspects under way, of each engine */
 	unsigned restarts; /* restarts under way, over all engines */
 	unsigned evidence; /* restarted containers whose evidence is asked for at once; 0: there is none */
-	unsigned probes; /* own probes under way, over all engines */
+	unsigned probes;  /* own probes under way, over all engines */
+	unsigned notices; /* on their way at once, and that helper */
 };
 
-/* PURE: shares `limit` descriptors out for 1 to BUDGET_ENGINES_MAX engines. false when not even the
+/* PURE: shares `limit` descriptors out for 1 to BUDGET_ENGINES_MAX engines and so many targets of notices, the
+ * helper of a script counted in. false when not even the
  * minima fit: only limit and needed are set then. */
-bool budget_make(struct budget *b, unsigned limit, unsigned engines);
+bool budget_make(struct budget *b, unsigned limit, unsigned engines, unsigned targets);
 /* Closes what was inherited beyond stderr, raises RLIMIT_NOFILE as far as it may be and is of use, and
  * returns how many descriptors there are. */
 unsigned budget_limit(void);

@@ -119,11 +119,14 @@ static int write_out(struct call *call)
 static void learn_from_head(struct call *call, const struct http_head *head)
 {
 	struct span server = http_field(head, "Server");
+	uint64_t seconds;
 
 	call->status = head->status;
 	call->podman = http_field(head, "Libpod-Api-Version").p != NULL ||
 	    span_starts(server, "Libpod");
 	span_copy(http_field(head, "Api-Version"), call->api_version, sizeof(call->api_version));
+	if (text_number(http_field(head, "Retry-After"), UINT32_MAX, &seconds))
+		call->retry_after = (uint32_t)seconds;
 	if (!text_read_http_date(http_field(head, "Date"), &call->date))
 		call->date = 0;
 }
@@ -178,6 +181,16 @@ static void take_error(struct call *call, struct span value)
 		span_copy(span_trim(value), call->words, sizeof(call->words));
 }
 
+/* The same of JSON_NONE: the beginning of the body was kept as the words. */
+static void take_whole_error(struct call *call)
+{
+	char body[CALL_WORDS_MAX];
+	size_t n = span_copy(span_of(call->words), body, sizeof(body));
+
+	call->words[0] = 0;
+	take_error(call, (struct span){body, n});
+}
+
 static void take_value(struct call *call, struct span value)
 {
 	struct json j;
@@ -201,8 +214,13 @@ static void take_body(struct call *call, struct span data)
 	struct span value;
 	int got;
 
-	if (call->split.mode == JSON_NONE && call_succeeded(call)) {
-		call->handler->value(call, &(struct json){.p = data.p, .n = data.n});
+	if (call->split.mode == JSON_NONE) {
+		size_t n = strlen(call->words);
+
+		if (!call_succeeded(call))
+			span_copy(data, call->words + n, sizeof(call->words) - n);
+		else if (call->handler->value)
+			call->handler->value(call, &(struct json){.p = data.p, .n = data.n});
 		return;
 	}
 	if (call->split.bad) {
@@ -231,6 +249,12 @@ static void take_body(struct call *call, struct span data)
 
 static void body_done(struct call *call)
 {
+	if (call->split.mode == JSON_NONE) {
+		if (call->words[0])
+			take_whole_error(call);
+		finish(call, CALL_ANSWERED);
+		return;
+	}
 	if (call_succeeded(call) && call->status != 304 && !json_split_complete(&call->split)) {
 		nonsense(call, "the answer ends in the middle of its JSON");
 		return;
@@ -451,17 +475,19 @@ static int begin(struct call *call, struct call_spare *spare, const struct call_
 	return loop_watch(call->loop, call->stream.fd, LOOP_WRITE, ready, call) ? 0 : -EMFILE;
 }
 
-struct call *call_start(struct loop *loop, struct call_workspace *workspace,
-    const struct call_place *place, struct call_spare *spare, const char *method, const char *path,
-    enum json_split_mode mode, uint64_t timeout_ms, const struct call_handler *handler, void *owner,
-    int *error)
+struct call *call_send(struct loop *loop, struct call_workspace *workspace,
+    const struct call_place *place, struct call_spare *spare, struct buf *request,
+    enum loop_urgency urgency, enum json_split_mode mode, uint64_t timeout_ms,
+    const struct call_handler *handler, void *owner, int *error)
 {
 	struct call *call = calloc(1, sizeof(*call));
 	int result;
 
 	*error = -ENOMEM;
-	if (!call)
+	if (!call) {
+		buf_free(request);
 		return NULL;
+	}
 	*call = (struct call){.handler = handler,
 	    .owner = owner,
 	    .loop = loop,
@@ -469,23 +495,14 @@ struct call *call_start(struct loop *loop, struct call_workspace *workspace,
 	    .timeout = timeout_ms,
 	    .started = loop->now,
 	    .read_size = CALL_READ_FIRST,
-	    .head_request = !strcmp(method, "HEAD"),
-	    .urgency = strcmp(method, "POST") || place->body ? LOOP_USUAL : LOOP_URGENT,
+	    .head_request = span_starts((struct span){request->p, request->n}, "HEAD "),
+	    .urgency = urgency,
+	    .out = *request,
 	    .stream = {.fd = -1}};
+	*request = (struct buf){0};
 	call->deadline = (struct loop_timer){.fire = late, .owner = call};
-	buf_init(&call->out, CALL_REQUEST_MAX);
 	buf_init(&call->head, HTTP_HEAD_MAX + CALL_READ_SIZE);
 	json_split_init(&call->split, mode);
-	buf_print(&call->out,
-	    "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: autoheal/" AUTOHEAL_VERSION "\r\n", method,
-	    path, place->host);
-	if (place->body)
-		buf_print(&call->out,
-		    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-		    strlen(place->body), place->body);
-	else
-		buf_add_text(
-		    &call->out, strcmp(method, "POST") ? "\r\n" : "Content-Length: 0\r\n\r\n");
 	result = begin(call, spare, place);
 	if (result) {
 		*error = result;
@@ -496,6 +513,27 @@ struct call *call_start(struct loop *loop, struct call_workspace *workspace,
 	if (timeout_ms || call->stream.connecting)
 		set_deadline(call);
 	return call;
+}
+
+struct call *call_start(struct loop *loop, struct call_workspace *workspace,
+    const struct call_place *place, struct call_spare *spare, const char *method, const char *path,
+    enum json_split_mode mode, uint64_t timeout_ms, const struct call_handler *handler, void *owner,
+    int *error)
+{
+	bool post = !strcmp(method, "POST");
+	struct buf request;
+
+	buf_init(&request, CALL_REQUEST_MAX);
+	buf_print(&request,
+	    "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: autoheal/" AUTOHEAL_VERSION "\r\n", method,
+	    path, place->host);
+	if (place->body)
+		buf_print(&request, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+		    strlen(place->body), place->body);
+	else
+		buf_add_text(&request, post ? "Content-Length: 0\r\n\r\n" : "\r\n");
+	return call_send(loop, workspace, place, spare, &request,
+	    post && !place->body ? LOOP_URGENT : LOOP_USUAL, mode, timeout_ms, handler, owner, error);
 }
 
 void call_pause(struct call *call, bool pause)

@@ -15,7 +15,7 @@
 #include "tls.h"
 
 #define CALL_CONNECT_MS 10000 /* for TCP and TLS to stand */
-#define CALL_REQUEST_MAX 4096 /* bytes of a request with its body */
+#define CALL_REQUEST_MAX 4096 /* bytes of a request that call_start makes */
 #define CALL_READ_SIZE 16384  /* bytes of one read at most */
 #define CALL_READ_FIRST \
 	4096               /* and of one as long as no more comes at once: memory stays untouched */
@@ -103,6 +103,7 @@ struct call {
 	int status;
 	int error;            /* errno of UNSENT and LOST, 0 for an orderly end too early */
 	bool podman;          /* Libpod-Api-Version or Server: Libpod */
+	uint32_t retry_after; /* seconds, header Retry-After; 0 without it */
 	int64_t date;         /* the engine's clock in ms, whole seconds; 0 without the header */
 	char api_version[16]; /* header Api-Version */
 	uint64_t values;
@@ -117,6 +118,12 @@ struct call *call_start(struct loop *loop, struct call_workspace *workspace,
     const struct call_place *place, struct call_spare *spare, const char *method, const char *path,
     enum json_split_mode mode, uint64_t timeout_ms, const struct call_handler *handler, void *owner,
     int *error);
+/* The same with a request that was made by the caller, head and body; its memory is the call's from here on, also
+ * where the call cannot be begun. urgency: of a handshake. */
+struct call *call_send(struct loop *loop, struct call_workspace *workspace,
+    const struct call_place *place, struct call_spare *spare, struct buf *request,
+    enum loop_urgency urgency, enum json_split_mode mode, uint64_t timeout_ms,
+    const struct call_handler *handler, void *owner, int *error);
 /* Ends it without a word: done is not called. May be called from its own handlers. */
 void call_close(struct call *call);
 /* Stops and resumes reading: for a reader who is slower than the engine. */

@@ -10,6 +10,7 @@
 #include "buf.h"
 #include "http.h"
 #include "json.h"
+#include "log.h"
 #include "net.h"
 #include "server.h"
 
@@ -51,6 +52,7 @@ void cli_help(void)
 	    "  autoheal             watch and heal, in the foreground; the log is on stderr\n"
 	    "  autoheal health      ask the running service: exit 0 healthy, 1 not, with the reason\n"
 	    "  autoheal explain NAME   why a container is (not) watched, how it stands, what happens next\n"
+	    "  autoheal notify-test    send a test message to every target of notices; exit 0 when all took it\n"
 	    "  autoheal --version   autoheal --help\n\n"
 	    "Containers with the label autoheal=true are watched from their start on. Settings are\n"
 	    "environment variables; docs/configuration in the sources says what each does.\n\n");
@@ -199,4 +201,37 @@ int cli_explain(const struct settings *settings, const char *name)
 	}
 	buf_free(&in);
 	return good ? 0 : 1;
+}
+
+static void print_outcome(const char *target, bool good, const char *words)
+{
+	char safe[512];
+
+	text_escape(span_of(words), safe, sizeof(safe));
+	cli_say(STDOUT_FILENO, "%s %s: %s\n", good ? "ok    " : "failed", target, safe);
+}
+
+int cli_notify_test(struct notify *n)
+{
+	uint64_t taken = 0;
+	size_t targets = n->count - (n->heartbeat != NULL);
+	bool waits = true;
+
+	if (!targets) {
+		cli_say(STDERR_FILENO,
+		    "autoheal: there is no target: set AUTOHEAL_NOTIFY, WEBHOOK_URL or APPRISE_URL\n");
+		return 1;
+	}
+	notify_test(n, print_outcome);
+	while (waits) {
+		loop_turn(n->loop);
+		waits = false;
+		for (size_t i = 0; i < targets; i++)
+			waits |= n->targets[i].current || n->targets[i].waiting;
+	}
+	for (size_t i = 0; i < targets; i++)
+		taken += n->targets[i].sent;
+	notify_close(n);
+	log_finish(1000);
+	return taken == targets ? 0 : 1;
 }

@@ -3,6 +3,7 @@
 #define AUTOHEAL_CLI_H
 
 #include "config.h"
+#include "notify.h"
 
 /* After sysexits.h; beside them the exit codes of watchdog.h. */
 #define EXIT_SYSTEM 71 /* EX_OSERR: the system does not give what is needed */
@@ -18,5 +19,7 @@ int cli_health(const struct settings *settings);
 /* Prints why the container is or is not watched, how it stands and what happens next, as the running service says: 0, or
  * 1 where it cannot. */
 int cli_explain(const struct settings *settings, const char *name);
+/* Sends a message to every target and prints what became of each: 0 when all were taken, else 1. */
+int cli_notify_test(struct notify *n);
 
 #endif

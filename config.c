@@ -16,9 +16,10 @@ enum setting_type {
 	TYPE_VERSION, /* 1.43 */
 };
 
-enum { GROUP_ENGINES, GROUP_SELECTION, GROUP_POLICY, GROUP_API, GROUP_COUNT };
+enum { GROUP_ENGINES, GROUP_SELECTION, GROUP_POLICY, GROUP_API, GROUP_NOTICES, GROUP_COUNT };
 
-static const char *const group_names[GROUP_COUNT] = {"Engines", "Selection", "Policy", "API and log"};
+static const char *const group_names[GROUP_COUNT] = {
+    "Engines", "Selection", "Policy", "API and log", "Notices"};
 
 /* The texts of a setting follow each other in one, each ended by a zero, as a pointer is as large as a short word:
  * its name; its default, read like any value; its place in config.json, "" when it has none; and, of a choice, the
@@ -116,6 +117,21 @@ static const struct setting table[] = {
     {TEXTS("AUTOHEAL_LOG_FORMAT", "text", "observability.log_format", "text|json"), AT(log_format),
 	TYPE_CHOICE, GROUP_API, 0, 0},
     {TEXTS("AUTOHEAL_DATA_DIR", "", "", ""), AT(data_dir), TYPE_TEXT, GROUP_API, 0, 0},
+    {TEXTS("AUTOHEAL_NOTIFY", "", "notifications.services", ""), AT(notify), TYPE_TEXT,
+	GROUP_NOTICES, 0, 0},
+    {TEXTS("AUTOHEAL_NOTIFY_EVENTS",
+	 "restart,recovered,not_recovered,quarantine,auto_unquarantine,stranded,crash_loop,storm,"
+	 "engine_lost",
+	 "notifications.event_filters", ""),
+	AT(notify_events), TYPE_TEXT, GROUP_NOTICES, 0, 0},
+    {TEXTS("WEBHOOK_URL", "", "", ""), AT(webhook_url), TYPE_TEXT, GROUP_NOTICES, 0, 0},
+    {TEXTS("WEBHOOK_JSON_KEY", "text", "", ""), AT(webhook_json_key), TYPE_TEXT, GROUP_NOTICES, 0, 0},
+    {TEXTS("APPRISE_URL", "", "", ""), AT(apprise_url), TYPE_TEXT, GROUP_NOTICES, 0, 0},
+    {TEXTS("AUTOHEAL_HEARTBEAT_URL", "", "", ""), AT(heartbeat_url), TYPE_TEXT, GROUP_NOTICES, 0, 0},
+    {TEXTS("AUTOHEAL_CA_FILE", "/etc/ssl/certs/ca-certificates.crt", "", ""), AT(ca_file),
+	TYPE_TEXT, GROUP_NOTICES, 0, 0},
+    {TEXTS("POST_RESTART_SCRIPT", "", "", ""), AT(post_restart_script), TYPE_TEXT, GROUP_NOTICES, 0,
+	0},
 };
 
 #define SETTINGS (sizeof(table) / sizeof(table[0]))
@@ -124,14 +140,6 @@ _Static_assert(SETTINGS <= CONFIG_SETTINGS_MAX, "from_environment has a place fo
 
 /* Names of the contract whose part has not been built yet: told when set, never silently ignored. */
 static const char *const later[] = {
-    "AUTOHEAL_NOTIFY",
-    "AUTOHEAL_NOTIFY_EVENTS",
-    "WEBHOOK_URL",
-    "WEBHOOK_JSON_KEY",
-    "APPRISE_URL",
-    "POST_RESTART_SCRIPT",
-    "AUTOHEAL_HEARTBEAT_URL",
-    "AUTOHEAL_CA_FILE",
     "AUTOHEAL_SANDBOX",
 };
 
@@ -394,6 +402,34 @@ bool config_mode_is_set(const struct settings *s)
 	return is_set(s, "AUTOHEAL_RESTART_MODE");
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+struct span config_scheme(struct span target)
+{
+	size_t n = 0;
+
+	while (n < target.n && ((target.p[n] | 32) >= 'a' && (target.p[n] | 32) <= 'z'))
+		n++;
+	return (struct span){target.p, n + 3 <= target.n && !memcmp(target.p + n, "://", 3) ? n : 0};
+}
+
+bool config_next_target(struct span *rest, struct span *target)
+{
+	size_t n = 0;
+
+	while (rest->n && (is_space(*rest->p) || *rest->p == ','))
+		*rest = (struct span){rest->p + 1, rest->n - 1};
+	while (n < rest->n && !is_space(rest->p[n]) &&
+	    (rest->p[n] != ',' || !config_scheme((struct span){rest->p + n + 1, rest->n - n - 1}).n))
+		n++;
+	*target = (struct span){rest->p, n};
+	*rest = (struct span){rest->p + n, rest->n - n};
+	return n > 0;
+}
+
 bool config_watches_all(const struct settings *s)
 {
 	return !strcmp(s->label, "all");
@@ -493,15 +529,19 @@ static void print_section(struct json_writer *w, const struct settings *settings
 	}
 }
 
-static void print_notifications(struct json_writer *w)
+static void print_notifications(struct json_writer *w, const struct settings *settings)
 {
-	static const char *const kinds[] = {"restart", "recovered", "not_recovered", "quarantine",
-	    "auto_unquarantine", "stranded", "crash_loop", "storm", "engine_lost"};
+	struct span rest = span_of(settings->notify), target;
 
-	json_print(w, "notifications { event_filters [");
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		json_cstring(w, kinds[i]);
-	json_print(w, "] services [ ] }");
+	json_print(w, "notifications { event_filters");
+	print_list(w, settings->notify_events);
+	json_print(w, "services [");
+	while (config_next_target(&rest, &target)) {
+		json_print(w, "{ name");
+		json_string(w, config_scheme(target));
+		json_print(w, "url %s enabled %d }", "***", true);
+	}
+	json_print(w, "] }");
 }
 
 static void print_locked(struct json_writer *w, const struct settings *settings)
@@ -531,7 +571,7 @@ void config_print(const struct settings *settings, struct buf *out, struct span 
 	json_print(&w, "} observability {");
 	print_section(&w, settings, "observability");
 	json_print(&w, "}");
-	print_notifications(&w);
+	print_notifications(&w, settings);
 	json_print(&w, "custom_health_checks [ ]");
 	print_locked(&w, settings);
 	json_print(&w, "}");

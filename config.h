@@ -55,6 +55,10 @@ struct settings {
 	uint64_t events;
 	enum log_level log_level;
 	enum log_format log_format;
+	/* notices; targets and URLs hold secrets: they go into no log and no answer */
+	const char *notify, *notify_events;
+	const char *webhook_url, *webhook_json_key, *apprise_url, *heartbeat_url;
+	const char *ca_file, *post_restart_script;
 	bool from_environment[CONFIG_SETTINGS_MAX]; /* by place in the table: these are locked */
 };
 
@@ -64,6 +68,10 @@ struct settings {
  * error. Warnings (unknown AUTOHEAL_ names, names for later versions) go to warn, one call each. */
 int config_read(struct settings *s, char *const *environment, char *error, size_t error_size,
     void (*warn)(const char *sentence));
+/* Cuts the next target off AUTOHEAL_NOTIFY: white space parts them, and a comma before another scheme. */
+bool config_next_target(struct span *rest, struct span *target);
+/* The scheme of a target, "discord" of discord://…; empty where it has none. */
+struct span config_scheme(struct span target);
 /* Whether label is the word `all`: every container is watched that does not say no. */
 bool config_watches_all(const struct settings *s);
 /* Whether AUTOHEAL_RESTART_MODE is given. */

@@ -41,6 +41,35 @@ static struct audit_event plain_event(
 	    .message = span_of(message)};
 }
 
+/* c: whom it is about, NULL: none that is watched. */
+static void add_event(struct monitor *m, const struct container *c, const struct audit_event *e)
+{
+	const struct heal *h = c ? c->identity->heal : NULL;
+	bool over = h && !(h->open && h->incident == e->incident);
+
+	audit_add(&m->audit, e);
+	if (m->notify && !(c && c->own && c->own->no_notices))
+		notify_event(m->notify, e, over);
+}
+
+/* POST_RESTART_SCRIPT is told what willfarrell's tells: the state before the restart, and the stop timeout. */
+static void run_script(struct monitor *m, const struct action *a, const char *id)
+{
+	const struct container *c = a->container;
+	uint32_t seconds = c->own ? c->own->stop_timeout : WATCH_UNSET;
+	char text[16];
+
+	if (!m->script || strcmp(a->status, a->audit == AUDIT_STRANDED ? "restarted" : "success") ||
+	    !a->did || !strcmp(a->did, "notify") || !strcmp(a->did, "stop"))
+		return;
+	if (seconds == WATCH_UNSET && m->settings->stop_timeout != CONFIG_UNSET)
+		seconds = (uint32_t)(m->settings->stop_timeout / 1000);
+	if (seconds == WATCH_UNSET)
+		seconds = c->stop_timeout == WATCH_UNSET ? 10 : c->stop_timeout;
+	text_print(text, sizeof(text), seconds == WATCH_FOREVER ? "-1" : "%u", seconds);
+	script_run(m->script, c->name, id, a->exit_code == INT32_MIN ? "running" : "exited", text);
+}
+
 static void keep_event(struct monitor *m, const struct container *c, struct audit_event *e)
 {
 	e->id = c->id;
@@ -48,7 +77,7 @@ static void keep_event(struct monitor *m, const struct container *c, struct audi
 	e->stable_id = span_of(c->identity->name);
 	e->host = span_of(host_of(m, c));
 	e->restart_count = c->identity->restarts;
-	audit_add(&m->audit, e);
+	add_event(m, c, e);
 }
 
 /* ---- incidents ------------------------------------------------------------------------------ */
@@ -110,6 +139,7 @@ static void tell(struct monitor *m, const struct action *a)
 		incident_told(i, &e, (int64_t)(m->loop->now - h->requested));
 	follow(m, a->container);
 	short_id(a->container->id, id);
+	run_script(m, a, id);
 	log_line(a->level, "monitor", "Container '%s' (%s) %s (%s): %s", a->container->name, id,
 	    audit_kind_name(a->audit), a->status, a->message);
 }
@@ -133,7 +163,7 @@ void monitor_tell_identity(struct monitor *m, const struct identity *identity, e
 	e.name = e.stable_id = span_of(identity->name);
 	e.host = span_of(m->engines[identity->engine].name);
 	e.restart_count = identity->restarts;
-	audit_add(&m->audit, &e);
+	add_event(m, NULL, &e);
 	log_line(LOG_INFO, "monitor", "'%s' %s: %s", identity->name, status, message);
 }
 
@@ -148,7 +178,7 @@ void monitor_tell(struct monitor *m, enum audit_kind kind, const char *status, c
 	struct audit_event e = plain_event(m, kind, status, message);
 
 	e.host = span_of(host);
-	audit_add(&m->audit, &e);
+	add_event(m, NULL, &e);
 }
 
 /* ---- carrying out --------------------------------------------------------------------------- */
@@ -1155,6 +1185,8 @@ static void list_ended(void *owner, struct docker *d)
 	if (cuts->listless)
 		tell_connected(m, d);
 	cuts->listless = false;
+	if (m->notify)
+		notify_beat(m->notify);
 	if (m->renamed[d->index])
 		m->renamed[d->index]--;
 	forget_missing(m, d);
@@ -1358,7 +1390,7 @@ bool monitor_choose(struct monitor *m, struct docker *d, const struct json *j,
 	e.stable_id = span_of(view.stable_id);
 	e.host = span_of(d->name);
 	e.restart_count = identity->restarts;
-	audit_add(&m->audit, &e);
+	add_event(m, NULL, &e);
 	log_line(LOG_INFO, "monitor", "Container '%s': %s", facts->name, choice_message(selected));
 	take_listed(m, d, j, facts);
 	monitor_settle(m);

@@ -16,8 +16,10 @@
 #include "incidents.h"
 #include "loop.h"
 #include "memory.h"
+#include "notify.h"
 #include "policy.h"
 #include "probe.h"
+#include "script.h"
 #include "store.h"
 
 #define MONITOR_ENGINES_MAX CONTAINERS_ENGINES_MAX
@@ -59,6 +61,8 @@ struct monitor {
 	struct loop *loop;
 	struct call_workspace *workspace;
 	const struct settings *settings;
+	struct notify *notify; /* NULL: nobody is told */
+	struct script *script; /* NULL: nothing is run after a restart */
 	struct policy policy;
 	/* What is in use all the time stands together, before the tables: it takes fewer pages so. */
 	size_t engines_count;

@@ -78,9 +78,14 @@ bool span_next(struct span *rest, char separator, struct span *item)
 
 const char *span_find(struct span s, const char *word)
 {
-	for (; s.n; s.p++, s.n--)
+	const char *p;
+
+	while (s.n && (p = memchr(s.p, word[0], s.n))) {
+		s = (struct span){p, s.n - (size_t)(p - s.p)};
 		if (span_starts(s, word))
-			return s.p;
+			return p;
+		s = (struct span){p + 1, s.n - 1};
+	}
 	return NULL;
 }
 

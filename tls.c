@@ -96,6 +96,13 @@ int tls_load(struct tls_client *t, const char *folder, bool willfarrell_names, i
 	return t->material ? 0 : -1;
 }
 
+int tls_load_bundle(struct tls_client *t, const char *path)
+{
+	tls_unload(t);
+	t->material = tls_material_of_bundle(path);
+	return t->material ? 0 : -1;
+}
+
 void tls_unload(struct tls_client *t)
 {
 	tls_material_drop(t->material);

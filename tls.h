@@ -23,6 +23,9 @@ struct tls_client {
  * server alone is verified; one without the other, or no ca.pem, is an error. */
 int tls_load(struct tls_client *t, const char *folder, bool willfarrell_names, int64_t wall,
     char *error, size_t error_size);
+/* Verifies servers by a file of many authorities, which is looked into while verifying; nothing is held of it, and
+ * no certificate is ours. The path must outlive the client. 0, or -1 without memory. */
+int tls_load_bundle(struct tls_client *t, const char *path);
 /* Forgets the certificates; the key is wiped with the last handshake that needs it. */
 void tls_unload(struct tls_client *t);
 

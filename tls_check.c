@@ -67,7 +67,10 @@ static void explain(struct tls_check *c, unsigned error, const struct tls_certif
 	switch (error) {
 	case BR_ERR_X509_NOT_TRUSTED:
 	case BR_ERR_X509_BAD_SIGNATURE:
-		say(c, "ca.pem did not sign the server's certificate");
+		if (!c->words[0])
+			text_print(c->words, c->words_size,
+			    "%s did not sign the server's certificate",
+			    c->bundle ? c->bundle : "ca.pem");
 		return;
 	case BR_ERR_X509_DN_MISMATCH:
 		say(c, "the certificates that the server sent do not lead up to ca.pem one by one");
@@ -104,34 +107,39 @@ static void explain(struct tls_check *c, unsigned error, const struct tls_certif
 
 /* ---- the class ---------------------------------------------------------------------------------- */
 
+static void forget(struct tls_check *c)
+{
+	free(c->coming);
+	free(c->leaf);
+	tls_found_free(&c->found);
+	c->leaf = c->coming = NULL;
+	c->leaf_n = c->coming_n = c->coming_size = 0;
+}
+
 static void start_chain(const br_x509_class **ctx, const char *server_name)
 {
 	struct tls_check *c = check_of(ctx);
 
 	(void)server_name; /* what goes into SNI; the name to check is our own */
 	c->minimal.vtable->start_chain(&c->minimal.vtable, NULL);
-	free(c->leaf);
-	c->leaf = NULL;
-	c->leaf_n = c->leaf_size = 0;
+	forget(c);
 	c->certificates = 0;
-	c->verified = false;
+	c->verified = c->too_long = false;
 }
 
 /* A server could send thousands: each costs a verification of a signature. */
-static bool is_within_bounds(const struct tls_check *c)
-{
-	return c->certificates <= TLS_CHAIN_MAX && c->leaf;
-}
-
 static void start_cert(const br_x509_class **ctx, uint32_t length)
 {
 	struct tls_check *c = check_of(ctx);
 
-	if (!c->certificates++ && length && length <= TLS_LEAF_MAX) {
-		c->leaf = malloc(length);
-		c->leaf_size = length;
-	}
-	if (is_within_bounds(c))
+	free(c->coming);
+	c->coming = NULL;
+	if (++c->certificates <= TLS_CHAIN_MAX && length && length <= TLS_ONE_MAX)
+		c->coming = malloc(length);
+	c->coming_size = length;
+	c->coming_n = 0;
+	c->too_long |= !c->coming;
+	if (!c->too_long)
 		c->minimal.vtable->start_cert(&c->minimal.vtable, length);
 }
 
@@ -139,21 +147,46 @@ static void append(const br_x509_class **ctx, const unsigned char *p, size_t n)
 {
 	struct tls_check *c = check_of(ctx);
 
-	if (!is_within_bounds(c))
+	if (c->too_long || n > c->coming_size - c->coming_n)
 		return;
-	if (c->certificates == 1 && n <= c->leaf_size - c->leaf_n) {
-		memcpy(c->leaf + c->leaf_n, p, n);
-		c->leaf_n += n;
+	memcpy(c->coming + c->coming_n, p, n);
+	c->coming_n += n;
+}
+
+/* Gives BearSSL the authorities that may have signed this one: of a whole bundle no others are held. */
+static void find_authorities(struct tls_check *c)
+{
+	struct tls_certificate one;
+	int error;
+
+	tls_found_free(&c->found);
+	if (tls_certificate_read(&one, (struct span){(const char *)c->coming, c->coming_n})) {
+		error = tls_bundle_find(c->bundle, one.issuer, c->wall, &c->found);
+		if (error)
+			text_print(c->words, c->words_size, "%s cannot be read: %s", c->bundle,
+			    strerror(-error));
 	}
-	c->minimal.vtable->append(&c->minimal.vtable, p, n);
+	c->minimal.trust_anchors = c->found.anchors;
+	c->minimal.trust_anchors_num = c->found.count;
 }
 
 static void end_cert(const br_x509_class **ctx)
 {
 	struct tls_check *c = check_of(ctx);
 
-	if (is_within_bounds(c))
-		c->minimal.vtable->end_cert(&c->minimal.vtable);
+	if (c->too_long)
+		return;
+	if (c->bundle)
+		find_authorities(c);
+	c->minimal.vtable->append(&c->minimal.vtable, c->coming, c->coming_n);
+	c->minimal.vtable->end_cert(&c->minimal.vtable);
+	if (!c->leaf) {
+		c->leaf = c->coming;
+		c->leaf_n = c->coming_n;
+	} else {
+		free(c->coming);
+	}
+	c->coming = NULL;
 }
 
 static unsigned end_chain(const br_x509_class **ctx)
@@ -164,7 +197,7 @@ static unsigned end_chain(const br_x509_class **ctx)
 
 	if (!c->certificates)
 		error = BR_ERR_X509_EMPTY_CHAIN;
-	else if (!is_within_bounds(c))
+	else if (c->too_long)
 		error = BR_ERR_X509_LIMIT_EXCEEDED;
 	else
 		error = c->minimal.vtable->end_chain(&c->minimal.vtable);
@@ -207,6 +240,7 @@ void tls_check_init(struct tls_check *c, const struct tls_material *m, const br_
 
 	memset(c, 0, sizeof(*c));
 	c->vtable = &check_class;
+	c->bundle = m->bundle;
 	c->wall = wall;
 	c->words = words;
 	c->words_size = words_size;
@@ -226,6 +260,5 @@ void tls_check_init(struct tls_check *c, const struct tls_material *m, const br_
 
 void tls_check_free(struct tls_check *c)
 {
-	free(c->leaf);
-	c->leaf = NULL;
+	forget(c);
 }

@@ -12,17 +12,21 @@
 #include "tls_files.h"
 #include "tls_names.h"
 
-#define TLS_LEAF_MAX 16384 /* bytes of the server's own certificate; a real one has 500 to 3,000 */
+#define TLS_ONE_MAX 16384 /* bytes of one certificate; a real one has 500 to 3,000 */
 
 struct tls_check {
 	const br_x509_class *vtable; /* first, as BearSSL's classes want it */
 	br_x509_minimal_context minimal;
 	int64_t wall;
 	char host[TLS_NAME_MAX + 1];
-	uint8_t *leaf; /* the server's own certificate, as it came */
-	size_t leaf_size, leaf_n;
+	const char *bundle; /* of the material: where the authority of each certificate is looked up */
+	struct tls_found found; /* those of the last one */
+	uint8_t *leaf;          /* the server's own certificate, as it came */
+	size_t leaf_n;
+	uint8_t *coming; /* the one that is coming in; handed on when it is whole */
+	size_t coming_size, coming_n;
 	unsigned certificates;
-	bool verified;
+	bool verified, too_long;
 	char *words; /* the owner's: why the server was refused */
 	size_t words_size;
 };

@@ -266,9 +266,21 @@ static bool read_extensions(struct tls_certificate *c, struct span rest)
 	return true;
 }
 
+/* A Name with its head. */
+static bool take_name(struct span *rest, struct span *name)
+{
+	struct span value;
+
+	name->p = rest->p;
+	if (!der_take(rest, DER_SEQUENCE, &value))
+		return false;
+	name->n = (size_t)(rest->p - name->p);
+	return true;
+}
+
 bool tls_certificate_read(struct tls_certificate *c, struct span der)
 {
-	struct span whole, body, skipped, algorithm, dates, name, info, signature;
+	struct span whole, body, skipped, algorithm, dates, info, signature;
 	int curve;
 
 	memset(c, 0, sizeof(*c));
@@ -280,13 +292,9 @@ bool tls_certificate_read(struct tls_certificate *c, struct span der)
 	c->signature_kind = tls_read_algorithm(algorithm, &curve);
 	/* version [0], serial number, signature, issuer, validity, subject, key, extensions */
 	if (!take_optional(&body, 0xa0, &skipped) || !der_take(&body, DER_INTEGER, &skipped) ||
-	    !der_take(&body, DER_SEQUENCE, &skipped) || !der_take(&body, DER_SEQUENCE, &skipped) ||
-	    !der_take(&body, DER_SEQUENCE, &dates))
+	    !der_take(&body, DER_SEQUENCE, &skipped) || !take_name(&body, &c->issuer) ||
+	    !der_take(&body, DER_SEQUENCE, &dates) || !take_name(&body, &c->subject))
 		return false;
-	c->subject.p = body.p;
-	if (!der_take(&body, DER_SEQUENCE, &name))
-		return false;
-	c->subject.n = (size_t)(name.p + name.n - c->subject.p);
 	return take_time(&dates, &c->not_before) && take_time(&dates, &c->not_after) && !dates.n &&
 	    der_take(&body, DER_SEQUENCE, &info) && read_key(c, info) && read_extensions(c, body);
 }

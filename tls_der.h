@@ -47,7 +47,8 @@ int tls_read_curve(struct span *rest);
 const char *tls_key_words(enum tls_kind kind);
 
 struct tls_certificate {
-	struct span subject; /* the DER of the whole Name, as br_x509_trust_anchor wants it */
+	struct span issuer;  /* the DER of the whole Name */
+	struct span subject; /* the same, as br_x509_trust_anchor wants it */
 	int64_t not_before;  /* ms since 1970 */
 	int64_t not_after;   /* ms since 1970, the last second included */
 	enum tls_kind key_kind;

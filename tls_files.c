@@ -214,6 +214,16 @@ static int unsupported_key(struct reading *r, const struct tls_file *f, enum tls
 	    f->name, tls_key_words(kind));
 }
 
+static br_x509_trust_anchor anchor_of(const struct tls_certificate *c)
+{
+	return (br_x509_trust_anchor){
+	    .dn = {der_bytes(c->subject), c->subject.n},
+	    /* What says of itself that it is no CA is trusted as the server's own certificate only. */
+	    .flags = c->constrained && !c->authority ? 0 : BR_X509_TA_CA,
+	    .pkey = c->key,
+	};
+}
+
 static int add_anchor(struct reading *r, const struct tls_certificate *c)
 {
 	struct tls_material *m = r->m;
@@ -223,12 +233,7 @@ static int add_anchor(struct reading *r, const struct tls_certificate *c)
 	if (!grown)
 		return fail(r, "no memory for %s", m->ca.name);
 	m->anchors = grown;
-	grown[m->anchor_count++] = (br_x509_trust_anchor){
-	    .dn = {der_bytes(c->subject), c->subject.n},
-	    /* What says of itself that it is no CA is trusted as the server's own certificate only. */
-	    .flags = c->constrained && !c->authority ? 0 : BR_X509_TA_CA,
-	    .pkey = c->key,
-	};
+	grown[m->anchor_count++] = anchor_of(c);
 	return 0;
 }
 
@@ -510,4 +515,81 @@ void tls_material_drop(struct tls_material *m)
 	free(m->anchors);
 	explicit_bzero(m, sizeof(*m));
 	free(m);
+}
+
+/* ---- a bundle ------------------------------------------------------------------------------------ */
+
+struct tls_material *tls_material_of_bundle(const char *path)
+{
+	struct tls_material *m = calloc(1, sizeof(*m));
+
+	if (m)
+		*m = (struct tls_material){.users = 1, .bundle = path};
+	return m;
+}
+
+static void consider(struct tls_found *out, struct span der, struct span name, int64_t wall)
+{
+	struct tls_certificate c;
+	char *copy;
+
+	if (out->count == TLS_FOUND_MAX || !tls_certificate_read(&c, der) || !c.key.key_type ||
+	    !span_equal(c.subject, name) || wall < c.not_before || wall >= c.not_after + 1000)
+		return;
+	copy = malloc(der.n);
+	if (!copy)
+		return;
+	memcpy(copy, der.p, der.n);
+	tls_certificate_read(&c, (struct span){copy, der.n});
+	out->der[out->count] = copy;
+	out->anchors[out->count++] = anchor_of(&c);
+}
+
+/* Looks at the whole certificates in front of the piece and returns how many bytes that were. */
+static size_t look_at(char *piece, size_t n, struct tls_found *out, struct span name, int64_t wall)
+{
+	static const char end[] = "-----END CERTIFICATE-----";
+	struct span rest = {piece, n}, block, label, der;
+	const char *p;
+	bool encrypted;
+
+	while ((p = span_find(rest, end))) {
+		block = (struct span){rest.p, (size_t)(p - rest.p) + sizeof(end) - 1};
+		rest = from(rest, rest.p + block.n);
+		while (tls_pem_next(&block, &label, &der, &encrypted) > 0)
+			consider(out, der, name, wall);
+	}
+	if (rest.n == TLS_BUNDLE_PIECE) /* all of it one certificate: of no use but its end */
+		rest = from(rest, piece + n - sizeof(end));
+	return (size_t)(rest.p - piece);
+}
+
+int tls_bundle_find(const char *path, struct span name, int64_t wall, struct tls_found *out)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char piece[TLS_BUNDLE_PIECE];
+	size_t n = 0, total = 0, done;
+	ssize_t got = 1;
+
+	*out = (struct tls_found){.count = 0};
+	if (fd < 0)
+		return -errno;
+	while (got > 0 && total < TLS_BUNDLE_MAX) {
+		got = read(fd, piece + n, sizeof(piece) - n);
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+		total += (size_t)got;
+		done = look_at(piece, n, out, name, wall);
+		memmove(piece, piece + done, n - done);
+		n -= done;
+	}
+	close(fd);
+	return got < 0 ? -errno : 0;
+}
+
+void tls_found_free(struct tls_found *f)
+{
+	while (f->count)
+		free(f->der[--f->count]);
 }

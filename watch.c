@@ -180,6 +180,9 @@ static void read_own_label(struct watch_labels *out, struct span key, struct spa
 
 		read_switch(out, "autoheal.restart.enable", value, &off);
 		tell_only(out, off);
+	} else if (span_is(key, "autoheal.notify")) {
+		read_switch(out, "autoheal.notify", value, &own->no_notices);
+		out->has_own |= own->no_notices;
 	} else if (span_is(key, "autoheal.action"))
 		read_action(out, value);
 	else if (span_is(key, "autoheal.unhealthy.for"))
@@ -246,8 +249,8 @@ void watch_read_labels(
 	char name[160], text[WATCH_CHECK_MAX];
 
 	*out = (struct watch_labels){0};
-	out->own = (struct label_settings){
-	    WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, false, WATCH_RESTART};
+	out->own = (struct label_settings){WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET,
+	    WATCH_UNSET, false, WATCH_RESTART, false};
 	out->check.interval = WATCH_CHECK_INTERVAL;
 	out->check.timeout = WATCH_CHECK_TIMEOUT;
 	out->check.retries = WATCH_CHECK_RETRIES;

@@ -27,6 +27,7 @@ struct label_settings {
 	uint32_t max_restarts;
 	bool no_restart; /* autoheal.restart.enable=false, autoheal.action=notify: tells only */
 	uint8_t action;  /* enum watch_action */
+	bool no_notices; /* autoheal.notify=false */
 };
 #define WATCH_FOREVER (UINT32_MAX - 1)
 

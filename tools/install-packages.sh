@@ -3,7 +3,7 @@
 # Quiet, and asks no mirror, when all is there. Without root it says what to install.
 set -eu
 
-build="gcc libc6-dev make binutils musl-tools libjsmn-dev dpkg-dev xz-utils gzip"
+build="gcc libc6-dev make binutils musl-tools libjsmn-dev dpkg-dev xz-utils gzip ca-certificates"
 run="docker.io busybox-static curl procps util-linux"
 test="libcmocka-dev python3 python3-pytest clang clang-format clang-tidy libclang-rt-14-dev strace haproxy iproute2
 	openssl chromium git podman"

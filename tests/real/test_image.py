@@ -13,6 +13,7 @@ from harness import ROOT
 
 LABEL = {"autoheal": "true"}
 IMAGE = "autoheal:test"
+CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def image_files(engine):
@@ -50,14 +51,16 @@ def run_autoheal(engine, name, labels=None, environment=(), **config):
 
 
 def test_contents(engine, image):
-    """The image holds the binary and an empty /data that anyone may write to, and is at most 20 KiB larger than the
-    binary; it has a health check in exec form, and no shell."""
+    """The image holds the binary, Debian's authorities of the web and an empty /data that anyone may write to, and is at
+    most 20 KiB larger than both; it has a health check in exec form, and no shell."""
     binary = (ROOT / "build" / "autoheal").stat().st_size
-    assert image["Size"] <= binary + 20 * 1024, f"{image['Size']} bytes around a binary of {binary}"
+    authorities = os.stat(CA_FILE).st_size
+    assert image["Size"] <= binary + authorities + 20 * 1024, f"{image['Size']} bytes around a binary of {binary}"
     files = image_files(engine)
     assert files["bin/autoheal"] == (0o755, binary)
     assert files["data"][0] == 0o1777
-    assert {f for f in files if f} == {"bin", "bin/autoheal", "data"}, files
+    assert files[CA_FILE[1:]] == (0o644, authorities)
+    assert {f for f in files if f} == {"bin", "bin/autoheal", "data", "etc", "etc/ssl", "etc/ssl/certs", CA_FILE[1:]}, files
     config = image["Config"]
     assert config["Healthcheck"]["Test"] == ["CMD", "/bin/autoheal", "health"]
     assert config["Healthcheck"]["Interval"] <= 30 * 10**9

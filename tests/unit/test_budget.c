@@ -27,7 +27,7 @@ static void test_what_is_shared_out_is_there(void **state)
 	(void)state;
 	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
 		for (unsigned limit = 0; limit <= 2000; limit++) {
-			bool fits = budget_make(&b, limit, e);
+			bool fits = budget_make(&b, limit, e, 0);
 
 			assert_int_equal(b.limit, limit < 1024 ? limit : 1024);
 			assert_int_equal(fits, b.limit >= b.needed);
@@ -53,7 +53,7 @@ static void test_nothing_is_kept_back(void **state)
 		for (unsigned limit = 0; limit <= 1024; limit++) {
 			unsigned left;
 
-			if (!budget_make(&b, limit, e))
+			if (!budget_make(&b, limit, e, 0))
 				continue;
 			left = limit - spent(&b, e);
 			assert_true(!left || (b.restarts == 256 && b.probes == 32));
@@ -71,9 +71,9 @@ static void test_one_more_takes_at_most_a_piece_from_anybody(void **state)
 	(void)state;
 	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
 		for (unsigned limit = 0; limit < 1024; limit++) {
-			if (!budget_make(&b, limit, e))
+			if (!budget_make(&b, limit, e, 0))
 				continue;
-			assert_true(budget_make(&more, limit + 1, e));
+			assert_true(budget_make(&more, limit + 1, e, 0));
 			assert_true(more.restarts + e >= b.restarts);
 			assert_true(more.looks + 1 >= b.looks);
 			assert_true(more.clients + (e + 1) / 2 >= b.clients);
@@ -90,14 +90,36 @@ static void test_the_usual_limit_is_enough_for_all(void **state)
 
 	(void)state;
 	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
-		assert_true(budget_make(&b, 1024, e));
+		assert_true(budget_make(&b, 1024, e, 0));
 		assert_true(e > 26 ||
 		    (b.restarts == 256 && b.looks == 16 && b.clients == 64 && b.probes == 32));
 	}
 	assert_true(b.restarts >= 128 && b.looks >= 6 && b.clients >= 24);
-	assert_true(budget_make(&b, 64, 1));
+	assert_true(budget_make(&b, 64, 1, 0));
 	assert_int_equal(b.restarts + b.looks + 2 * b.clients + b.probes + 2 * b.evidence, 64 - 15);
 	assert_true(b.restarts >= 19 && b.looks >= 3 && b.clients >= 7 && b.probes >= 3);
+}
+
+/* Notices get as many as there are targets, at least two of them, and take nothing below the others' minima. */
+static void test_notices_have_a_share(void **state)
+{
+	struct budget b;
+
+	(void)state;
+	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
+		for (unsigned targets = 1; targets < 20; targets++) {
+			unsigned most = targets < 17 ? targets : 17,
+				 least = targets < 2 ? targets : 2;
+
+			assert_true(budget_make(&b, 1024, e, targets));
+			assert_in_range(b.notices, least, most);
+			assert_true(e > 20 || b.notices == most);
+			assert_true(spent(&b, e) + b.notices <= b.limit);
+			assert_false(budget_make(&b, b.needed - 1, e, targets));
+			assert_true(budget_make(&b, b.needed, e, targets));
+			assert_int_equal(b.notices, least);
+		}
+	}
 }
 
 static void test_too_few_are_explained(void **state)
@@ -106,15 +128,15 @@ static void test_too_few_are_explained(void **state)
 	char words[300];
 
 	(void)state;
-	assert_true(budget_make(&b, 26, 1));
+	assert_true(budget_make(&b, 26, 1, 0));
 	assert_int_equal(b.needed, 26);
-	assert_false(budget_make(&b, 25, 1));
+	assert_false(budget_make(&b, 25, 1, 0));
 	assert_int_equal(b.restarts + b.looks + b.clients, 0);
 	budget_explain(&b, 1, words, sizeof words);
 	assert_string_equal(words,
 	    "RLIMIT_NOFILE allows 25 open files, and 1 engine needs at least 26: raise it, best to 1024, with "
 	    "`ulimit -n`, `docker run --ulimit nofile=1024` or LimitNOFILE= of systemd");
-	assert_false(budget_make(&b, 300, 64));
+	assert_false(budget_make(&b, 300, 64, 0));
 	budget_explain(&b, 64, words, sizeof words);
 	assert_non_null(strstr(words, "allows 300 open files, and 64 engines need at least 467:"));
 }
@@ -161,6 +183,7 @@ int main(void)
 	    cmocka_unit_test(test_nothing_is_kept_back),
 	    cmocka_unit_test(test_one_more_takes_at_most_a_piece_from_anybody),
 	    cmocka_unit_test(test_the_usual_limit_is_enough_for_all),
+	    cmocka_unit_test(test_notices_have_a_share),
 	    cmocka_unit_test(test_too_few_are_explained),
 	    cmocka_unit_test(test_the_soft_limit_is_raised_as_far_as_it_is_of_use),
 	};

@@ -440,9 +440,7 @@ static const char *const known[] = {"DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_
     "AUTOHEAL_INSTANCE"};
 
 /* Of the contract, for versions to come. */
-static const char *const later[] = {"AUTOHEAL_NOTIFY", "AUTOHEAL_NOTIFY_EVENTS", "WEBHOOK_URL",
-    "WEBHOOK_JSON_KEY", "APPRISE_URL", "POST_RESTART_SCRIPT", "AUTOHEAL_HEARTBEAT_URL",
-    "AUTOHEAL_CA_FILE", "AUTOHEAL_SANDBOX"};
+static const char *const later[] = {"AUTOHEAL_SANDBOX"};
 
 static void test_an_empty_value_counts_as_unset(void **state)
 {
@@ -834,6 +832,49 @@ static void test_the_token_is_never_printed(void **state)
 	buf_free(&printed);
 }
 
+static void test_targets_are_cut_apart(void **state)
+{
+	static const char *const expected[] = {
+	    "discord://a@1", "telegram://1:b@telegram?chats=2,3", "https://x/?a=1,2", "ntfy://h/t"};
+	struct span
+	    rest = span_of(
+		" discord://a@1,telegram://1:b@telegram?chats=2,3\n\t, https://x/?a=1,2 ntfy://h/t ,"),
+	    target;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(expected); i++) {
+		assert_true(config_next_target(&rest, &target));
+		assert_true(span_is(target, expected[i]));
+	}
+	assert_false(config_next_target(&rest, &target));
+	assert_true(span_is(config_scheme(span_of("discord://x")), "discord"));
+	assert_int_equal(config_scheme(span_of("discord:/x")).n, 0);
+	assert_int_equal(config_scheme(span_of("://x")).n, 0);
+	assert_int_equal(config_scheme(span_of("abc")).n, 0);
+}
+
+static void test_targets_are_named_and_masked(void **state)
+{
+	static const char services[] =
+	    "\"services\":[{\"name\":\"discord\",\"url\":\"***\",\"enabled\":true},{\"name\":\"https\",\"url\":\"***\","
+	    "\"enabled\":true}]";
+
+	(void)state;
+	assert_int_equal(
+	    read_all((char *[]){"AUTOHEAL_NOTIFY=discord://s3cret@1,https://s3cret/",
+		"WEBHOOK_URL=http://s3cret", "AUTOHEAL_NOTIFY_EVENTS=restart,storm",
+		"APPRISE_URL=http://s3cret", "AUTOHEAL_HEARTBEAT_URL=https://s3cret/", NULL}),
+	    0);
+	print("{}");
+	buf_add(&printed, "", 1);
+	assert_null(strstr(printed.p, "s3cret"));
+	assert_non_null(strstr(printed.p, services));
+	assert_non_null(strstr(printed.p, "\"event_filters\":[\"restart\",\"storm\"]"));
+	assert_non_null(strstr(
+	    printed.p, "\"locked\":[\"notifications.services\",\"notifications.event_filters\"]"));
+	buf_free(&printed);
+}
+
 static void test_help_names_every_variable_on_one_screen(void **state)
 {
 	struct buf help;
@@ -889,6 +930,8 @@ int main(void)
 	    cmocka_unit_test(test_foreign_bytes_print_as_json),
 	    cmocka_unit_test(test_what_the_environment_sets_is_locked),
 	    cmocka_unit_test(test_the_token_is_never_printed),
+	    cmocka_unit_test(test_targets_are_cut_apart),
+	    cmocka_unit_test(test_targets_are_named_and_masked),
 	    cmocka_unit_test(test_help_names_every_variable_on_one_screen),
 	};
 

@@ -1,6 +1,8 @@
 /* tls_files: every way the three files can be right, and every way they can be wrong. */
 #include "tls_world.h"
 
+#include <errno.h>
+
 #include "tls.h"
 #include "tls_der.h"
 #include "tls_files.h"
@@ -318,6 +320,70 @@ static void reads_pem_blocks(void **state)
 	assert_int_equal(tls_pem_next(&rest, &label, &der, &encrypted), -1);
 }
 
+/* How many authorities of the name that NAME.pem bears are found in the file. */
+static size_t found_in(const char *bundle, const char *pem, int64_t wall)
+{
+	size_t n;
+	char *text = read_whole(in_world(pem), &n);
+	struct span rest = {text, n}, label, der;
+	struct tls_certificate c;
+	struct tls_found found;
+	bool encrypted;
+
+	assert_int_equal(tls_pem_next(&rest, &label, &der, &encrypted), 1);
+	assert_true(tls_certificate_read(&c, der));
+	assert_int_equal(tls_bundle_find(in_world(bundle), c.subject, wall, &found), 0);
+	n = found.count;
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(found.anchors[i].dn.len, c.subject.n);
+		assert_memory_equal(found.anchors[i].dn.data, c.subject.p, c.subject.n);
+		assert_true(found.anchors[i].pkey.key_type);
+	}
+	tls_found_free(&found);
+	free(text);
+	return n;
+}
+
+static void finds_authorities_in_a_bundle(void **state)
+{
+	struct tls_found found;
+
+	(void)state;
+	sh(WORLD_TOOLS
+	    "for i in $(seq 60); do cat other.pem; done > fill.txt\n"
+	    "cat fill.txt ca.pem fill.txt > plain.bundle\n"
+	    "(cat fill.txt; openssl x509 -in ca.pem -text) > text.bundle\n"
+	    "sed 's/$/\\r/' plain.bundle > crlf.bundle\n"
+	    "(cat fill.txt; printf %s \"$(cat ca.pem)\") > end.bundle\n"
+	    "(cat fill.txt client.key ca.pem) > key.bundle\n"
+	    "(echo '-----BEGIN CERTIFICATE-----'; head -c 30000 /dev/zero | tr '\\0' A; echo; echo '-----END CERTIFICATE-----'\n"
+	    " cat ca.pem) > long.bundle\n"
+	    "(echo '-----BEGIN CERTIFICATE-----'; echo 'no base64!'; echo '-----END CERTIFICATE-----'; cat ca.pem) > bad.bundle\n"
+	    "openssl x509 -in ca.pem -outform DER | head -c 300 | openssl base64 > cut.txt\n"
+	    "(echo '-----BEGIN CERTIFICATE-----'; cat cut.txt; echo '-----END CERTIFICATE-----'; cat ca.pem) > cut.bundle\n"
+	    "cat ca.pem ca.pem > two.bundle; for i in 1 2 3 4 5 6; do cat ca.pem; done > six.bundle; : > empty.bundle\n"
+	    "head -c 100000 /dev/urandom > noise.bundle\n");
+	for (const char *const *one = (const char *const[]){"plain", "text", "crlf", "end", "key",
+		 "long", "bad", "cut", NULL};
+	     *one; one++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "%s.bundle", *one);
+		if (found_in(name, "ca.pem", wall_now()) != 1)
+			fail_msg("not found in %s", name);
+	}
+	assert_int_equal(found_in("two.bundle", "ca.pem", wall_now()), 2);
+	assert_int_equal(found_in("six.bundle", "ca.pem", wall_now()), TLS_FOUND_MAX);
+	assert_int_equal(found_in("empty.bundle", "ca.pem", wall_now()), 0);
+	assert_int_equal(found_in("noise.bundle", "ca.pem", wall_now()), 0);
+	assert_int_equal(found_in("two.bundle", "other.pem", wall_now()), 0);
+	/* out of its time it is none */
+	assert_int_equal(found_in("two.bundle", "ca.pem", wall_now() + 100ll * 366 * 86400000), 0);
+	assert_int_equal(found_in("two.bundle", "ca.pem", 0), 0);
+	assert_int_equal(tls_bundle_find("/nowhere.pem", (struct span){"", 0}, 0, &found), -ENOENT);
+	assert_int_equal(tls_bundle_find("/", (struct span){"", 0}, 0, &found), -EISDIR);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +400,7 @@ int main(void)
 	    cmocka_unit_test(survives_every_cut_and_flip),
 	    cmocka_unit_test(reads_no_certificate_that_is_cut_or_longer),
 	    cmocka_unit_test(reads_pem_blocks),
+	    cmocka_unit_test(finds_authorities_in_a_bundle),
 	};
 
 	return cmocka_run_group_tests(tests, make_world, remove_world);

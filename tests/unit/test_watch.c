@@ -375,6 +375,10 @@ static void test_switches_among_the_labels(void **state)
 		assert_false(labels.own.no_restart);
 		read_label("autoheal.restart.enable", off[i]);
 		assert_true(labels.own.no_restart && labels.has_own);
+		assert_false(labels.own.no_notices);
+		read_label("autoheal.notify", off[i]);
+		assert_true(labels.own.no_notices && labels.has_own);
+		assert_false(labels.own.no_restart);
 		assert_false(labels.monitor_off);
 	}
 	for (size_t i = 0; i < COUNT(on); i++) {
@@ -382,6 +386,8 @@ static void test_switches_among_the_labels(void **state)
 		assert_false(labels.monitor_off);
 		read_label("autoheal.restart.enable", on[i]);
 		assert_false(labels.own.no_restart || labels.has_own);
+		read_label("autoheal.notify", on[i]);
+		assert_false(labels.own.no_notices || labels.has_own);
 		assert_int_equal(labels.unreadable_count, 0);
 	}
 }
@@ -397,7 +403,7 @@ static void test_an_unreadable_label_is_named_and_the_default_holds(void **state
 	    {"autoheal.max.restarts", "65"}, {"autoheal.max.restarts", "-1"},
 	    {"autoheal.max.restarts", "many"}, {"autoheal.max.restarts", "4294967299"},
 	    {"autoheal.monitor.enable", "maybe"}, {"autoheal.monitor.enable", ""},
-	    {"autoheal.restart.enable", "never"}};
+	    {"autoheal.restart.enable", "never"}, {"autoheal.notify", "sometimes"}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {

@@ -1,0 +1,70 @@
+/* notify.h - notices on their way: a bounded queue for each target, one request at a time to it, retries with
+ * back-off, and the heartbeat. Nothing of a heal waits for any of it: an event is queued, and sent in a later turn of
+ * the loop. Without a target nothing is allocated. */
+#ifndef AUTOHEAL_NOTIFY_H
+#define AUTOHEAL_NOTIFY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "audit.h"
+#include "call.h"
+#include "config.h"
+#include "loop.h"
+#include "notice.h"
+#include "tls.h"
+
+#define NOTIFY_TARGETS_MAX \
+	16 /* over all variables; a telegram:// URL counts once for each of its chats */
+#define NOTIFY_QUEUE 16 /* notices that wait, of each target: the oldest goes, and is counted */
+#define NOTIFY_ANSWER_MS 15000    /* from the connection's beginning to the end of the answer */
+#define NOTIFY_TRIES 10           /* of one notice, over 14 min */
+#define NOTIFY_BACKOFF_MS 2000ull /* before the second try; doubled for each further one, at most */
+#define NOTIFY_BACKOFF_MAX_MS (5 * 60 * 1000ull)
+#define NOTIFY_RETRY_AFTER_MAX 3600 /* seconds of a Retry-After that are believed */
+#define NOTIFY_WORDS_MAX 320
+
+struct notice;
+struct notify_delivery;
+
+struct notify_target {
+	struct notify *notify;
+	struct notice_target to;
+	struct loop_timer again; /* the next try, or the next notice */
+	struct notify_delivery *under_way;
+	struct notice *current; /* being sent, or waiting for its next try */
+	struct notice *queue[NOTIFY_QUEUE];
+	uint8_t first, waiting, tries;
+	bool failing, flooded; /* told already */
+	uint64_t sent, failed, dropped;
+};
+
+struct notify {
+	struct loop *loop;
+	struct call_workspace *workspace;
+	const struct settings *settings;
+	struct tls_client tls; /* AUTOHEAL_CA_FILE */
+	struct notify_target *targets;
+	size_t count;                    /* of targets and heartbeat, which stands last */
+	struct notify_target *heartbeat; /* NULL without one */
+	struct notice_known *known;
+	uint32_t kinds;
+	unsigned under_way, most; /* requests at once over all targets */
+	/* of notify-test: called with what became of each; nothing is tried again then */
+	void (*report)(const char *target, bool good, const char *words);
+};
+
+/* Reads the settings; zeroed memory is expected. 0, or -1 with a sentence (without secrets) in error. What
+ * willfarrell's variables hold in vain is a warning. */
+int notify_init(struct notify *n, struct loop *loop, struct call_workspace *workspace,
+    const struct settings *settings, char *error, size_t error_size);
+/* An audit event was added; ends: its incident is over with it. */
+void notify_event(struct notify *n, const struct audit_event *e, bool ends);
+/* An audit has succeeded. */
+void notify_beat(struct notify *n);
+/* Queues one message to each target, and calls report when each has ended. */
+void notify_test(struct notify *n, void (*report)(const char *target, bool good, const char *words));
+void notify_close(struct notify *n);
+
+#endif
