@@ -24,8 +24,8 @@ Q = $(if $(V),,@echo "  $@";)
 SRC = text.c buf.c log.c loop.c watchdog.c budget.c net.c tls_der.c tls_names.c tls_files.c tls_check.c tls.c resolve.c http.c \
 	json.c config.c target.c watch.c graph.c containers.c audit.c \
 	policy_times.c policy_kin.c policy_moves.c policy_crash.c policy_steps.c policy_restart.c policy_people.c \
-	policy_explain.c policy.c facts.c call.c docker.c dependents.c monitor.c monitor_people.c self.c harden.c \
-	server.c api.c api_containers.c api_people.c cli.c autoheal.c
+	policy_explain.c policy.c metrics.c facts.c call.c docker.c dependents.c monitor.c monitor_people.c self.c harden.c \
+	server.c api.c api_containers.c api_people.c api_metrics.c cli.c autoheal.c
 PAGE = page/index.html page/page.css page/page.js
 UNIT_SRC = $(wildcard tests/unit/test_*.c)
 C_FILES = $(wildcard *.c *.h tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])

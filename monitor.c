@@ -62,6 +62,7 @@ static void tell(struct monitor *m, const struct action *a)
 	e.reason = span_of(a->reason);
 	e.action = span_of(a->did);
 	keep_event(m, a->container, &e);
+	metrics_told(&m->metrics, a);
 	short_id(a->container->id, id);
 	log_line(a->level, "monitor", "Container '%s' (%s) %s (%s): %s", a->container->name, id,
 	    audit_kind_name(a->audit), a->status, a->message);
@@ -225,6 +226,7 @@ static void send_request(struct monitor *m, const struct action *a)
 	}
 	memcpy(call->id, c->id, 32);
 	m->restarts[m->restarts_count++] = call;
+	metrics_requested(&m->metrics, c->identity->heal, m->loop);
 	log_container(LOG_INFO, "monitor", c,
 	    c->identity->heal->manual ? "is restarted because a person asked for it"
 		: a->message[0]       ? a->message
@@ -1100,6 +1102,7 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	m->workspace = workspace;
 	m->settings = settings;
 	m->started = loop->now;
+	m->metrics.born = loop->wall;
 	m->due = (struct loop_timer){.fire = policy_due, .owner = m};
 	m->sweep = (struct loop_timer){.fire = end_selections, .owner = m};
 	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);

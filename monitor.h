@@ -13,6 +13,7 @@
 #include "dependents.h"
 #include "docker.h"
 #include "loop.h"
+#include "metrics.h"
 #include "policy.h"
 
 #define MONITOR_ENGINES_MAX CONTAINERS_ENGINES_MAX
@@ -57,6 +58,7 @@ struct monitor {
 	uint8_t renamed[MONITOR_ENGINES_MAX]; /* lists of it for which a rename seen lately may count */
 	struct monitor_cuts cuts[MONITOR_ENGINES_MAX];
 	uint8_t self[MONITOR_ENGINES_MAX][32]; /* autoheal's own container; each engine may show one that is */
+	struct metrics metrics;
 	struct audit audit;
 	struct docker engines[MONITOR_ENGINES_MAX];
 	struct call *restarts[MONITOR_RESTARTS_MAX];
