@@ -181,7 +181,7 @@ static void status(
 	key_string(&w, "version", AUTOHEAL_VERSION);
 	key_number(&w, "uptime_seconds", (int64_t)((m->loop->now - m->started) / 1000));
 	key_bool(&w, "dry_run", api->settings->dry_run);
-	key_bool(&w, "storm", false);
+	key_bool(&w, "storm", m->policy.storm.on);
 	json_key(&w, "sandbox");
 	json_open(&w, '{');
 	key_bool(&w, "seccomp", false);
@@ -458,14 +458,15 @@ static void list_containers(
 static void one_container(
     struct api *api, struct server_client *c, struct server_request *r, struct span part)
 {
-	static const char *const words[] = {NULL, "/explain", "/restart", "/unquarantine", "/snooze"};
+	static const char *const words[] = {
+	    NULL, "/explain", "/incidents", "/restart", "/unquarantine", "/snooze"};
 	int wish = API_SNOOZE;
 	int64_t until = 0;
 	struct json j;
 
 	while (wish && (part.p[part.n] != '/' || strcmp(part.p + part.n, words[wish])))
 		wish--;
-	if (wish > API_EXPLAIN &&
+	if (wish >= API_RESTART &&
 	    (!server_may_write(c) ||
 		!api_read_body(api, c, r, &j, "{\"for\":\"2h\"}", wish == API_SNOOZE)))
 		return;
@@ -558,6 +559,7 @@ static const struct route routes[] = {
     {"GET", "/api/containers", list_containers},
     {"POST", "/api/containers/select", select_containers},
     {"GET", "/api/containers/*/explain", one_container},
+    {"GET", "/api/containers/*/incidents", one_container},
     {"POST", "/api/containers/*/restart", one_container},
     {"POST", "/api/containers/*/unquarantine", one_container},
     {"POST", "/api/containers/*/snooze", one_container},
@@ -649,7 +651,7 @@ void api_route(void *owner, struct server_client *c, struct server_request *r)
 	for (size_t i = 0; i < ROUTES; i++) {
 		if (only || !path_matches(routes[i].path, r->path, &part))
 			continue;
-		if (strstr(routes[i].path, "*/"))
+		if (span_find(span_of(routes[i].path), "*/"))
 			only = routes[i].path;
 		if (method_matches(routes[i].method, r->head.method)) {
 			routes[i].handler(api, c, r, part);

@@ -34,7 +34,7 @@ void api_route(void *owner, struct server_client *c, struct server_request *r);
 /* GET /api/containers */
 void api_list_containers(struct api *api, struct server_client *c, struct server_request *r);
 /* What is asked of one container, by its name in the address. */
-enum api_wish { API_SHOW, API_EXPLAIN, API_RESTART, API_RELEASE, API_SNOOZE };
+enum api_wish { API_SHOW, API_EXPLAIN, API_INCIDENTS, API_RESTART, API_RELEASE, API_SNOOZE };
 /* until: of API_SNOOZE, wall ms; 0 ends it. */
 void api_one_container(struct api *api, struct server_client *c, const struct server_request *r,
     struct span name, enum api_wish wish, int64_t until);

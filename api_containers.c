@@ -567,13 +567,27 @@ static void show_value(struct call *call, const struct json *j)
 		return;
 	}
 	monitor_view(job->api->monitor, d, j, facts.labels, &facts, &view);
+	if (job->wish == API_INCIDENTS) {
+		incidents_print(&job->api->monitor->incidents, &job->chosen, view.stable_id,
+		    d->name, job->sees_all);
+		return;
+	}
 	job->refusal = api_grant(job->api, job->wish, job->until, d, &view, &facts, &job->chosen);
+}
+
+/* What was made of one container is the answer. */
+static void answer(struct job *job, int status)
+{
+	struct server_client *c = job->client;
+
+	c->gone = NULL;
+	server_answer_json(c, status, &job->chosen);
+	free_job(job);
 }
 
 static void show_done(struct call *call)
 {
 	struct job *job = call->owner;
-	struct server_client *c = job->client;
 	char sentence[CALL_WORDS_MAX + 64];
 
 	job->call = NULL;
@@ -586,9 +600,7 @@ static void show_done(struct call *call)
 		fail(job, 409, job->refusal);
 		return;
 	}
-	c->gone = NULL;
-	server_answer_json(c, job->wish == API_RESTART ? 202 : 200, &job->chosen);
-	free_job(job);
+	answer(job, job->wish == API_RESTART ? 202 : 200);
 }
 
 static const struct call_handler show_handler = {.value = show_value, .done = show_done};
@@ -616,6 +628,16 @@ static void end_show(struct job *job)
 	char sentence[NAME_MAX_BYTES + 96];
 	const char *error;
 
+	/* gone from its engine, it may be known all the same */
+	if (!wish->matches && job->wish == API_INCIDENTS) {
+		job->chosen.max = PIECE_MAX;
+		job->any = incidents_print(&job->api->monitor->incidents, &job->chosen, wish->name,
+		    job->host[0] ? job->host : NULL, job->sees_all);
+	}
+	if (!wish->matches && job->any) {
+		answer(job, 200);
+		return;
+	}
 	if (!wish->matches) {
 		text_print(sentence, sizeof(sentence), "There is no container '%s'%s", wish->name,
 		    job->left_out ? " on the engines that answer; not all of them do" : "");

@@ -91,7 +91,7 @@ bool api_read_until(
 void api_maintenance(struct api *api, struct server_client *c, const struct server_request *r)
 {
 	struct monitor *m = api->monitor;
-	bool enable = span_is(r->head.method, "POST") && strstr(r->path, "/enable");
+	bool enable = span_is(r->head.method, "POST") && span_find(span_of(r->path), "/enable");
 	struct json_writer w;
 	struct buf body;
 	struct json j;

@@ -142,11 +142,19 @@ static int usage_error(const char *sentence)
 static int set_up(struct autoheal *a, char *error, size_t error_size)
 {
 	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
+	struct tz zone;
+	bool known = tz_find(getenv("TZ"), &zone);
 	int engines;
 
+	log_zone(&zone);
 	if (config_read(&a->settings, environ, error, error_size, log_warning))
 		return -1;
 	log_setup(a->settings.log_level, a->settings.log_format);
+	if (!known)
+		log_line(LOG_WARNING, "config",
+		    "TZ is '%.64s', and there is no file of that zone here: times are in UTC. The form "
+		    "CET-1CEST,M3.5.0,M10.5.0/3 needs no file",
+		    getenv("TZ"));
 	engines = target_find(a->targets, &a->settings, runtime_dir, error, error_size);
 	if (engines < 0)
 		return -1;
@@ -241,13 +249,13 @@ static int serve(struct autoheal *a)
 	return a->monitor.blind ? WATCHDOG_EXIT_BLIND : 0;
 }
 
-int main(int argc, char **argv)
+/* Apart from main, so that the compiler reads no constant before main has relocated them. */
+static __attribute__((noinline)) int command(int argc, char **argv)
 {
 	static struct autoheal autoheal;
 	char error[DOCKER_ERROR_MAX], shown[64];
-	const char *command = argc > 1 ? argv[1] : "";
-
-	bool explains = !strcmp(command, "explain");
+	const char *name = argc > 1 ? argv[1] : "";
+	bool explains = !strcmp(name, "explain");
 
 	if (argc > (explains ? 3 : 2)) {
 		text_escape(span_of(argv[explains ? 3 : 2]), shown, sizeof(shown));
@@ -255,17 +263,17 @@ int main(int argc, char **argv)
 		    "'%s' is one argument too many; `autoheal --help` shows the commands", shown);
 		return usage_error(error);
 	}
-	if (argc < 2 || !strcmp(command, "autoheal"))
+	if (argc < 2 || !strcmp(name, "autoheal"))
 		return serve(&autoheal);
-	if (!strcmp(command, "--version")) {
+	if (!strcmp(name, "--version")) {
 		cli_say(STDOUT_FILENO, "autoheal " AUTOHEAL_VERSION "\n");
 		return 0;
 	}
-	if (!strcmp(command, "--help")) {
+	if (!strcmp(name, "--help")) {
 		cli_help();
 		return 0;
 	}
-	if (!strcmp(command, "health")) {
+	if (!strcmp(name, "health")) {
 		if (config_read(&autoheal.settings, environ, error, sizeof(error), ignore_warning))
 			return usage_error(error);
 		return cli_health(&autoheal.settings);
@@ -277,8 +285,14 @@ int main(int argc, char **argv)
 			return usage_error(error);
 		return cli_explain(&autoheal.settings, argv[2]);
 	}
-	text_escape(span_of(command), shown, sizeof(shown));
+	text_escape(span_of(name), shown, sizeof(shown));
 	text_print(error, sizeof(error),
 	    "'%s' is no command; known are health, explain NAME, --version and --help", shown);
 	return usage_error(error);
+}
+
+int main(int argc, char **argv)
+{
+	harden_relocate();
+	return command(argc, argv);
 }

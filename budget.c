@@ -37,6 +37,7 @@ bool budget_make(struct budget *b, unsigned limit, unsigned engines)
 	    {&b->restarts, engines, BUDGET_RESTARTS_MAX, 1},
 	    {&b->looks, BUDGET_LOOKS_MIN, BUDGET_LOOKS_MAX, engines},
 	    {&b->clients, BUDGET_CLIENTS_MIN, BUDGET_CLIENTS_MAX, BUDGET_CLIENT},
+	    {&b->evidence, 0, BUDGET_EVIDENCE_MAX, BUDGET_EVIDENCE},
 	};
 	const size_t n = sizeof(shares) / sizeof(shares[0]);
 	unsigned left;
@@ -67,13 +68,13 @@ unsigned budget_limit(void)
 	/* Descriptors that whoever started us left open would count, and would keep open what is not ours.
 	 * Before Linux 5.9, or where a filter of system calls forbids it, they stay. */
 	syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 0);
-	if (getrlimit(RLIMIT_NOFILE, &limit))
+	if (prlimit(0, RLIMIT_NOFILE, NULL, &limit)) /* setrlimit() of musl stops all threads for it */
 		return BUDGET_LIMIT;
 	if (limit.rlim_cur < BUDGET_LIMIT && limit.rlim_cur < limit.rlim_max) {
 		rlim_t before = limit.rlim_cur;
 
 		limit.rlim_cur = limit.rlim_max < BUDGET_LIMIT ? limit.rlim_max : BUDGET_LIMIT;
-		if (setrlimit(RLIMIT_NOFILE, &limit))
+		if (prlimit(0, RLIMIT_NOFILE, &limit, NULL))
 			limit.rlim_cur = before;
 	}
 	return limit.rlim_cur < BUDGET_LIMIT ? (unsigned)limit.rlim_cur : BUDGET_LIMIT;

@@ -20,6 +20,8 @@
 #define BUDGET_CLIENTS_MAX 64
 #define BUDGET_LOOKS_MIN 2 /* of each engine: one that takes its time must not hold up all others */
 #define BUDGET_LOOKS_MAX 16
+#define BUDGET_EVIDENCE 2 /* an inspect and a log, of one restarted container */
+#define BUDGET_EVIDENCE_MAX 32
 #define BUDGET_RESTARTS_MAX 256 /* at least one for every engine */
 #define BUDGET_ENGINES_MAX 64
 
@@ -29,6 +31,7 @@ struct budget {
 	unsigned clients;  /* of the API, at once */
 	unsigned looks;    /* inspects under way, of each engine */
 	unsigned restarts; /* restarts under way, over all engines */
+	unsigned evidence; /* restarted containers whose evidence is asked for at once; 0: there is none */
 };
 
 /* PURE: shares `limit` descriptors out for 1 to BUDGET_ENGINES_MAX engines. false when not even the

@@ -201,6 +201,10 @@ static void take_body(struct call *call, struct span data)
 	struct span value;
 	int got;
 
+	if (call->split.mode == JSON_NONE && call_succeeded(call)) {
+		call->handler->value(call, &(struct json){.p = data.p, .n = data.n});
+		return;
+	}
 	if (call->split.bad) {
 		if (!call_succeeded(call))
 			take_error(call, data);

@@ -69,7 +69,8 @@ struct call;
 struct call_handler {
 	/* The head of the answer came (status, podman, date are set). May be NULL. */
 	void (*head)(struct call *call);
-	/* One value of a 2xx answer's body; j is valid until it returns. May be NULL. */
+	/* One value of a 2xx answer's body; of JSON_NONE some of its bytes, without tokens. j is valid until it returns.
+	 * May be NULL. */
 	void (*value)(struct call *call, const struct json *j);
 	/* All that one read brought has been handed out. May be NULL. */
 	void (*batch)(struct call *call);

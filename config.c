@@ -212,15 +212,22 @@ static bool read_choice(struct span text, const char *words, int *out)
 	return false;
 }
 
-static bool is_storm(struct span text)
+/* In percent; 0 = off. */
+static bool read_storm(struct span text, uint64_t *share)
 {
-	uint64_t share;
-
+	*share = 0;
 	if (span_is_nocase(text, "off"))
 		return true;
 	if (text.n && text.p[text.n - 1] == '%')
 		text.n--;
-	return text_number(text, 100, &share) && share;
+	return text_number(text, 100, share) && *share;
+}
+
+uint64_t config_storm_share(const struct settings *settings)
+{
+	uint64_t share;
+
+	return read_storm(span_of(settings->storm), &share) ? share : 0;
 }
 
 static bool is_version(struct span text)
@@ -245,7 +252,8 @@ static bool read_value(struct settings *settings, const struct setting *s, const
 
 	switch ((enum setting_type)s->type) {
 	case TYPE_STORM:
-		if (!is_storm(span_of(value))) /* kept as it stands, so blanks are not cut off */
+		if (!read_storm(
+			span_of(value), &number)) /* kept as it stands, so blanks are not cut off */
 			return false;
 		break;
 	case TYPE_VERSION:

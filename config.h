@@ -68,6 +68,8 @@ int config_read(struct settings *s, char *const *environment, char *error, size_
 bool config_watches_all(const struct settings *s);
 /* Whether AUTOHEAL_RESTART_MODE is given. */
 bool config_mode_is_set(const struct settings *s);
+/* AUTOHEAL_STORM in percent; 0 = off. */
+uint64_t config_storm_share(const struct settings *s);
 /* Writes the whole configuration as JSON (API.md), with what a person chose in `containers` (JSON). */
 void config_print(const struct settings *s, struct buf *out, struct span containers);
 /* The variables by group, for --help. */

@@ -51,6 +51,7 @@ enum wait_reason {
 	WAIT_PARENT,
 	WAIT_MAINTENANCE,
 	WAIT_SNOOZED,
+	WAIT_STORM,
 	WAIT_COUNT,
 };
 
@@ -122,6 +123,7 @@ struct heal {
 	bool start_only; /* the request under way is `start` */
 	bool manual;     /* a person asked for the request under way, or for the last one */
 	bool by_person;  /* the open incident began with that */
+	bool along; /* it began with that or with what it hangs on: no trouble of its own is known */
 	bool stop_only;  /* it is `stop` */
 	bool kill_first; /* it is `kill`, which a `start` is to follow */
 	bool half_done; /* the `kill` is answered: its `start` is due, whatever holds others back */
@@ -133,9 +135,11 @@ struct heal {
 	bool guest;  /* not watched: here for a restart with what it hangs on, and no longer */
 	bool orphan; /* what it hangs on is gone: a restart would stop it for good */
 	bool stranded_told;
+	bool stale_told;
 	uint8_t bond;     /* enum bond: why it is to be restarted, or is being restarted */
 	uint64_t cascade; /* the number of the restart that brought its last one with it, or its own */
-	char parent[64];                        /* the name of what it hangs on; of use with bond */
+	uint64_t stale_at; /* its probes were overdue: told if they still are then */
+	char parent[64];   /* the name of what it hangs on; of use with bond */
 	uint32_t loops[CONFIG_RESTARTS_MAX];    /* the engine's own, in the same way */
 	uint32_t restarts[CONFIG_RESTARTS_MAX]; /* seconds since `epoch` + 1, a ring; 0 = empty */
 };
@@ -182,6 +186,7 @@ struct container {
 	bool announce : 1; /* auto_monitor is to be told when inspect confirmed it */
 	bool gone : 1; /* the engine does not know it any more: forget it when nothing is under way */
 	bool dropped : 1; /* not to be watched any more: the same */
+	bool leads : 1;   /* queued in a storm: others hang on it */
 	bool silent : 1;  /* it runs, and the last list had no word on its health */
 	bool health_only : 1; /* watched by INCLUDE or `all` alone: its crashes are its own unless the mode is set */
 };

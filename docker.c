@@ -114,7 +114,7 @@ static const char *remedy(const struct docker *d, const struct call *call)
 	if (is_about_version(call))
 		return remedy_of_version(d);
 	if (!d->target.tls && call->status == 400 &&
-	    strstr(call->words, "HTTP request to an HTTPS server"))
+	    span_find(span_of(call->words), "HTTP request to an HTTPS server"))
 		return " Set DOCKER_TLS_VERIFY=1, with the certificates in DOCKER_CERT_PATH";
 	return "";
 }
@@ -762,7 +762,8 @@ void docker_init(struct docker *d, struct loop *loop, struct call_workspace *wor
 	if (target->local)
 		text_print(d->host, sizeof(d->host), "docker");
 	else
-		span_copy(span_of(strstr(d->target.url, "://") + 3), d->host, sizeof(d->host));
+		span_copy(span_of(span_find(span_of(d->target.url), "://") + 3), d->host,
+		    sizeof(d->host));
 	d->place.host = d->host;
 	d->place.name = d->target.place;
 	d->place.tls = target->tls ? &d->tls : NULL;

@@ -184,6 +184,16 @@ bool facts_read_listed(const struct json *j, bool podman, struct container_facts
 
 /* ---- inspect -------------------------------------------------------------------------------- */
 
+/* ms since 1970; 0 unknown, or never. */
+static int64_t read_time(const struct json *j, int token)
+{
+	char text[48];
+	size_t n = json_text(j, token, text, sizeof(text));
+	int64_t wall;
+
+	return text_read_time((struct span){text, n}, &wall) ? wall : 0;
+}
+
 /* Docker's defaults hold where a healthcheck leaves a value at 0. */
 static int64_t nanoseconds(const struct json *j, int token, int64_t otherwise)
 {
@@ -207,6 +217,29 @@ static void read_healthcheck(struct policy_facts *f, const struct json *j, int c
 		return;
 	}
 	f->check_time = as_uint32((start + interval / 1000 * retries * 1000) / NANO_PER_SECOND);
+}
+
+/* How long ago the last probe ended, or where none has, the container was started; and how long the next may take:
+ * it comes an interval after that, and ends at its timeout. */
+static void read_probes(
+    struct policy_facts *f, const struct json *j, int health, int check, int64_t last, int64_t date)
+{
+	int64_t interval = nanoseconds(j, json_get(j, check, "Interval"), 30 * NANO_PER_SECOND);
+	int64_t timeout = nanoseconds(j, json_get(j, check, "Timeout"), 30 * NANO_PER_SECOND);
+	int log = json_get(j, health, "Log"), element = -1;
+
+	if (!date || !last || f->health == HEALTH_NONE || !json_is_object(j, check))
+		return;
+	while (json_next_element(j, log, &element)) {
+		int64_t end = read_time(j, json_get(j, element, "End"));
+
+		if (end > last)
+			last = end;
+	}
+	interval /= 1000000;
+	timeout /= 1000000;
+	f->probe_due = (uint64_t)(interval + (timeout > 2 * interval ? timeout : 2 * interval));
+	f->probe_age = date > last ? (uint64_t)(date - last) : 0;
 }
 
 static uint32_t read_stop_timeout(const struct json *j, int token)
@@ -238,8 +271,6 @@ bool facts_read_inspected(const struct json *j, int64_t date, struct container_f
 {
 	int state = json_get(j, 0, "State"), config = json_get(j, 0, "Config");
 	int health = json_get(j, state, "Health");
-	char text[48];
-	size_t n;
 
 	*out = (struct container_facts){.now = {.whole = true, .age_ms = -1}};
 	if (health < 0)
@@ -260,9 +291,8 @@ bool facts_read_inspected(const struct json *j, int64_t date, struct container_f
 	if (json_is_object(j, json_get(j, config, "Healthcheck")))
 		read_healthcheck(&out->now, j, json_get(j, config, "Healthcheck"));
 	read_ending(&out->now, j, state);
-	n = json_text(j, json_get(j, state, "StartedAt"), text, sizeof(text));
-	if (!text_read_time((struct span){text, n}, &out->started))
-		out->started = 0;
+	out->started = read_time(j, json_get(j, state, "StartedAt"));
+	read_probes(&out->now, j, health, json_get(j, config, "Healthcheck"), out->started, date);
 	if (date && out->started)
 		out->now.age_ms = date > out->started ? date - out->started : 0;
 	return true;

@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -10,13 +11,63 @@
 #if UINTPTR_MAX > UINT32_MAX
 typedef Elf64_Ehdr elf_header;
 typedef Elf64_Phdr program_header;
+typedef Elf64_Dyn dynamic_entry;
 #else
 typedef Elf32_Ehdr elf_header;
 typedef Elf32_Phdr program_header;
+typedef Elf32_Dyn dynamic_entry;
+#endif
+
+/* Of the ELF specification; musl 1.2.3 does not know them yet. */
+#ifndef DT_RELR
+#define DT_RELRSZ 35
+#define DT_RELR 36
 #endif
 
 /* The linker puts this name at the program's first byte, wherever it was loaded. */
 extern const elf_header __ehdr_start __attribute__((visibility("hidden")));
+
+/* Where it is itself, as soon as somebody has relocated the program. */
+static volatile uintptr_t relocated = (uintptr_t)&relocated;
+
+/* An even word is the place of an address; the bits of an odd one tell which of the places behind it
+ * hold one too. */
+static void relocate(uintptr_t base, const uintptr_t *packed, size_t size)
+{
+	const size_t bits = 8 * sizeof(*packed) - 1;
+	uintptr_t *place = NULL;
+
+	for (const uintptr_t *end = packed + size / sizeof(*packed); packed < end; packed++) {
+		if (!(*packed & 1)) {
+			place = (uintptr_t *)(base + *packed);
+			*place++ += base;
+			continue;
+		}
+		for (size_t i = 0; i < bits; i++)
+			if (*packed >> (i + 1) & 1)
+				place[i] += base;
+		place += bits;
+	}
+}
+
+void harden_relocate(void)
+{
+	uintptr_t base = (uintptr_t)&__ehdr_start, packed = 0;
+	const program_header *header = (const program_header *)(base + __ehdr_start.e_phoff);
+	size_t size = 0;
+
+	if (relocated == (uintptr_t)&relocated)
+		return;
+	while (header->p_type != PT_DYNAMIC)
+		header++;
+	for (const dynamic_entry *d = (const dynamic_entry *)(base + header->p_vaddr); d->d_tag; d++) {
+		if (d->d_tag == DT_RELR)
+			packed = base + d->d_un.d_ptr;
+		else if (d->d_tag == DT_RELRSZ)
+			size = d->d_un.d_val;
+	}
+	relocate(base, (const uintptr_t *)packed, size);
+}
 
 int harden_relro(void)
 {

@@ -734,8 +734,10 @@ int json_member(const struct json *j, int object, struct span key)
 int json_get(const struct json *j, int object, const char *path)
 {
 	while (object >= 0) {
-		size_t n = strcspn(path, ".");
+		size_t n = 0;
 
+		while (path[n] && path[n] != '.')
+			n++;
 		object = json_member(j, object, (struct span){path, n});
 		if (path[n] == 0)
 			return object;

@@ -25,6 +25,7 @@
 
 enum json_split_mode {
 	JSON_STREAM, /* values one after another, with white space or RS (0x1E, RFC 7464) between them */
+	JSON_NONE, /* no JSON at all: call.h hands the bytes out as they come */
 	JSON_ARRAY, /* the elements of one array; a stream whose first value is no array is handed out as is */
 };
 

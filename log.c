@@ -21,6 +21,7 @@ static struct {
 	enum log_format format;
 	size_t n;
 	uint64_t dropped, dropped_untold;
+	struct tz zone;
 	char bytes[LOG_BUFFER];
 } state;
 
@@ -30,6 +31,11 @@ void log_setup(enum log_level least, enum log_format format)
 {
 	state.least = least;
 	state.format = format;
+}
+
+void log_zone(const struct tz *zone)
+{
+	state.zone = *zone;
 }
 
 bool log_wants(enum log_level level)
@@ -51,14 +57,13 @@ static size_t as_text(
     char *out, size_t cap, enum log_level level, const char *module, const char *message)
 {
 	struct timespec now;
-	struct tm tm;
+	struct text_date d;
 	int n;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	localtime_r(&now.tv_sec, &tm);
-	n = text_print(out, cap, "%04d-%02d-%02d %02d:%02d:%02d - %s - %s - %s\n",
-	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, module,
-	    level_names[level], message);
+	d = text_date(now.tv_sec + tz_offset(&state.zone, now.tv_sec));
+	n = text_print(out, cap, "%04d-%02u-%02u %02u:%02u:%02u - %s - %s - %s\n", (int)d.year,
+	    d.month, d.day, d.hour, d.minute, d.second, module, level_names[level], message);
 	return n > 0 && (size_t)n < cap ? (size_t)n : 0;
 }
 

@@ -10,10 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tz.h"
+
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 enum log_format { LOG_TEXT, LOG_JSON };
 
 void log_setup(enum log_level least, enum log_format format);
+/* The zone of the times in LOG_TEXT, which is UTC at first; LOG_JSON has UTC always. */
+void log_zone(const struct tz *zone);
 /* Whether lines of this level are written: lets a caller skip the work of making one. */
 bool log_wants(enum log_level level);
 /* One line "time - module - LEVEL - message". The whole message is made safe (text_escape), so

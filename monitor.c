@@ -51,8 +51,50 @@ static void keep_event(struct monitor *m, const struct container *c, struct audi
 	audit_add(&m->audit, e);
 }
 
+/* ---- incidents ------------------------------------------------------------------------------ */
+
+/* Ends the record of the identity's incident where the policy has closed that. */
+static struct incident *end_incident(struct monitor *m, const struct identity *identity)
+{
+	const struct heal *h = identity->heal;
+	struct incident *i = h ? incidents_find(&m->incidents, h->incident) : NULL;
+
+	if (i && !h->open && !i->closed)
+		incident_close(i, m->loop->wall, (int64_t)(m->loop->now - h->detected));
+	return i;
+}
+
+static const char *cause_of(const struct heal *h)
+{
+	if (h->by_person)
+		return "manual";
+	if (h->bond)
+		return h->bond == BOND_STRANDED ? "stranded" : "dependent";
+	return h->cause == CAUSE_CRASH ? "crash" : "unhealthy";
+}
+
+/* The record of c's incident, which is begun or ended as the policy has it; NULL where there is none. */
+static struct incident *follow(struct monitor *m, const struct container *c)
+{
+	const struct heal *h = c->identity->heal;
+	struct incident *i = end_incident(m, c->identity), what;
+
+	if (i || !h || !h->open)
+		return i;
+	what = (struct incident){.id = h->incident,
+	    .opened = m->loop->wall - (int64_t)(m->loop->now - h->detected),
+	    .cause = cause_of(h),
+	    .detected_by = h->by_person ? "person"
+		: h->from_event         ? "event"
+					: "audit",
+	    .host = host_of(m, c)};
+	return incidents_open(&m->incidents, &what, span_of(c->name), span_of(c->identity->name));
+}
+
 static void tell(struct monitor *m, const struct action *a)
 {
+	const struct heal *h = a->container->identity->heal;
+	struct incident *i = a->incident ? incidents_find(&m->incidents, a->incident) : NULL;
 	struct audit_event e = plain_event(m, a->audit, a->status, a->message);
 	char id[13];
 
@@ -63,6 +105,9 @@ static void tell(struct monitor *m, const struct action *a)
 	e.action = span_of(a->did);
 	keep_event(m, a->container, &e);
 	metrics_told(&m->metrics, a);
+	if (i)
+		incident_told(i, &e, (int64_t)(m->loop->now - h->requested));
+	follow(m, a->container);
 	short_id(a->container->id, id);
 	log_line(a->level, "monitor", "Container '%s' (%s) %s (%s): %s", a->container->name, id,
 	    audit_kind_name(a->audit), a->status, a->message);
@@ -73,6 +118,8 @@ static void tell_container(struct monitor *m, const struct container *c, enum au
 {
 	struct audit_event e = plain_event(m, kind, status, message);
 
+	if (kind == AUDIT_SKIPPED)
+		e.incident = c->identity->heal->incident;
 	keep_event(m, c, &e);
 }
 
@@ -113,14 +160,27 @@ void monitor_give(struct monitor *m, struct container *c, const struct policy_ev
 	struct actions out = {.list = list, .room = POLICY_ACTIONS_MAX};
 
 	policy_on_event(&m->policy, c, event, m->loop->now, &out);
+	follow(m, c);
 	monitor_carry_out(m, &out);
+}
+
+/* Frees c, which is gone or not to be watched any more, as soon as nothing is under way; that ends its incident. */
+static void let_go(struct monitor *m, struct container *c)
+{
+	const struct identity *identity = c->identity;
+	const struct heal *h = identity->heal;
+
+	if (c->gone && h && h->open && (c->state != STATE_RESTARTING || h->lost))
+		tell_container(m, c, AUDIT_SKIPPED, "gone", "Not healed: it is gone");
+	policy_keep(&m->policy, c, m->loop->now);
+	end_incident(m, identity);
 }
 
 static void forget(struct monitor *m, struct container *c, bool gone)
 {
-	if (gone && c->identity->heal && c->identity->heal->open && c->state != STATE_RESTARTING)
-		tell_container(m, c, AUDIT_SKIPPED, "gone", "Not healed: it is gone");
-	policy_forget(&m->policy, c, gone, m->loop->now);
+	c->gone |= gone;
+	c->dropped |= !gone;
+	let_go(m, c);
 	if (!m->sweep.place && gone)
 		loop_after(m->loop, &m->sweep, CONTAINERS_SELECTION_MS);
 }
@@ -168,8 +228,9 @@ static void request_done(struct call *call)
 		answer.kind = ANSWER_UNSENT;
 	if (!c)
 		return;
+	evidence_answered(&m->evidence, c->identity->heal ? c->identity->heal->incident : 0);
 	monitor_give(m, c, &event);
-	policy_keep(&m->policy, c, m->loop->now);
+	let_go(m, c);
 	monitor_settle(m); /* its slot may be another's now, be it kept or not */
 }
 
@@ -212,6 +273,7 @@ static void send_request(struct monitor *m, const struct action *a)
 	const char *error = "autoheal has too many requests under way";
 	struct call *call = NULL;
 	const char *word = request_word(a->kind);
+	struct incident *incident;
 	char id[65], query[24] = "";
 
 	text_hex(c->id, 32, id);
@@ -227,6 +289,9 @@ static void send_request(struct monitor *m, const struct action *a)
 	memcpy(call->id, c->id, 32);
 	m->restarts[m->restarts_count++] = call;
 	metrics_requested(&m->metrics, c->identity->heal, m->loop);
+	incident = follow(m, c);
+	if (incident)
+		incident_asked(incident, c->engine, c->id, word, m->loop->wall);
 	log_container(LOG_INFO, "monitor", c,
 	    c->identity->heal->manual ? "is restarted because a person asked for it"
 		: a->message[0]       ? a->message
@@ -310,6 +375,8 @@ static void look_value(struct call *call, const struct json *j)
 		return;
 	if (c->announce)
 		announce(m, c);
+	if (c->identity->heal && c->identity->heal->open)
+		evidence_inspected(&m->evidence, c->identity->heal->incident, j);
 	facts.now.asked = call->started;
 	call->told = true;
 	monitor_give(m, c, &event);
@@ -373,6 +440,21 @@ static void begin_look(struct monitor *m, struct docker *d, const uint8_t id_byt
 	m->looks[d->index].running++;
 }
 
+/* After the requests of this turn: what those containers looked like. */
+static void ask_for_evidence(struct monitor *m)
+{
+	for (size_t k = 0; k < m->incidents.count; k++) {
+		struct incident *i = m->incidents.list[k];
+		struct docker *d = &m->engines[i->engine];
+		const struct container *c;
+
+		if (!i->wants_evidence)
+			continue;
+		c = containers_find(&m->policy.containers, i->engine, i->container);
+		evidence_ask(&m->evidence, d, i, c && c->looking);
+	}
+}
+
 static void begin_looks(struct monitor *m)
 {
 	for (size_t i = 0; i < m->engines_count; i++) {
@@ -400,9 +482,11 @@ void monitor_settle(struct monitor *m)
 	monitor_maintenance_over(m);
 	do {
 		out.count = 0;
+		monitor_storm(m);
 		more = policy_run(&m->policy, m->loop->now, &out);
 		monitor_carry_out(m, &out);
 	} while (more);
+	ask_for_evidence(m);
 	begin_looks(m);
 	next = policy_next(&m->policy);
 	if (next == UINT64_MAX)
@@ -1108,6 +1192,9 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);
 	audit_init(&m->audit, (uint32_t)settings->events, 1);
 	m->looks_most = BUDGET_LOOKS_MAX; /* until monitor_set_budget */
+	m->evidence.loop = loop;
+	m->evidence.incidents = &m->incidents;
+	m->evidence.most = BUDGET_EVIDENCE_MAX;
 }
 
 struct docker *monitor_add_engine(struct monitor *m, const struct target *target)
@@ -1142,6 +1229,7 @@ void monitor_set_self(struct monitor *m, struct span id)
 void monitor_set_budget(struct monitor *m, const struct budget *b)
 {
 	m->looks_most = b->looks;
+	m->evidence.most = b->evidence;
 	m->policy.slots = b->restarts;
 	m->policy.engines_count = (uint32_t)m->engines_count;
 }
@@ -1175,6 +1263,8 @@ void monitor_close(struct monitor *m)
 			    "is still being restarted by the engine; autoheal does not wait longer");
 		call_close(call);
 	}
+	evidence_close(&m->evidence);
+	incidents_free(&m->incidents);
 	for (size_t i = 0; i < m->engines_count; i++) {
 		m->policy.engines[i].graph = NULL;
 		dependents_close(&m->dependents[i]);

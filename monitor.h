@@ -12,6 +12,8 @@
 #include "config.h"
 #include "dependents.h"
 #include "docker.h"
+#include "evidence.h"
+#include "incidents.h"
 #include "loop.h"
 #include "metrics.h"
 #include "policy.h"
@@ -59,6 +61,8 @@ struct monitor {
 	struct monitor_cuts cuts[MONITOR_ENGINES_MAX];
 	uint8_t self[MONITOR_ENGINES_MAX][32]; /* autoheal's own container; each engine may show one that is */
 	struct metrics metrics;
+	struct incidents incidents;
+	struct evidence_jobs evidence;
 	struct audit audit;
 	struct docker engines[MONITOR_ENGINES_MAX];
 	struct call *restarts[MONITOR_RESTARTS_MAX];
@@ -118,6 +122,8 @@ void monitor_end_maintenance(struct monitor *m);
 void monitor_resume_maintenance(struct monitor *m, int64_t since, int64_t until);
 /* To be called before the policy decides: tells the end of maintenance whose time is over. */
 void monitor_maintenance_over(struct monitor *m);
+/* Likewise: tells that a storm begins or ends. */
+void monitor_storm(struct monitor *m);
 /* Nothing is done with the identity until then; 0, or a time that is over, ends it. false without memory. */
 bool monitor_snooze(struct monitor *m, struct identity *identity, int64_t until);
 /* Until when it is snoozed; 0 where it is not. */

@@ -10,16 +10,28 @@ static uint64_t loop_time(const struct monitor *m, int64_t wall)
 	return wall > m->loop->wall ? m->loop->now + (uint64_t)(wall - m->loop->wall) : m->loop->now;
 }
 
-static void tell_maintenance(struct monitor *m, const char *status, const char *message)
+static void tell_all(struct monitor *m, enum audit_kind kind, const char *status, const char *message)
 {
-	monitor_tell(m, AUDIT_MAINTENANCE, status, monitor_any_host(m), message);
-	log_line(LOG_WARNING, "monitor", "Maintenance %s: %s", status, message);
+	monitor_tell(m, kind, status, monitor_any_host(m), message);
+	log_line(LOG_WARNING, "monitor", "%s %s: %s", kind == AUDIT_STORM ? "Storm" : "Maintenance",
+	    status, message);
+}
+
+void monitor_storm(struct monitor *m)
+{
+	char message[POLICY_MESSAGE_MAX];
+
+	if (!policy_storm(&m->policy, m->loop->now))
+		return;
+	policy_storm_say(&m->policy, message, sizeof(message));
+	tell_all(m, AUDIT_STORM, m->policy.storm.on ? "started" : "ended", message);
 }
 
 static void tell_end(struct monitor *m)
 {
 	m->maintenance_since = m->maintenance_until = 0;
-	tell_maintenance(m, "disabled", "What fell sick meanwhile is looked at anew and healed");
+	tell_all(m, AUDIT_MAINTENANCE, "disabled",
+	    "What fell sick meanwhile is looked at anew and healed");
 }
 
 void monitor_begin_maintenance(struct monitor *m, int64_t until)
@@ -32,7 +44,7 @@ void monitor_begin_maintenance(struct monitor *m, int64_t until)
 	    "Everything is watched, and nothing is acted on until %s", time);
 	monitor_resume_maintenance(
 	    m, m->policy.maintenance ? m->maintenance_since : m->loop->wall, until);
-	tell_maintenance(m, "enabled", message);
+	tell_all(m, AUDIT_MAINTENANCE, "enabled", message);
 	monitor_settle(m);
 }
 

@@ -6,8 +6,7 @@
 
 /* ---- the table --------------------------------------------------------------------------- */
 
-/* Every pair has its function. What own probes and storms add will be further events here, and a gate of
- * policy_weigh(). */
+/* Every pair has its function. What own probes add will be further events here. */
 static step *const table[STATE_COUNT][EVENT_COUNT] = {
     [STATE_WATCHING] =
 	{
@@ -218,6 +217,8 @@ void policy_on_event(struct policy *p, struct container *c, const struct policy_
 	note(p, c, event);
 	if (c->dropped && c->state != STATE_RESTARTING && event->kind != EVENT_PARENT && !is_guest(c))
 		return;
+	if (event->kind == EVENT_FACTS)
+		policy_see_probes(p, c, event->facts, out);
 	table[c->state][event->kind](p, c, event, out);
 }
 
@@ -235,6 +236,13 @@ static bool seems_well(const struct container *c)
 	return c->health == HEALTH_GOOD && c->state == STATE_WATCHING;
 }
 
+/* No event would tell that it is not probed any more, or that it is sick where events are no proof. */
+static bool is_in_turn(const struct container *c, unsigned engine)
+{
+	return c->engine == engine && c->running && !c->paused && !c->looking && !c->dropped &&
+	    c->state == STATE_WATCHING && (c->health == HEALTH_GOOD || c->health == HEALTH_STARTING);
+}
+
 /* Asks the next that seems well; false when nobody is left. */
 static bool look_at_next(struct policy *p, unsigned engine, struct actions *out)
 {
@@ -243,7 +251,7 @@ static bool look_at_next(struct policy *p, unsigned engine, struct actions *out)
 
 	for (int rounds = 0; rounds < 2; rounds++) {
 		while ((c = containers_next(&p->containers, &e->turn))) {
-			if (!wants_look(c, engine) || !seems_well(c))
+			if (!is_in_turn(c, engine))
 				continue;
 			policy_ask(c, out);
 			return true;
@@ -261,9 +269,14 @@ bool policy_list_ended(struct policy *p, unsigned engine, struct policy_round *r
 	p->now = now;
 	if (p->stopping)
 		return false;
-	while (out->count < out->room && (c = containers_next(&p->containers, &round->at)))
-		if (wants_look(c, engine) && !seems_well(c) && c->health != HEALTH_NONE)
+	while (out->count < out->room && (c = containers_next(&p->containers, &round->at))) {
+		if (wants_look(c, engine) && !seems_well(c) && c->health != HEALTH_NONE) {
 			policy_ask(c, out);
+		} else if (round->in_turn && is_in_turn(c, engine) && policy_may_be_stale(p, c)) {
+			policy_ask(c, out);
+			round->in_turn--;
+		}
+	}
 	while (out->count < out->room && round->in_turn) {
 		if (!look_at_next(p, engine, out))
 			return false;
@@ -292,6 +305,8 @@ uint64_t policy_next(const struct policy *p)
 {
 	uint64_t due = containers_next_due(&p->containers), end = p->maintenance_until;
 
+	if (p->storm.on && p->storm.look_at < due)
+		due = p->storm.look_at;
 	return p->maintenance && end && end < due ? end : due;
 }
 
@@ -317,8 +332,8 @@ bool policy_keep(struct policy *p, struct container *c, uint64_t now)
 	p->now = now;
 	if (!c->gone && !c->dropped)
 		return true;
-	if (c->state == STATE_RESTARTING && !h->lost)
-		return true;
+	if (c->state == STATE_RESTARTING && !(h->lost && c->gone))
+		return true; /* what became of the request is yet to be told */
 	if (is_guest(c) && !c->gone)
 		return true;
 	policy_go(p, c, STATE_WATCHING, 0);
@@ -354,10 +369,14 @@ const char *policy_next_action(
 	if (!h)
 		return NULL;
 	hold = policy_hold(p, c, &until);
+	if (!hold && h->waiting == WAIT_STORM && p->storm.on) {
+		hold = WAIT_STORM;
+		until = p->storm.until > p->now ? p->storm.until : 0;
+	}
 	if (!c->heap_place && !(hold && c->state == STATE_WAITING))
 		return NULL;
-	*at = c->heap_place ? c->due : 0;
-	*why = policy_wait_words[h->waiting];
+	*at = c->heap_place ? c->due : until;
+	*why = policy_wait_words[h->waiting == WAIT_STORM && !hold ? WAIT_SLOT : h->waiting];
 	switch ((enum container_state)c->state) {
 	case STATE_WAITING:
 		return policy_request_word(c);

@@ -27,12 +27,18 @@
 #define POLICY_PATIENCE_MAX_MS (30 * 60 * 1000ull)   /* of a recovery, however often doubled */
 #define POLICY_LOOK_AGAIN_MS 2000 /* between looks at a container whose restart's answer was lost */
 #define POLICY_PARENT_MS 1000     /* between looks at whether what it hangs on is healed */
+#define POLICY_KIN_MS 2000 /* so long the list may take that shows what hangs on a healed one */
 #define POLICY_LOOKS_IN_TURN \
 	10 /* inspects an audit of containers that seem well, where the list has no word on health */
-#define POLICY_CRASH_MS 2000  /* from an exit to the look at it: a `stop` may follow */
-#define POLICY_UNSEEN_MS 5000 /* so long the event of an exit that the list shows may be late */
-#define POLICY_RIVAL_MS 2000  /* a restart so soon after our own detection, and not ours */
-#define POLICY_RIVALS 3       /* so many of them are told */
+#define POLICY_STORM_LEAST 10 /* so many failing at once may be a storm, whatever the share */
+#define POLICY_STORM_WITHIN_MS 30000
+#define POLICY_STORM_HOLD_MS 15000
+#define POLICY_STORM_SLOTS 2      /* over all engines, while it lasts */
+#define POLICY_STORM_LOOK_MS 1000 /* between counts of those that fail */
+#define POLICY_CRASH_MS 2000      /* from an exit to the look at it: a `stop` may follow */
+#define POLICY_UNSEEN_MS 5000     /* so long the event of an exit that the list shows may be late */
+#define POLICY_RIVAL_MS 2000      /* a restart so soon after our own detection, and not ours */
+#define POLICY_RIVALS 3           /* so many of them are told */
 #define POLICY_UNSENT_MAX_MS \
 	10000 /* 1, 2, 4, 8, 10 s between tries to reach an engine that is away */
 
@@ -74,6 +80,8 @@ struct policy_facts {
 	int64_t age_ms;         /* since its start, by the engine's own clock; -1 unknown */
 	int32_t exit_code;
 	/* of an inspect alone */
+	uint64_t probe_age; /* ms since the last probe ended, by the engine's own clock, or since its start */
+	uint64_t probe_due; /* ms after which one should have ended at the latest; 0: unknown, or none is made */
 	bool oom_killed;
 	bool auto_remove;  /* --rm */
 	bool start_failed; /* the engine tried to start it, and tells an error */
@@ -159,6 +167,18 @@ struct policy_engine {
 	struct container *first, *last; /* who waits for a slot, in order */
 };
 
+/* Many fail at once: policy_storm.c. */
+struct policy_storm {
+	bool on;
+	uint8_t last_at;                   /* place of the next in `last` */
+	uint32_t watched, failing, bound;  /* by the last count: so many are a storm */
+	uint32_t opened;                   /* incidents since then */
+	uint64_t counted;                  /* when that was */
+	uint64_t until;                    /* nothing is sent before */
+	uint64_t look_at;                  /* while it is on: counted anew then */
+	uint64_t last[POLICY_STORM_LEAST]; /* when the last incidents opened, a ring; 0: none yet */
+};
+
 struct policy {
 	const struct settings *settings;
 	struct containers containers;
@@ -174,7 +194,8 @@ struct policy {
 	bool stopping;              /* no new action */
 	bool maintenance;           /* everything is watched, nothing is acted on */
 	uint64_t maintenance_until; /* when that ends by itself; 0: when a person says so */
-	uint8_t rivals;             /* restarts by somebody else right after our own detections */
+	struct policy_storm storm;
+	uint8_t rivals; /* restarts by somebody else right after our own detections */
 };
 
 /* How far policy_list_ended came. */
@@ -195,14 +216,19 @@ void policy_on_event(struct policy *p, struct container *c, const struct policy_
 /* Whether the engine was asked before the container's last event: then the answer may speak of the time before it (a
  * list amid a restart shows an exited container). */
 bool policy_is_stale(const struct container *c, const struct policy_facts *f);
-/* After a whole list of this engine: asks how those are on whose health it had no word. Those not known to
- * be well at once, of the others some in turn. *round is {.in_turn = POLICY_LOOKS_IN_TURN} at first. Returns
+/* After a whole list of this engine: asks how those are on whose health it had no word and that are not known to be
+ * well, and of the others some in turn, as their probes may have ended unseen. *round is {.in_turn = POLICY_LOOKS_IN_TURN} at first. Returns
  * true when out became full and there may be more. */
 bool policy_list_ended(struct policy *p, unsigned engine, struct policy_round *round, uint64_t now,
     struct actions *out);
+/* To be called before policy_run: begins and ends a storm. Returns whether it did, which is to be told; storm.on then
+ * says which. */
+bool policy_storm(struct policy *p, uint64_t now);
+/* That in words: how many fail, and what is done about it. */
+void policy_storm_say(const struct policy *p, char *out, size_t cap);
 /* Decides what is due. Returns true when out became full and there is more. */
 bool policy_run(struct policy *p, uint64_t now, struct actions *out);
-/* When policy_run has something to do next; UINT64_MAX = never. */
+/* When policy_storm or policy_run has something to do next; UINT64_MAX = never. */
 uint64_t policy_next(const struct policy *p);
 /* The container is not to be watched any more, or the engine lost it (gone). It is freed at once,
  * or when its request has been answered; the caller must not use c afterwards. */

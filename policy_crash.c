@@ -37,13 +37,14 @@ const char *policy_left_words(const struct container *c)
 	return h && !c->running ? left_words[h->left] : NULL;
 }
 
+/* out: NULL where nothing is to be said. */
 static void leave(struct container *c, struct actions *out, enum heal_left left)
 {
 	struct heal *h = c->identity->heal;
 
 	h->left = (uint8_t)left;
 	h->crashed_at = 0;
-	if (left != LEFT_ENDED)
+	if (left != LEFT_ENDED && out)
 		policy_log_about(
 		    out, c, LOG_INFO, "is left alone until it is started: %s", left_words[left]);
 }
@@ -60,6 +61,8 @@ void policy_exited(
 	h->ended = true;
 	h->stays_up = 0;
 	h->exit_code = e->exit_code;
+	if (policy_parent_is_busy(p, c))
+		out = NULL; /* it fell with that, and is to follow it */
 	if (h->orphan) {
 		h->crashed_at = 0; /* nobody can start it, which was told */
 	} else if (!e->has_exit_code || !e->exit_code) {
@@ -161,7 +164,7 @@ void policy_came_up(struct policy *p, struct container *c, struct actions *out)
 	if (h->crashed_at || h->unseen)
 		h->look_at = 0;
 	if (h->open && h->cause == CAUSE_CRASH && !h->acted)
-		policy_close_incident(h);
+		policy_cancel(p, c, out, SKIP_RECOVERED, "Started by somebody else");
 	if (h->ended && limit && policy_looped_often(p, h, limit)) {
 		if (!h->looping)
 			policy_tell(out, c, AUDIT_CRASH_LOOP, "looping",

@@ -25,7 +25,9 @@ void policy_explain(struct policy *p, const struct container *c, uint64_t now,
 	if (h && !h->open)
 		gates[WAIT_UNHEALTHY_FOR] = 0; /* counted from a trouble that is over */
 	if (!c->has_slot && !policy_may_have_slot(p, &p->engines[c->engine]))
-		gates[WAIT_SLOT] = UINT64_MAX;
+		gates[p->storm.on ? WAIT_STORM : WAIT_SLOT] = p->storm.on && p->storm.until > now
+		    ? p->storm.until
+		    : UINT64_MAX;
 	if (h && policy_parent_is_busy(p, c))
 		gates[WAIT_PARENT] = UINT64_MAX;
 	why = policy_hold(p, c, &until);

@@ -29,7 +29,7 @@ static bool next_edge_of(
 }
 
 /* Whether c hangs on the other, over however many in between; true also where that would take too long to find out. */
-static bool hangs_on(
+bool policy_hangs_on(
     struct policy *p, const struct container *c, const struct container *other, unsigned *steps)
 {
 	struct graph_edge edge;
@@ -40,9 +40,31 @@ static bool hangs_on(
 
 		if (++*steps > GRAPH_STEPS_MAX || parent == other)
 			return true;
-		if (parent && hangs_on(p, parent, other, steps))
+		if (parent && policy_hangs_on(p, parent, other, steps))
 			return true;
 	}
+	return false;
+}
+
+/* Healthy since a moment: the list that shows what follows it is on its way. */
+static bool is_just_healed(const struct policy *p, const struct container *c)
+{
+	const struct heal *h = c->identity->heal;
+
+	return h && h->probation_until && h->relapse_counts &&
+	    h->probation_until + POLICY_KIN_MS > p->now + p->settings->recovery_timeout;
+}
+
+/* Whether anything hangs on c. */
+bool policy_has_kin(struct policy *p, const struct container *c)
+{
+	const struct graph *g = p->engines[c->engine].graph;
+	struct graph_edge edge;
+	size_t at = 0;
+
+	while (g && graph_next(g, &at, &edge))
+		if (parent_of(p, c->engine, &edge) == c)
+			return true;
 	return false;
 }
 
@@ -83,11 +105,11 @@ bool policy_parent_is_busy(struct policy *p, const struct container *c)
 		const struct container *parent = parent_of(p, c->engine, &edge);
 		unsigned steps = 0;
 
-		if (!parent || !is_busy(p, parent))
+		if (!parent || !(is_busy(p, parent) || (!h->bond && is_just_healed(p, parent))))
 			continue;
 		if (h->bond == BOND_DEPENDS && parent->identity->heal->cascade != h->cascade)
 			continue;
-		if (!hangs_on(p, parent, c, &steps))
+		if (!policy_hangs_on(p, parent, c, &steps))
 			return true;
 	}
 	return false;
@@ -162,14 +184,12 @@ bool policy_names_another(const struct container *c, struct span message, char i
 {
 	static const char words[] = "No such container: ";
 	uint8_t bytes[32];
-	char text[POLICY_MESSAGE_MAX];
-	const char *at;
+	const char *at = span_find(message, words);
 
-	span_copy(message, text, sizeof(text));
-	at = strstr(text, words);
 	if (!at)
 		return false;
-	span_copy(span_of(at + sizeof(words) - 1), id, 65);
+	at += sizeof(words) - 1;
+	span_copy((struct span){at, (size_t)(message.p + message.n - at)}, id, 65);
 	return text_unhex(span_of(id), bytes, 32) && memcmp(bytes, c->id, 32);
 }
 
@@ -225,6 +245,7 @@ void step_on_parent(
 		report(p, c, out, message);
 		return;
 	}
+	h->along |= !h->open;
 	policy_open_incident(p, h, false);
 	h->guest = c->dropped;
 	h->bond = (uint8_t)bond->kind;

@@ -23,6 +23,8 @@ const char *const policy_wait_words[] = {
     [WAIT_PARENT] = "what it hangs on is being healed, and its own restart follows that one",
     [WAIT_MAINTENANCE] = "maintenance is on: everything is watched, nothing is acted on",
     [WAIT_SNOOZED] = "a person snoozed it",
+    [WAIT_STORM] =
+	"many fail at once (AUTOHEAL_STORM): after a pause two are restarted at a time, parents first",
 };
 
 /* ---- small things ------------------------------------------------------------------------ */
@@ -112,22 +114,34 @@ static void leave_queue(struct policy_engine *engine, struct container *c)
 	c->queued = false;
 }
 
-static void join_queue(struct policy_engine *engine, struct container *c)
+/* In a storm those on which others hang stand before the rest, and before those that hang on others. */
+static void join_queue(struct policy *p, struct container *c)
 {
+	struct policy_engine *engine = &p->engines[c->engine];
+	struct container *before = engine->last;
+	unsigned steps = 0;
+
 	if (c->queued)
 		return;
 	c->queued = true;
-	c->next_waiting = NULL;
-	if (engine->last)
-		engine->last->next_waiting = c;
-	else
-		engine->first = c;
-	engine->last = c;
+	c->leads = p->storm.on && policy_has_kin(p, c);
+	if (c->leads) {
+		before = NULL;
+		for (struct container *o = engine->first; o && o->leads; o = o->next_waiting) {
+			if (policy_hangs_on(p, o, c, &steps))
+				break;
+			before = o;
+		}
+	}
+	c->next_waiting = before ? before->next_waiting : engine->first;
+	*(before ? &before->next_waiting : &engine->first) = c;
+	if (engine->last == before)
+		engine->last = c;
 }
 
 /* One slot is kept back for every engine that has none: so whoever's restarts hang, and however long,
  * another engine's first one goes out at once. */
-bool policy_may_have_slot(const struct policy *p, const struct policy_engine *engine)
+static bool has_room(const struct policy *p, const struct policy_engine *engine)
 {
 	uint32_t left = p->busy < p->slots ? p->slots - p->busy : 0;
 	uint32_t kept_back = engine->busy && p->engines_count > p->engines_busy
@@ -135,6 +149,11 @@ bool policy_may_have_slot(const struct policy *p, const struct policy_engine *en
 	    : 0;
 
 	return engine->busy < p->settings->max_parallel && left > kept_back;
+}
+
+bool policy_may_have_slot(const struct policy *p, const struct policy_engine *engine)
+{
+	return !policy_storm_brakes(p) && has_room(p, engine);
 }
 
 static void give_slot(struct policy *p, struct container *c)
@@ -146,11 +165,11 @@ static void give_slot(struct policy *p, struct container *c)
 	p->engines_busy += !engine->busy++;
 }
 
-bool policy_take_slot(struct policy *p, struct container *c)
+bool policy_take_slot(struct policy *p, struct container *c, bool braked)
 {
 	if (c->has_slot)
 		return true;
-	if (!policy_may_have_slot(p, &p->engines[c->engine]))
+	if ((braked && policy_storm_brakes(p)) || !has_room(p, &p->engines[c->engine]))
 		return false;
 	give_slot(p, c);
 	return true;
@@ -170,21 +189,36 @@ static struct container *next_in_turn(struct policy *p)
 	return NULL;
 }
 
-/* Hands the slot on, if c has one: whose turn it is then is due. */
-void policy_release_slot(struct policy *p, struct container *c)
+/* Whose turn it is then is due. */
+void policy_hand_out(struct policy *p)
 {
 	struct container *next;
 
-	if (!c->has_slot)
-		return;
-	c->has_slot = false;
-	p->busy--;
-	p->engines_busy -= !--p->engines[c->engine].busy;
 	while (!p->stopping && (next = next_in_turn(p))) {
 		leave_queue(&p->engines[next->engine], next);
 		give_slot(p, next);
 		containers_due(&p->containers, next, p->now);
 	}
+}
+
+/* Hands the slot on, if c has one. */
+void policy_release_slot(struct policy *p, struct container *c)
+{
+	if (!c->has_slot)
+		return;
+	c->has_slot = false;
+	p->busy--;
+	p->engines_busy -= !--p->engines[c->engine].busy;
+	policy_hand_out(p);
+}
+
+void policy_wait_anew(struct policy *p, struct container *c)
+{
+	if (!c->has_slot && !c->queued)
+		return;
+	leave_queue(&p->engines[c->engine], c);
+	policy_release_slot(p, c);
+	containers_due(&p->containers, c, p->now);
 }
 
 /* ---- going from state to state ----------------------------------------------------------- */
@@ -227,7 +261,7 @@ void policy_close_incident(struct heal *h)
 	h->may_be_down = h->half_done = false;
 	h->bond = BOND_NONE;
 	h->open = h->acted = h->proven = h->trial = h->down_by_us = h->notified = false;
-	h->manual = h->by_person = false;
+	h->manual = h->by_person = h->along = false;
 	h->cause = CAUSE_UNHEALTHY;
 	h->told = 0;
 	h->waiting = WAIT_NOTHING;
@@ -262,10 +296,12 @@ void policy_hands_off(struct policy *p, struct container *c, struct actions *out
 	struct heal *h = c->identity->heal;
 
 	if (h) {
-		if (h->open && c->state == STATE_WAITING)
+		if (h->open) {
 			policy_skip(out, c, paused ? SKIP_PAUSED : SKIP_STOPPED,
-			    paused ? "Not restarted: somebody paused it"
-				   : "Not restarted: somebody stopped it");
+			    h->acted ? "Somebody intervened before its restart had proven to help"
+				: paused ? "Not restarted: somebody paused it"
+					 : "Not restarted: somebody stopped it");
+		}
 		policy_close_incident(h);
 		h->look_at = h->probation_until = h->healthy_since = h->own_until = 0;
 		h->crashed_at = h->stays_up = 0;
@@ -471,16 +507,19 @@ void policy_recovered(struct policy *p, struct container *c, struct actions *out
 {
 	struct heal *h = c->identity->heal;
 	uint64_t took = p->now - h->detected;
-	uint32_t recovery = (uint32_t)((p->now - h->answered) / 1000);
+	uint64_t recovery = p->now - h->answered;
+	bool healthy = !strcmp(status, "healthy");
 	struct action *a;
 
 	a = policy_tell(out, c, AUDIT_RECOVERED, status,
-	    "%s again %llu.%llu s after the trouble was seen",
-	    strcmp(status, "healthy") ? "Running" : "Healthy", (unsigned long long)took / 1000,
-	    (unsigned long long)took % 1000 / 100);
+	    "%s again %llu.%llu s after the trouble was seen", healthy ? "Healthy" : "Running",
+	    (unsigned long long)took / 1000, (unsigned long long)took % 1000 / 100);
 	a->duration_ms = (int64_t)took;
-	if (recovery > h->longest)
-		h->longest = recovery;
+	if (recovery > POLICY_PATIENCE_MAX_MS)
+		recovery = POLICY_PATIENCE_MAX_MS; /* so late it was somebody else who mended it */
+	if (healthy && recovery / 1000 > h->longest)
+		h->longest = (uint32_t)(recovery /
+		    1000); /* to have run is no more than what was waited for */
 	if (h->owes_kin || h->late)
 		policy_find_kin(c, out, 1u << BOND_DEPENDS | (h->late ? 1u << BOND_NETWORK : 0));
 	h->owes_kin = false;
@@ -522,6 +561,7 @@ void policy_after_failure(struct policy *p, struct container *c)
 	bool down = h->down_by_us;
 
 	h->bond = BOND_NONE; /* what follows is for its own sake: to get it up again, or well */
+	h->along = false;
 	policy_failed(p, c);
 	if (h->guest) {
 		policy_close_incident(h); /* one restart was all that was wanted */
@@ -548,6 +588,8 @@ void policy_open_incident(struct policy *p, struct heal *h, bool from_event)
 	h->from_event = from_event;
 	h->open = true;
 	h->told = 0;
+	if (!h->along)
+		policy_storm_opened(p);
 }
 
 /* Sick, or down, before its last heal had proven to last: that heal did not help. */
@@ -556,10 +598,12 @@ void policy_relapsed(struct policy *p, struct container *c, struct actions *out,
 	struct heal *h = c->identity->heal;
 
 	if (h->probation_until && h->relapse_counts) {
-		policy_tell(out, c, AUDIT_NOT_RECOVERED, "relapsed",
+		struct action *a = policy_tell(out, c, AUDIT_NOT_RECOVERED, "relapsed",
 		    "%s %llu s after its last restart", what,
-		    (unsigned long long)(p->now - h->answered) / 1000)
-		    ->level = LOG_WARNING;
+		    (unsigned long long)(p->now - h->answered) / 1000);
+
+		a->level = LOG_WARNING;
+		a->incident = h->incident; /* that of the heal which did not last */
 		policy_failed(p, c);
 	}
 	h->probation_until = 0;
@@ -659,7 +703,7 @@ void policy_wait_for(
 	struct heal *h = c->identity->heal;
 
 	h->proven = false;
-	if (h->waiting != why && why == WAIT_PARENT)
+	if (h->waiting != why && (why == WAIT_PARENT || why == WAIT_STORM))
 		policy_log_about(
 		    out, c, LOG_INFO, "%s and waits: %s", is_what(h), policy_wait_words[why]);
 	else if (h->waiting != why && at)
@@ -759,6 +803,7 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 	uint64_t limit = policy_limit_of(p, c);
 	enum wait_reason why;
 	uint64_t gate, gates[WAIT_COUNT];
+	bool held;
 
 	if (!h->half_done && (p->stopping || is_held(p, c, out)))
 		return;
@@ -789,11 +834,12 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 		quarantine(p, c, out);
 		return;
 	}
-	if (only_tells(p, c, out))
+	held = p->storm.on && p->now < p->storm.until && !h->half_done;
+	if (!held && only_tells(p, c, out))
 		return;
-	if (!policy_take_slot(p, c)) {
-		join_queue(&p->engines[c->engine], c);
-		policy_wait_for(p, c, out, WAIT_SLOT, 0);
+	if (held || !policy_take_slot(p, c, !h->half_done)) {
+		join_queue(p, c);
+		policy_wait_for(p, c, out, p->storm.on ? WAIT_STORM : WAIT_SLOT, 0);
 		return;
 	}
 	if (h->proven) {

@@ -61,7 +61,12 @@ __attribute__((format(printf, 5, 6))) struct action *policy_tell(struct actions 
 __attribute__((format(printf, 4, 5))) void policy_log_about(
     struct actions *out, struct container *c, enum log_level level, const char *format, ...);
 void policy_ask(struct container *c, struct actions *out);
-bool policy_take_slot(struct policy *p, struct container *c);
+/* braked: a storm may hold it back. */
+bool policy_take_slot(struct policy *p, struct container *c, bool braked);
+/* Gives c's slot and place in the queue back; it is weighed anew. */
+void policy_wait_anew(struct policy *p, struct container *c);
+/* Gives slots that are free to those that wait. */
+void policy_hand_out(struct policy *p);
 void policy_release_slot(struct policy *p, struct container *c);
 void policy_go(struct policy *p, struct container *c, enum container_state state, uint64_t due);
 void policy_rest(struct policy *p, struct container *c);
@@ -104,6 +109,9 @@ void policy_orphaned(struct policy *p, struct container *c, struct actions *out,
 bool policy_names_another(const struct container *c, struct span message, char id[65]);
 void policy_bond_facts(
     struct policy *p, struct container *c, const struct policy_event *e, struct actions *out);
+bool policy_hangs_on(
+    struct policy *p, const struct container *c, const struct container *other, unsigned *steps);
+bool policy_has_kin(struct policy *p, const struct container *c);
 step step_on_parent;
 
 /* ---- policy_crash.c ---- */
@@ -118,6 +126,18 @@ bool policy_found_down(
 void policy_came_up(struct policy *p, struct container *c, struct actions *out);
 void policy_stays_up(struct policy *p, struct container *c, struct actions *out);
 void policy_rival(struct policy *p, struct container *c, struct actions *out);
+
+/* ---- policy_storm.c ---- */
+
+void policy_storm_opened(struct policy *p);
+/* Whether a storm lets nobody have a slot now. */
+bool policy_storm_brakes(const struct policy *p);
+
+/* ---- policy_stale.c ---- */
+
+bool policy_may_be_stale(const struct policy *p, const struct container *c);
+void policy_see_probes(
+    struct policy *p, struct container *c, const struct policy_facts *f, struct actions *out);
 
 /* ---- policy_steps.c ---- */
 

@@ -97,13 +97,14 @@ const char *policy_restart_by_person(
 	h = containers_heal(c->identity);
 	if (!h)
 		return "there is no memory left for it";
-	if (!policy_take_slot(p, c))
+	if (!policy_take_slot(p, c, false))
 		return policy_wait_words[WAIT_SLOT];
 	/* a look that was planned, a signal, a proof that it is well: the person knows better */
 	h->look_at = h->killed_at = h->given_until = h->probation_until = 0;
 	if (h->bond)
 		policy_close_incident(h); /* this restart serves for that as well */
 	if (!h->open) {
+		h->along = true;
 		policy_open_incident(p, h, false);
 		h->by_person = true;
 	}

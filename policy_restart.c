@@ -83,7 +83,8 @@ static void exited(
 	a->level = LOG_WARNING;
 	if (e && e->has_exit_code)
 		a->exit_code = e->exit_code;
-	policy_failed(p, c);
+	if (!policy_parent_is_busy(p, c)) /* else it fell with that, and follows it */
+		policy_failed(p, c);
 	if (h->quarantined)
 		h->retry_at = policy_next_trial(p);
 	policy_close_incident(h);

@@ -217,9 +217,7 @@ void step_watching_healthy(
 		policy_recovered(p, c, out, "healthy");
 		return;
 	}
-	policy_log_about(out, c, LOG_INFO, "is healthy again by itself");
-	policy_close_incident(h);
-	policy_rest(p, c);
+	policy_cancel(p, c, out, SKIP_RECOVERED, "Healthy again by itself");
 }
 
 /* Something says that c is sick, which is no proof yet: the engine will be asked. */
@@ -346,7 +344,7 @@ void step_waiting_start(
 	struct heal *h = c->identity->heal;
 
 	if (h->bond && !h->down_by_us && !policy_is_echo(p, c, e)) {
-		policy_close_incident(h); /* it has had its new start */
+		policy_cancel(p, c, out, SKIP_RECOVERED, "Not restarted: it has had its new start");
 		policy_came_up(p, c, out);
 		return;
 	}
@@ -391,8 +389,7 @@ void step_waiting_facts(
 	case VERDICT_STOPPED:
 		if (h->crashed_at && !h->down_by_us && e->facts->whole &&
 		    !policy_crash_is_ours(c, e->facts, out)) {
-			policy_close_incident(h);
-			policy_rest(p, c);
+			policy_cancel(p, c, out, SKIP_STOPPED, policy_left_words(c));
 			return;
 		}
 		if (!h->may_be_down && !policy_is_down_for_us(h)) {
@@ -518,9 +515,10 @@ void step_quarantined_die(
 
 	if (policy_is_echo(p, c, e))
 		return;
-	if (e->kind == EVENT_STOP)
+	if (e->kind == EVENT_STOP) {
 		h->crashed_at = 0;
-	else if (!policy_is_killed(p, c, e))
+		h->killed_at = p->now; /* newer engines tell its exit after that */
+	} else if (!policy_is_killed(p, c, e))
 		policy_exited(p, c, e, out);
 	h->look_at = 0;
 	step_quarantined_not_healthy(p, c, e, out);
@@ -596,6 +594,10 @@ void step_quarantined_facts(
 	}
 	if (verdict != VERDICT_LOOK && h->healthy_since)
 		h->healthy_since = 0;
+	if (h->trial && h->crashed_at && p->now < h->crashed_at + POLICY_CRASH_MS) {
+		h->retry_at = h->crashed_at + POLICY_CRASH_MS; /* a stop may follow its exit */
+		h->trial = false;
+	}
 	if (h->trial && e->facts->whole && !policy_kill_ahead(p, c) &&
 	    ((verdict == VERDICT_SICK && policy_heals_sick(p, c)) ||
 		(verdict == VERDICT_STOPPED && is_to_be_started(c, e->facts, out)))) {

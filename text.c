@@ -3,7 +3,6 @@
 
 #include <string.h>
 #include <sys/types.h>
-#include <time.h>
 
 #define GLOB_SET_MAX 64                               /* bytes of a set [...] with its brackets */
 #define DURATION_MAX (10ull * 366 * 24 * 3600 * 1000) /* ten years, in ms */
@@ -75,6 +74,14 @@ bool span_next(struct span *rest, char separator, struct span *item)
 			return true;
 	}
 	return false;
+}
+
+const char *span_find(struct span s, const char *word)
+{
+	for (; s.n; s.p++, s.n--)
+		if (span_starts(s, word))
+			return s.p;
+	return NULL;
 }
 
 size_t span_copy(struct span s, char *out, size_t cap)
@@ -397,17 +404,56 @@ bool text_glob(struct span pattern, struct span name)
 	return p == pattern.n;
 }
 
+/* Years are counted from March on, so that the leap day comes last and months follow one rule; and in
+ * eras of 400 years, which all have as many days. */
+enum { ERA_DAYS = 146097, FIRST_MARCH_TO_1970 = 719468 };
+
+int64_t text_days(int64_t year, int64_t month, int64_t day)
+{
+	int64_t y = month > 2 ? year : year - 1;
+	int64_t m = month > 2 ? month - 3 : month + 9;
+	int64_t era = y / 400, in_era = y % 400;
+
+	return era * ERA_DAYS + in_era * 365 + in_era / 4 - in_era / 100 + (153 * m + 2) / 5 + day -
+	    1 - FIRST_MARCH_TO_1970;
+}
+
+/* Division that rounds down; what is left is never negative. */
+static int64_t floor_div(int64_t v, int64_t by, unsigned *rest)
+{
+	int64_t q = v / by - (v % by < 0);
+
+	*rest = (unsigned)(v - q * by);
+	return q;
+}
+
+struct text_date text_date(int64_t seconds)
+{
+	unsigned second, day, year, m;
+	int64_t days = floor_div(seconds, 86400, &second);
+	int64_t era = floor_div(days + FIRST_MARCH_TO_1970, ERA_DAYS, &day);
+
+	/* without the leap days before it each year has 365; the last day of an era is one itself */
+	year = (day - day / 1460 + day / 36524 - day / (ERA_DAYS - 1)) / 365;
+	day -= year * 365 + year / 4 - year / 100;
+	m = (5 * day + 2) / 153;
+	return (struct text_date){
+	    .year = era * 400 + year + (m > 9),
+	    .month = m > 9 ? m - 9 : m + 3,
+	    .day = day - (153 * m + 2) / 5 + 1,
+	    .hour = second / 3600,
+	    .minute = second / 60 % 60,
+	    .second = second % 60,
+	};
+}
+
 size_t text_time(char out[TEXT_TIME_SIZE], int64_t wall)
 {
-	time_t seconds = (time_t)(wall / 1000);
-	int ms = (int)(wall % 1000);
-	struct tm tm;
-	int n;
+	unsigned ms;
+	struct text_date d = text_date(floor_div(wall, 1000, &ms));
+	int n = text_print(out, TEXT_TIME_SIZE, "%04lld-%02u-%02uT%02u:%02u:%02u.%03uZ",
+	    (long long)d.year, d.month, d.day, d.hour, d.minute, d.second, ms);
 
-	if (!gmtime_r(&seconds, &tm))
-		memset(&tm, 0, sizeof(tm));
-	n = text_print(out, TEXT_TIME_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, ms);
 	return n > 0 && n < TEXT_TIME_SIZE ? (size_t)n : 0;
 }
 
@@ -431,18 +477,6 @@ static bool mark(struct span *s, char c)
 	s->p++;
 	s->n--;
 	return true;
-}
-
-/* Days since 1970-01-01 of the Gregorian calendar; the year is counted from March, so that the leap
- * day comes last and months follow one rule. */
-static int64_t days_since_1970(int64_t year, int64_t month, int64_t day)
-{
-	int64_t y = month > 2 ? year : year - 1;
-	int64_t m = month > 2 ? month - 3 : month + 9;
-	int64_t era = y / 400, in_era = y % 400;
-
-	return era * 146097 + in_era * 365 + in_era / 4 - in_era / 100 + (153 * m + 2) / 5 + day -
-	    1 - 719468;
 }
 
 static bool read_offset(struct span *s, int64_t *minutes)
@@ -490,7 +524,7 @@ bool text_read_time(struct span s, int64_t *wall)
 		*wall = 0;
 		return true;
 	}
-	*wall = ((days_since_1970(year, month, day) * 24 + hour) * 60 + minute - offset) * 60000 +
+	*wall = ((text_days(year, month, day) * 24 + hour) * 60 + minute - offset) * 60000 +
 	    second * 1000 + ms;
 	return true;
 }
@@ -514,8 +548,7 @@ bool text_read_http_date(struct span s, int64_t *wall)
 		return false;
 	if (year < 1970 || !span_is(s, " GMT"))
 		return false;
-	*wall = ((days_since_1970(year, month + 1, day) * 24 + hour) * 60 + minute) * 60000 +
-	    second * 1000;
+	*wall = ((text_days(year, month + 1, day) * 24 + hour) * 60 + minute) * 60000 + second * 1000;
 	return true;
 }
 

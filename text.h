@@ -27,6 +27,8 @@ struct span span_trim(struct span s);
 /* Cuts the next item of a list off *rest at the byte separator; false when nothing is left.
  * Items are trimmed; empty ones are passed over. */
 bool span_next(struct span *rest, char separator, struct span *item);
+/* Where word first stands in s, or NULL; takes time of their product at most. */
+const char *span_find(struct span s, const char *word);
 /* Copies s into out as a C string, cut to cap - 1 bytes; returns the bytes copied. */
 size_t span_copy(struct span s, char *out, size_t cap);
 
@@ -49,6 +51,16 @@ bool text_boolean(struct span s, bool *out);
 /* Shell-like pattern: * any run, ? one byte, [a-z] and [!a-z] sets, \ the next byte itself.
  * Bounded: time is at most the product of both lengths. */
 bool text_glob(struct span pattern, struct span name);
+
+/* A moment as calendar and clock show it: month and day from 1. */
+struct text_date {
+	int64_t year;
+	unsigned month, day, hour, minute, second;
+};
+/* Days since 1970-01-01 of the Gregorian calendar, for years from 1 on; a month or day past its end counts on. */
+int64_t text_days(int64_t year, int64_t month, int64_t day);
+/* The date of so many seconds since 1970, negative ones before it. */
+struct text_date text_date(int64_t seconds);
 
 #define TEXT_TIME_SIZE 32
 /* RFC 3339 in UTC with milliseconds, "2025-10-30T12:35:23.789Z"; wall is ms since 1970. */

@@ -134,11 +134,6 @@ static bool base64_in_place(struct span text, struct span *out)
 	return true;
 }
 
-static const char *find(struct span s, const char *word)
-{
-	return s.n ? memmem(s.p, s.n, word, strlen(word)) : NULL;
-}
-
 static struct span from(struct span s, const char *p)
 {
 	return (struct span){p, s.n - (size_t)(p - s.p)};
@@ -151,12 +146,12 @@ static bool cut_block(struct span *rest, struct span *label, struct span *text)
 	const char *p;
 
 	*rest = from(*rest, rest->p + sizeof(begin) - 1);
-	p = find(*rest, dashes);
+	p = span_find(*rest, dashes);
 	if (!p)
 		return false;
 	*label = (struct span){rest->p, (size_t)(p - rest->p)};
 	*rest = from(*rest, p + sizeof(dashes) - 1);
-	p = find(*rest, end);
+	p = span_find(*rest, end);
 	if (!p)
 		return false;
 	*text = (struct span){rest->p, (size_t)(p - rest->p)};
@@ -166,7 +161,7 @@ static bool cut_block(struct span *rest, struct span *label, struct span *text)
 
 int tls_pem_next(struct span *rest, struct span *label, struct span *der, bool *encrypted)
 {
-	const char *p = find(*rest, "-----BEGIN ");
+	const char *p = span_find(*rest, "-----BEGIN ");
 	struct span text;
 
 	*encrypted = false;
@@ -175,7 +170,7 @@ int tls_pem_next(struct span *rest, struct span *label, struct span *der, bool *
 	*rest = from(*rest, p);
 	if (!cut_block(rest, label, &text))
 		return -1;
-	*encrypted = find(text, "ENCRYPTED") != NULL || find(*label, "ENCRYPTED") != NULL;
+	*encrypted = span_find(text, "ENCRYPTED") != NULL || span_find(*label, "ENCRYPTED") != NULL;
 	*der = (struct span){text.p, 0};
 	return *encrypted || base64_in_place(text, der) ? 1 : -1;
 }
@@ -397,7 +392,7 @@ static int find_secret(struct reading *r, struct span *der)
 		if (span_is(label, "PRIVATE KEY") || span_is(label, "RSA PRIVATE KEY") ||
 		    span_is(label, "EC PRIVATE KEY"))
 			return 0;
-		if (find(label, "PRIVATE KEY"))
+		if (span_find(label, "PRIVATE KEY"))
 			return fail(
 			    r, "%s is a key of OpenSSH or DSA, which is not supported", f->name);
 	}

@@ -14,7 +14,7 @@ def documented():
 
 def endpoint(request):
     """What a request of the scripted engine's record is in the words of the table."""
-    return request.method, re.sub(r"^/containers/[^/]+/(?=json$|restart$|start$|stop$|kill$)", "/containers/ID/", request.path)
+    return request.method, re.sub(r"^/containers/[^/]+/(?=json$|logs$|restart$|start$|stop$|kill$)", "/containers/ID/", request.path)
 
 
 def undocumented(requests):

@@ -68,6 +68,8 @@ class Container:
         self.start_error = None                 # text of the 500 when it is started (the stop has worked)
         self.hostname = hostname or self.id[:12]
         self.exit_code = exit_code
+        self.lines = []                         # of its log: text, bytes, or (1 for stdout or 2 for stderr, text)
+        self.tty = False                        # then its log is one stream without frames
         self.oom_killed = False
         self.restart_count = 0
         now = time.time_ns()
@@ -115,6 +117,15 @@ class Container:
         item = self.list_item((1, 41))
         item["Status"] = re.sub(r" \((un)?healthy\)| \(health: starting\)", "", item["Status"])
         return {**item, "Name": "", "Config": None, "NetworkingConfig": None, "Platform": None, "AdjustCPUShares": False}
+
+    def log_stream(self):
+        """Its log as the engine sends it: each line a frame (stream, three zeros, length), those of a terminal bare."""
+        out = b""
+        for line in self.lines:
+            stream, text = line if isinstance(line, tuple) else (1, line)
+            text = text if isinstance(text, bytes) else text.encode() + b"\n"
+            out += text if self.tty else bytes((stream, 0, 0, 0)) + len(text).to_bytes(4, "big") + text
+        return out
 
     def inspect(self, shift=0):
         state = {

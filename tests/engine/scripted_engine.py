@@ -361,7 +361,7 @@ class Engine(Server):
             with self.lock:
                 return 200, container.inspect(self.now() - time.time_ns())
         if action == "logs":
-            return 200, b""
+            return 200, container.log_stream(), {"Content-Type": "application/vnd.docker.raw-stream"}
         return getattr(self, "_post_" + action)(container, request)
 
     def _timeout(self, request):

@@ -1,4 +1,5 @@
 """What a person sees who types a command or gives a wrong setting."""
+import calendar
 import os
 import re
 import signal
@@ -245,6 +246,17 @@ def test_log_levels_and_json(engine, autoheal):
     lines = [json.loads(line) for line in ah.log().splitlines()]
     assert len(lines) > 3
     assert {"INFO", "DEBUG"} <= {value for entry in lines for value in entry.values() if isinstance(value, str)}
+
+
+def test_the_clock_of_the_log(engine, autoheal):
+    def hours_from_utc(ah):
+        stamp = re.search(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) - ", ah.log(), re.M).group(1)
+        return round((calendar.timegm(time.strptime(stamp, "%Y-%m-%d %H:%M:%S")) - time.time()) / 3600)
+
+    ahead = autoheal(engine, TZ="ABC-9")
+    assert hours_from_utc(ahead) == 9 and not ahead.log_lines("TZ is")
+    lost = autoheal(engine, TZ="Mars/Olympus", AUTOHEAL_INSTANCE="lost")
+    assert hours_from_utc(lost) == 0 and len(lost.log_lines("TZ is 'Mars/Olympus'")) == 1
 
 
 def test_many_open_files_are_not_needed(engine, autoheal):

@@ -23,7 +23,7 @@ def test_every_request_of_the_table_is_sent(engine, autoheal):
         ah.wait_event("recovered", name, timeout=10)
     audits(engine)
     assert {endpoint(r) for r in engine.log} == set(documented())
-    assert len(documented()) == len(set(documented())) == 8
+    assert len(documented()) == len(set(documented())) == 9
 
 
 def test_the_version_stands_in_front_of_all_but_version(engine, autoheal):
@@ -35,7 +35,7 @@ def test_the_version_stands_in_front_of_all_but_version(engine, autoheal):
 def test_the_guard_sees_what_is_not_in_the_table():
     """What make_engine asserts after each test would fail for a request that nobody documented."""
     for method, path in (("GET", "/info"), ("HEAD", "/_ping"), ("POST", "/containers/abc/pause"), ("POST", "/containers/json"),
-                         ("DELETE", "/containers/abc"), ("GET", "/containers/abc/logs"), ("POST", "/containers/create")):
+                         ("DELETE", "/containers/abc"), ("GET", "/containers/abc/top"), ("POST", "/containers/create")):
         assert undocumented([Request(method, path, {}, b"", 1)])
     for method, path in (("GET", "/v1.47/containers/abc/json"), ("POST", "/v1.47/containers/abc/restart?t=5"),
                          ("GET", "/version"), ("GET", "/v1.41/events?filters=x")):
@@ -48,6 +48,6 @@ def test_the_source_knows_no_other_path():
     for path in harness.ROOT.glob("*.c"):
         source = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.S)
         found |= set(re.findall(r'"(?:/v%s)?(/(?:version|events|containers)[^"?\s]*)', source))
-    known = {"/version", "/events", "/containers/json", "/containers/%s/json", "/containers/%s/%s%s",
+    known = {"/version", "/events", "/containers/json", "/containers/%s/json", "/containers/%s/%s%s", "/containers/%s/logs",
              "/containers/HOSTNAME/json"}       # the last one in a sentence
     assert found == known

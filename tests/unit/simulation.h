@@ -37,7 +37,8 @@ struct simulation {
 	struct action told;            /* the last one that was told */
 	char said[POLICY_MESSAGE_MAX]; /* the last log line */
 	unsigned kin; /* bonds of which what hangs on one was asked for, since the test cleared them */
-	size_t room; /* for the actions of one policy_run */
+	size_t room;     /* for the actions of one policy_run */
+	unsigned storms; /* begun and ended: odd while one is on */
 	/* carries an action out; NULL: the test answers itself */
 	void (*carry_out)(struct simulation *s, const struct action *a);
 };
@@ -188,6 +189,19 @@ static inline void sim_event(
 	sim_take(s, &out);
 }
 
+/* As the monitor does it before every decision. */
+static inline void sim_storm(struct simulation *s)
+{
+	if (!policy_storm(&s->policy, s->now))
+		return;
+	assert_true(++s->storms % 2 == s->policy.storm.on);
+	if (s->carry_out)
+		return;
+	s->length += (size_t)snprintf(s->happened + s->length, sizeof s->happened - s->length,
+	    "%sstorm:%s", s->length ? ", " : "", s->policy.storm.on ? "started" : "ended");
+	assert_true(s->length < sizeof s->happened);
+}
+
 /* The end of a read: the policy decides. */
 static inline void sim_turn(struct simulation *s)
 {
@@ -198,6 +212,7 @@ static inline void sim_turn(struct simulation *s)
 	assert_true(s->room <= COUNT(list));
 	do {
 		out.count = 0;
+		sim_storm(s);
 		more = policy_run(&s->policy, s->now, &out);
 		assert_true(more == (policy_next(&s->policy) <= s->now));
 		sim_take(s, &out);

@@ -17,7 +17,7 @@
 static unsigned spent(const struct budget *b, unsigned engines)
 {
 	return BUDGET_FIXED + engines * BUDGET_ENGINE + b->clients * BUDGET_CLIENT +
-	    b->looks * engines + b->restarts;
+	    b->looks * engines + b->restarts + b->evidence * BUDGET_EVIDENCE;
 }
 
 static void test_what_is_shared_out_is_there(void **state)
@@ -37,6 +37,7 @@ static void test_what_is_shared_out_is_there(void **state)
 			assert_in_range(b.clients, 4, 64);
 			assert_in_range(b.looks, 2, 16);
 			assert_in_range(b.restarts, e, 256);
+			assert_in_range(b.evidence, 0, 32);
 		}
 	}
 }
@@ -56,7 +57,7 @@ static void test_nothing_is_kept_back(void **state)
 			left = limit - spent(&b, e);
 			assert_true(!left || b.restarts == 256);
 			assert_true(left < e || b.looks == 16);
-			assert_true(left < 2 || b.clients == 64);
+			assert_true(left < 2 || (b.clients == 64 && b.evidence == 32));
 		}
 	}
 }
@@ -75,6 +76,7 @@ static void test_one_more_takes_at_most_a_piece_from_anybody(void **state)
 			assert_true(more.restarts + e >= b.restarts);
 			assert_true(more.looks + 1 >= b.looks);
 			assert_true(more.clients + (e + 1) / 2 >= b.clients);
+			assert_true(more.evidence + (e + 1) / 2 >= b.evidence);
 		}
 	}
 }

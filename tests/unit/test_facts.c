@@ -799,6 +799,95 @@ static void test_the_age_by_the_engines_own_clock(void **state)
 	}
 }
 
+/* The engine's clock says 12:36:23; it was started an hour before. */
+static void probes_are(const char *check, const char *health, uint64_t age, uint64_t due,
+    const char *started, int64_t date)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text),
+	    "{\"Id\":\"" ID "\",\"State\":{\"Status\":\"running\",\"StartedAt\":\"%s\",\"Health\":%s},"
+	    "\"Config\":{\"Healthcheck\":%s}}",
+	    started, health, check);
+	assert_true(read_inspected(text, date));
+	if (facts.now.probe_due != due || facts.now.probe_age != age)
+		fail_msg("%s, %s gave %llu of %llu ms", check, health,
+		    (unsigned long long)facts.now.probe_age, (unsigned long long)facts.now.probe_due);
+}
+
+#define HOUR_AGO "2025-10-30T11:36:23Z"
+#define NOW_DATE 1761827783000
+
+static void test_the_last_probe(void **state)
+{
+#define LOG(entries) "{\"Status\":\"healthy\",\"FailingStreak\":0,\"Log\":" entries "}"
+	static const char check[] = "{\"Interval\":5000000000,\"Timeout\":1000000000}";
+	static const struct {
+		const char *health;
+		uint64_t age;
+	} rows[] = {
+	    {LOG("[{\"End\":\"2025-10-30T12:36:13Z\"}]"), 10000},
+	    {LOG("[{\"Start\":\"2025-10-30T12:36:22Z\",\"End\":\"2025-10-30T14:36:13.5+02:00\"}]"),
+		9500},
+	    /* whatever their order */
+	    {LOG("[{\"End\":\"2025-10-30T12:36:03Z\"},{\"End\":\"2025-10-30T12:36:20Z\"},{\"End\":1},"
+		 "{\"End\":\"2025-10-30T12:36:13Z\",\"Output\":\"End\"},{},7,null]"),
+		3000},
+	    /* none yet, or none that can be read: since its start */
+	    {LOG("null"), 3600000},
+	    {LOG("[]"), 3600000},
+	    {LOG("{\"End\":\"2025-10-30T12:36:13Z\"}"), 3600000},
+	    {LOG("[{\"End\":\"0001-01-01T00:00:00Z\"}]"), 3600000},
+	    {LOG("[{\"End\":\"soon\"}]"), 3600000},
+	    /* of the time before its start */
+	    {LOG("[{\"End\":\"2025-10-30T10:36:13Z\"}]"), 3600000},
+	    /* the date has whole seconds */
+	    {LOG("[{\"End\":\"2025-10-30T12:36:23.9Z\"}]"), 0},
+	    {"{\"Status\":\"starting\"}", 3600000},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		probes_are(check, rows[i].health, rows[i].age, 15000, HOUR_AGO, NOW_DATE);
+}
+
+static void test_when_a_probe_is_due(void **state)
+{
+	static const struct {
+		const char *check;
+		uint64_t due;
+	} rows[] = {
+	    {"{}", 90000},
+	    {"{\"Test\":[\"CMD\",\"true\"],\"Interval\":0,\"Timeout\":0}", 90000},
+	    {"{\"Interval\":10000000000,\"Timeout\":5000000000}", 30000},
+	    {"{\"Interval\":10000000000,\"Timeout\":20000000000}", 30000},
+	    {"{\"Interval\":10000000000,\"Timeout\":25000000000}", 35000}, /* one may take so long */
+	    {"{\"Interval\":10000000000}", 40000},
+	    {"{\"Interval\":9223372036854775807,\"Timeout\":1}", 27670116110562},
+	    {"{\"Interval\":1000000000,\"Timeout\":9223372036854775807}", 9223372037854},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		probes_are(rows[i].check, LOG("[{\"End\":\"2025-10-30T12:36:13Z\"}]"), 10000,
+		    rows[i].due, HOUR_AGO, NOW_DATE);
+}
+
+static void test_where_no_probe_is_due(void **state)
+{
+	static const char check[] = "{\"Interval\":5000000000}", log[] = LOG("[]");
+
+	(void)state;
+	probes_are("null", log, 0, 0, HOUR_AGO, NOW_DATE);
+	probes_are("[]", log, 0, 0, HOUR_AGO, NOW_DATE);
+	probes_are(check, "null", 0, 0, HOUR_AGO, NOW_DATE);
+	probes_are(check, "{\"Status\":\"none\"}", 0, 0, HOUR_AGO, NOW_DATE);
+	probes_are(check, "{\"Status\":\"\",\"Log\":null}", 0, 0, HOUR_AGO, NOW_DATE); /* Podman */
+	probes_are(check, log, 0, 0, HOUR_AGO, 0);
+	probes_are(check, log, 0, 0, "0001-01-01T00:00:00Z", NOW_DATE);
+#undef LOG
+}
+
 /* ---- JSON that no engine sends --------------------------------------------------------------- */
 
 static void read_all_ways(void)
@@ -1055,6 +1144,9 @@ int main(void)
 	    cmocka_unit_test(test_a_huge_stop_timeout_is_not_unknown),
 	    cmocka_unit_test(test_exit_codes),
 	    cmocka_unit_test(test_the_age_by_the_engines_own_clock),
+	    cmocka_unit_test(test_the_last_probe),
+	    cmocka_unit_test(test_when_a_probe_is_due),
+	    cmocka_unit_test(test_where_no_probe_is_due),
 	    cmocka_unit_test(test_damage_anywhere_does_no_harm),
 	    cmocka_unit_test(test_members_twice_do_no_harm),
 	    cmocka_unit_test(test_a_wrong_type_anywhere_does_no_harm),

@@ -316,6 +316,74 @@ static void test_an_exit_with_the_parent_is_no_crash(void **state)
 	}
 }
 
+/* Where crashes are left alone nothing is said of that, for it is restarted in a moment. */
+static void test_an_exit_with_the_parent_is_not_told_as_left_alone(void **state)
+{
+	(void)state;
+	for (int busy = 0; busy < 2; busy++) {
+		family("AUTOHEAL_RESTART_MODE=health", NULL);
+		hangs(child, BOND_NETWORK, web);
+		if (busy)
+			sick(web);
+		s.said[0] = 0;
+		dies(child, 1);
+		assert_int_equal(strstr(s.said, "left alone") == NULL, busy);
+		assert_non_null(strstr(policy_left_words(child), "only its health is healed"));
+	}
+}
+
+/* Its parent is healthy, and the list that has it restarted is on its way. */
+static void test_an_exit_is_no_crash_while_the_list_is_on_its_way(void **state)
+{
+	(void)state;
+	for (int follow = 0; follow < 2; follow++) {
+		family("AUTOHEAL_RESTART_MODE=both", NULL);
+		hangs(child, BOND_NETWORK, web);
+		sick(web);
+		restarted(web);
+		dies(child, 1);
+		wait_for(1990);
+		happens(web, EVENT_HEALTHY);
+		wait_for(10);
+		expect("RESTART web, restart:success web, recovered:healthy web, INSPECT child");
+		facts(child, crashed());
+		turn();
+		expect("");
+		if (follow) {
+			follows(child, BOND_NETWORK, web);
+			expect("RESTART child");
+			continue;
+		}
+		wait_for(2 * SECOND);
+		expect("INSPECT child");
+		facts(child, crashed());
+		turn();
+		expect("START child"); /* it has not come */
+	}
+}
+
+/* What falls with a second restart of its parent has not failed by itself. */
+static void test_falling_again_with_the_parent_is_no_failure(void **state)
+{
+	(void)state;
+	for (int alone = 0; alone < 2; alone++) {
+		family("AUTOHEAL_RESTART_MODE=both", "AUTOHEAL_COOLDOWN=0", "AUTOHEAL_BACKOFF=0",
+		    NULL);
+		hangs(child, BOND_NETWORK, web);
+		healed(web);
+		follows(child, BOND_NETWORK, web);
+		expect("RESTART child");
+		restarted(child);
+		wait_for(10 * SECOND);
+		if (!alone)
+			sick(web);
+		forget_what_happened();
+		dies(child, 1);
+		expect("not_recovered:exited child");
+		assert_int_equal(child->identity->heal->failures, alone);
+	}
+}
+
 /* Its label is about its own trouble; and who hangs on a killed one is looked for when that runs again. */
 static void test_labels_of_dependents(void **state)
 {
@@ -676,6 +744,9 @@ int main(void)
 	    STORY(the_child_waits_for_its_parents_end),
 	    STORY(a_snoozed_parent_is_not_waited_for),
 	    STORY(an_exit_with_the_parent_is_no_crash),
+	    STORY(an_exit_with_the_parent_is_not_told_as_left_alone),
+	    STORY(an_exit_is_no_crash_while_the_list_is_on_its_way),
+	    STORY(falling_again_with_the_parent_is_no_failure),
 	    STORY(labels_of_dependents),
 	    STORY(the_parents_end_without_a_restart),
 	    STORY(a_ring_does_not_wait),

@@ -95,7 +95,7 @@ static void test_a_stop_that_is_told_late_is_a_stop(void **state)
 	happened_at(web, EVENT_DIE, answered + 6 * SECOND);
 	happened_at(web, EVENT_STOP, answered + 6 * SECOND);
 	turn();
-	expect("RESTART, restart:success");
+	expect("RESTART, restart:success, skipped:stopped");
 	state_is(web, STATE_HANDS_OFF);
 }
 
@@ -356,6 +356,38 @@ static void test_without_a_healthcheck_running_is_recovered(void **state)
 	expect("RESTART, restart:success, INSPECT");
 	facts(web, inspected(HEALTH_NONE));
 	expect("recovered:running");
+}
+
+/* Without a healthcheck a recovery takes as long as is waited for: no reason to wait longer the next time. Mended by
+ * somebody hours later, it says no more. */
+static void test_what_is_no_recovery_time_of_its_own(void **state)
+{
+	struct policy_facts down = exited();
+
+	(void)state;
+	down.health = HEALTH_NONE;
+	begin("AUTOHEAL_RESTART_MODE=both", NULL);
+	facts(web, listed(HEALTH_NONE));
+	for (int i = 0; i < 3; i++) {
+		dies(web, 1);
+		wait_for(2 * SECOND);
+		facts(web, down);
+		expect("INSPECT, START");
+		happens(web, EVENT_START);
+		done(web);
+		wait_for(120 * SECOND);
+		expect("restart:success, INSPECT");
+		facts(web, inspected(HEALTH_NONE));
+		expect("recovered:running");
+		wait_for(HOUR);
+	}
+	begin("AUTOHEAL_BACKOFF_MAX=36000", "AUTOHEAL_BACKOFF_INITIAL=36000", NULL);
+	sick(web);
+	expect("RESTART");
+	not_recovered_after(120 * SECOND);
+	wait_for(9 * HOUR);
+	happens(web, EVENT_HEALTHY);
+	assert_int_equal(web->identity->heal->longest, 30 * 60);
 }
 
 static void test_healthy_later_than_its_time_is_recovered_after_all(void **state)
@@ -823,22 +855,52 @@ static void test_quarantine_survives_a_recreate(void **state)
 	expect("auto_unquarantine:released");
 }
 
+/* Also where its kill was told in a gap: older engines tell the exit first, newer ones the stop. */
 static void test_a_person_stops_what_is_in_quarantine(void **state)
 {
 	(void)state;
-	begin(NULL);
-	quarantined_by_failures();
-	stops(web);
-	wait_for(HOUR);
-	expect("INSPECT");
-	facts(web, exited());
-	wait_for(HOUR);
-	expect("INSPECT");
-	facts(web, exited());
-	happens(web, EVENT_START);
-	happens(web, EVENT_HEALTHY);
-	wait_for(120 * SECOND);
-	expect("auto_unquarantine:released");
+	for (int way = 0; way < 3; way++) {
+		begin(NULL);
+		quarantined_by_failures();
+		if (way == 0)
+			happens(web, EVENT_KILL);
+		if (way == 2)
+			happens(web, EVENT_STOP);
+		dies(web, 143);
+		if (way < 2)
+			happens(web, EVENT_STOP);
+		for (int i = 0; i < 2; i++) {
+			wait_for(HOUR);
+			expect("INSPECT");
+			facts(web, exited());
+		}
+		happens(web, EVENT_START);
+		happens(web, EVENT_HEALTHY);
+		wait_for(120 * SECOND);
+		expect("auto_unquarantine:released");
+	}
+}
+
+/* It exits right before its further try: a stop may follow that. */
+static void test_a_further_try_amid_a_stop(void **state)
+{
+	(void)state;
+	for (int by_person = 0; by_person < 2; by_person++) {
+		begin("AUTOHEAL_RESTART_MODE=both", NULL);
+		quarantined_by_failures();
+		wait_for(HOUR - SECOND);
+		dies(web, 1);
+		wait_for(SECOND);
+		expect("INSPECT");
+		facts(web, exited());
+		expect("");
+		if (by_person)
+			happens(web, EVENT_STOP);
+		wait_for(SECOND);
+		expect("INSPECT");
+		facts(web, exited());
+		expect(by_person ? "" : "START");
+	}
 }
 
 /* Stop worked, start failed, three times: the further try is a start, and so is what follows a person's
@@ -956,6 +1018,7 @@ int main(void)
 	    STORY(still_starting_at_the_end_is_a_timeout),
 	    STORY(no_news_at_the_end_is_asked_again),
 	    STORY(without_a_healthcheck_running_is_recovered),
+	    STORY(what_is_no_recovery_time_of_its_own),
 	    STORY(healthy_later_than_its_time_is_recovered_after_all),
 	    STORY(a_relapse_counts_as_a_failed_heal),
 	    STORY(sick_after_the_recovery_time_is_a_new_incident),
@@ -975,6 +1038,7 @@ int main(void)
 	    STORY(a_further_try_is_only_for_the_sick),
 	    STORY(quarantine_survives_a_recreate),
 	    STORY(a_person_stops_what_is_in_quarantine),
+	    STORY(a_further_try_amid_a_stop),
 	    STORY(next_action_in_words),
 	    STORY(failures_are_forgotten_whoever_made_it_healthy),
 	    STORY(a_short_recovery_time_ends_too),

@@ -60,6 +60,8 @@ enum rule {
 	RULE_SLOTS_OVER_ALL,
 	RULE_SLOT_KEPT_BACK,
 	RULE_SLOT_UNUSED,
+	RULE_STORM,
+	RULE_STORM_AT_END,
 	RULE_BUSY_AT_END,
 	RULE_LEFT_SICK,
 	RULE_LEFT_QUARANTINED,
@@ -87,6 +89,8 @@ static const char *const rules[RULES] = {
     [RULE_SLOTS_OVER_ALL] = "not more requests at once than there are slots over all engines",
     [RULE_SLOT_KEPT_BACK] = "an engine without a request finds a slot",
     [RULE_SLOT_UNUSED] = "nobody waits who could have a slot",
+    [RULE_STORM] = "nothing in the first 15 s of a storm, then two requests at once",
+    [RULE_STORM_AT_END] = "no storm when all are well",
     [RULE_BUSY_AT_END] = "no slot is taken when nothing is under way",
     [RULE_LEFT_SICK] = "a sick one is acted on, waits, is given up or explained",
     [RULE_LEFT_QUARANTINED] = "a healthy one leaves quarantine",
@@ -100,7 +104,7 @@ static unsigned broken[RULES];
 
 static struct world *w;
 static uint64_t maintenance_until; /* 0: off; NEVER: until it is ended */
-static unsigned steps_done, requests_done, healed_by_us, quarantines, releases;
+static unsigned steps_done, requests_done, healed_by_us, quarantines, releases, storms;
 
 static struct shadow {
 	bool running, paused, hands_off, stopped, down_by_us, crashed;
@@ -381,6 +385,9 @@ static void on_request(struct world *world, struct body *b, const struct action 
 	holds(!b->call && h->requests == h->told, RULE_ONE_AT_A_TIME, b);
 	holds(in_flight(b->engine) < s->max_parallel, RULE_MAX_PARALLEL, b);
 	holds(in_flight(0) + in_flight(1) < world->sim.policy.slots, RULE_SLOTS_OVER_ALL, b);
+	if (world->sim.policy.storm.on)
+		holds(now >= world->sim.policy.storm.until && in_flight(0) + in_flight(1) < 2,
+		    RULE_STORM, b);
 	holds(!h->answered || now >= h->answered + or_setting(b->own.cooldown, s->cooldown),
 	    RULE_COOLDOWN, b);
 	holds(!h->paused, RULE_PAUSED, b);
@@ -460,6 +467,7 @@ static enum fate choose(struct world *world, struct body *b)
 static void random_settings(struct settings *s)
 {
 	static const uint64_t seconds[] = {0, 0, 5, 60, 300};
+	static const char *const storm[] = {"off", "off", "50%", "20%"};
 
 	s->start_period = ONE_OF(seconds) * SECOND;
 	s->unhealthy_for = one_in(3) ? 20 * SECOND : 0;
@@ -473,6 +481,7 @@ static void random_settings(struct settings *s)
 	s->max_parallel = 1 + below(8);
 	s->dry_run = one_in(12);
 	s->mode = one_in(3) ? MODE_HEALTH : MODE_BOTH;
+	s->storm = ONE_OF(storm);
 }
 
 static void random_nature(struct body *b)
@@ -620,6 +629,13 @@ static void the_stream_changes(void)
 	}
 }
 
+static void many_fall_ill(void)
+{
+	for (unsigned i = 0; i < w->bodies_count; i++)
+		if (!one_in(3))
+			body_probed(w, &w->bodies[i], true);
+}
+
 static void slots_are_right(void)
 {
 	const struct policy *p = &w->sim.policy;
@@ -637,7 +653,8 @@ static void slots_are_right(void)
 	left = p->slots - p->busy;
 	for (unsigned i = 0; i < 2; i++)
 		holds(!p->engines[i].first || taken[i] == p->settings->max_parallel ||
-			(taken[i] && left == idle),
+			(taken[i] && left == idle) ||
+			(p->storm.on && (p->now < p->storm.until || p->busy >= 2)),
 		    RULE_SLOT_UNUSED, NULL);
 }
 
@@ -676,6 +693,8 @@ static void step_of_history(void)
 	case 10:
 		if (one_in(8))
 			w->no_looks = !w->no_looks;
+		if (one_in(12))
+			many_fall_ill();
 		break;
 	default:
 		world_wait(w, one_in(20) ? below(5 * MINUTE) : below(3 * SECOND));
@@ -720,6 +739,8 @@ static void all_are_well(void)
 		body_probed(w, b, false);
 	}
 	world_wait(w, 2 * HOUR);
+	holds(!w->sim.policy.storm.on, RULE_STORM_AT_END, NULL);
+	storms += w->sim.storms / 2;
 	for (unsigned i = 0; i < 2; i++) {
 		const struct policy_engine *engine = &w->sim.policy.engines[i];
 
@@ -821,8 +842,9 @@ static void test_what_holds_whatever_happens(void **state)
 	(void)state;
 	for (int i = 0; i < HISTORIES; i++)
 		a_history();
-	print_message("%u steps, %u requests, %u recovered, %u quarantined, %u released by health\n",
-	    steps_done, requests_done, healed_by_us, quarantines, releases);
+	print_message(
+	    "%u steps, %u requests, %u recovered, %u quarantined, %u released by health, %u storms\n",
+	    steps_done, requests_done, healed_by_us, quarantines, releases, storms);
 	for (size_t i = 0; i < RULES; i++) {
 		if (broken[i])
 			print_error("broken %u times: %s\n", broken[i], rules[i]);

@@ -158,6 +158,23 @@ static void test_the_items_of_a_list(void **state)
 	}
 }
 
+static void test_words_are_found(void **state)
+{
+	struct span s = span_of("---BEGIN--END");
+
+	(void)state;
+	assert_ptr_equal(span_find(s, "BEGIN"), s.p + 3);
+	assert_ptr_equal(span_find(s, "--"), s.p);
+	assert_ptr_equal(span_find(s, "--E"), s.p + 8);
+	assert_ptr_equal(span_find(s, "END"), s.p + 10);
+	assert_null(span_find(s, "ENDE"));
+	assert_null(span_find(s, "begin"));
+	assert_null(span_find((struct span){NULL, 0}, "a"));
+	/* nothing behind the end is looked at */
+	assert_null(span_find(exactly(span_of("aaab")), "abc"));
+	assert_null(span_find((struct span){"END", 2}, "END"));
+}
+
 /* ---- numbers, durations, booleans ------------------------------------------------------------ */
 
 static void test_a_number_is_read_up_to_its_bound(void **state)
@@ -591,6 +608,53 @@ static void test_every_day_until_2400_is_the_calendars(void **state)
 		if (!text_read_time(span_of(text), &wall) || wall != (int64_t)at * 1000)
 			fail_msg("'%s' was read as %lld", text, (long long)wall);
 	}
+}
+
+static void assert_date(int64_t seconds)
+{
+	struct text_date d = text_date(seconds);
+	time_t at = (time_t)seconds;
+	struct tm tm;
+
+	gmtime_r(&at, &tm);
+	if (d.year != (int64_t)tm.tm_year + 1900 || d.month != (unsigned)tm.tm_mon + 1 ||
+	    d.day != (unsigned)tm.tm_mday || d.hour != (unsigned)tm.tm_hour ||
+	    d.minute != (unsigned)tm.tm_min || d.second != (unsigned)tm.tm_sec)
+		fail_msg("%lld is %lld-%u-%u %u:%u:%u", (long long)seconds, (long long)d.year,
+		    d.month, d.day, d.hour, d.minute, d.second);
+}
+
+static void test_dates_agree_with_gmtime(void **state)
+{
+	(void)state;
+	/* every day of 800 years, before 1970 too: all leap years of an era, and its end */
+	for (int64_t day = -146097; day < 146097; day++) {
+		assert_date(day * 86400);
+		assert_date(day * 86400 + 86399);
+	}
+	for (int round = 0; round < 100000; round++)
+		assert_date((int64_t)below(1ull << 50) - (1ll << 49));
+	assert_date(INT64_MAX / 1000);
+	assert_date(INT64_MIN / 1000);
+}
+
+static void test_days_count_on_over_the_end_of_a_month(void **state)
+{
+	(void)state;
+	assert_int_equal(text_days(1970, 1, 1), 0);
+	assert_int_equal(text_days(2000, 2, 29), 11016);
+	assert_int_equal(text_days(2000, 2, 30), text_days(2000, 3, 1));
+	assert_int_equal(text_days(1969, 12, 31), -1);
+	assert_int_equal(text_days(1, 1, 1), -719162);
+}
+
+static void test_times_before_1970_are_printed(void **state)
+{
+	char out[TEXT_TIME_SIZE];
+
+	(void)state;
+	text_time(out, -1);
+	assert_string_equal(out, "1969-12-31T23:59:59.999Z");
 }
 
 static void test_random_times_agree_with_timegm(void **state)
@@ -1215,6 +1279,7 @@ static void test_a_print_of_one_byte_counts_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_words_are_found),
 	    cmocka_unit_test(test_spans_are_compared_by_their_bytes),
 	    cmocka_unit_test(test_case_is_ignored_for_ascii_letters_alone),
 	    cmocka_unit_test(test_trimming_takes_blanks_from_both_ends),
@@ -1234,6 +1299,9 @@ int main(void)
 	    cmocka_unit_test(test_a_time_is_printed_in_utc_with_milliseconds),
 	    cmocka_unit_test(test_a_printed_time_reads_back),
 	    cmocka_unit_test(test_every_day_until_2400_is_the_calendars),
+	    cmocka_unit_test(test_dates_agree_with_gmtime),
+	    cmocka_unit_test(test_days_count_on_over_the_end_of_a_month),
+	    cmocka_unit_test(test_times_before_1970_are_printed),
 	    cmocka_unit_test(test_random_times_agree_with_timegm),
 	    cmocka_unit_test(test_fractions_are_cut_to_milliseconds),
 	    cmocka_unit_test(test_offsets_count_towards_utc),

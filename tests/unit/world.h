@@ -39,10 +39,11 @@ struct body {
 	int exit_code;
 	/* its nature, ms */
 	uint64_t stops_in;
-	uint64_t heals_in; /* from its start to healthy; NEVER */
-	uint64_t sick_in;  /* from a start to unhealthy, when it is not healthy by then */
-	uint64_t fails_in; /* from healthy to unhealthy; NEVER */
-	uint64_t exits_in; /* from its start; NEVER */
+	uint64_t heals_in;   /* from its start to healthy; NEVER */
+	uint64_t sick_in;    /* from a start to unhealthy, when it is not healthy by then */
+	uint64_t fails_in;   /* from healthy to unhealthy; NEVER */
+	uint64_t exits_in;   /* from its start; NEVER */
+	uint64_t revived_in; /* by its own restart policy, from such an exit; NEVER */
 	/* what the engine does with it */
 	enum job job;
 	bool job_ours;
@@ -57,9 +58,10 @@ enum entry_kind {
 	ENTRY_PROBE_GOOD,
 	ENTRY_PROBE_BAD,
 	ENTRY_EXIT,
-	ENTRY_BREAK, /* our connection */
-	ENTRY_BEGIN, /* our request reaches the engine */
-	ENTRY_LOOK,  /* an inspect reaches it */
+	ENTRY_REVIVE, /* the engine's own restart policy */
+	ENTRY_BREAK,  /* our connection */
+	ENTRY_BEGIN,  /* our request reaches the engine */
+	ENTRY_LOOK,   /* an inspect reaches it */
 	ENTRY_LOOKED,
 	ENTRY_LOOK_FAILED,
 	ENTRY_GONE, /* a request for one that was removed */
@@ -235,6 +237,7 @@ static inline struct policy_facts facts_of(const struct world *w, const struct b
 	f.stop_timeout = b->stop_timeout;
 	f.age_ms = (int64_t)(w->sim.now - b->started);
 	f.exit_code = b->exit_code;
+	f.restart_policy = b->revived_in == NEVER ? RESTARTS_NEVER : RESTARTS_ALWAYS;
 	return f;
 }
 
@@ -360,6 +363,13 @@ static inline void body_ends(struct world *w, struct body *b, int code, bool our
 	emit_event(w, b, die);
 	if (stopped && !w->new_order)
 		emit(w, b, EVENT_STOP, ours);
+}
+
+/* By itself. */
+static inline void body_exits(struct world *w, struct body *b)
+{
+	body_ends(w, b, 1, false, false);
+	plan_for(w, b, ENTRY_REVIVE, b->revived_in, b->run);
 }
 
 static inline void body_pauses(struct world *w, struct body *b)
@@ -660,7 +670,11 @@ static inline void carry_on(struct world *w)
 		return;
 	case ENTRY_EXIT:
 		if (b->run == e.number && !b->job)
-			body_ends(w, b, 1, false, false);
+			body_exits(w, b);
+		return;
+	case ENTRY_REVIVE:
+		if (b->run == e.number && !b->job && b->there)
+			body_starts(w, b, false);
 		return;
 	}
 }
@@ -702,7 +716,8 @@ static inline struct body *world_add(struct world *w, const char *name)
 	    .heals_in = 5 * SECOND,
 	    .sick_in = 30 * SECOND,
 	    .fails_in = NEVER,
-	    .exits_in = NEVER};
+	    .exits_in = NEVER,
+	    .revived_in = NEVER};
 	snprintf(b->name, sizeof b->name, "%s", name);
 	sim_id(b->id, ++w->ids);
 	return b;

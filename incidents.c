@@ -1,0 +1,420 @@
+/* incidents.c - the last incidents, of incidents.h. */
+#include "incidents.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the list ------------------------------------------------------------------------------ */
+
+static void drop(struct incidents *t, size_t at)
+{
+	free(t->list[at]->evidence);
+	free(t->list[at]);
+	t->count--;
+	memmove(t->list + at, t->list + at + 1, (t->count - at) * sizeof(t->list[0]));
+}
+
+void incidents_free(struct incidents *t)
+{
+	while (t->count)
+		drop(t, t->count - 1);
+}
+
+struct incident *incidents_find(const struct incidents *t, uint64_t id)
+{
+	for (size_t i = t->count; i--;)
+		if (t->list[i]->id == id)
+			return t->list[i];
+	return NULL;
+}
+
+static void make_room(struct incidents *t)
+{
+	size_t at = 0;
+
+	if (t->count < INCIDENTS_MAX)
+		return;
+	while (at < t->count && !t->list[at]->closed)
+		at++;
+	drop(t, at < t->count ? at : 0);
+}
+
+struct incident *incidents_open(
+    struct incidents *t, const struct incident *what, struct span name, struct span stable_id)
+{
+	struct incident *i = calloc(1, sizeof(*i) + name.n + 1 + stable_id.n + 1);
+
+	if (!i)
+		return NULL;
+	*i = *what;
+	i->stable_id = i->name + name.n + 1;
+	span_copy(name, i->name, name.n + 1);
+	span_copy(stable_id, i->stable_id, stable_id.n + 1);
+	for (size_t k = 0; k < t->count; k++)
+		if (!t->list[k]->closed && t->list[k]->host == i->host &&
+		    !strcmp(t->list[k]->stable_id, i->stable_id))
+			incident_close(t->list[k], i->opened, 0);
+	make_room(t);
+	t->list[t->count++] = i;
+	return i;
+}
+
+struct evidence *incidents_evidence(struct incidents *t, struct incident *i)
+{
+	size_t others = 0;
+
+	if (i->evidence)
+		return i->evidence;
+	for (size_t k = t->count; k--;)
+		if (t->list[k]->evidence && ++others >= INCIDENTS_EVIDENCE) {
+			free(t->list[k]->evidence);
+			t->list[k]->evidence = NULL;
+		}
+	i->evidence = calloc(1, sizeof(*i->evidence));
+	return i->evidence;
+}
+
+/* ---- what is done and told ----------------------------------------------------------------- */
+
+static struct incident_action *last_action(struct incident *i)
+{
+	uint32_t n = i->actions < INCIDENT_ACTIONS_MAX ? i->actions : INCIDENT_ACTIONS_MAX;
+
+	return n ? &i->kept[n - 1] : NULL;
+}
+
+/* The action under way, or a new one. */
+static struct incident_action *action_of(struct incident *i, const char *action, int64_t wall)
+{
+	struct incident_action *a = last_action(i);
+
+	if (!a || a->status) {
+		i->actions++;
+		a = last_action(i);
+	}
+	*a = (struct incident_action){.at = wall, .took = -1, .action = action};
+	return a;
+}
+
+void incident_asked(struct incident *i, unsigned engine, const uint8_t container[32],
+    const char *action, int64_t wall)
+{
+	i->engine = (uint8_t)engine;
+	memcpy(i->container, container, sizeof(i->container));
+	action_of(i, action, wall);
+	i->wants_evidence |= !i->evidence || !i->evidence->logged;
+	if (!i->closed)
+		i->outcome = INCIDENT_OPEN;
+}
+
+/* An action of ours has its answer, or was only told. */
+static void answered(struct incident *i, const struct audit_event *e, int64_t took)
+{
+	bool only_told = span_is(e->action, "notify");
+	bool done = only_told || span_is(e->status, "success") || span_is(e->status, "restarted");
+	struct incident_action *a = last_action(i);
+
+	if (only_told || !a || a->status)
+		a = action_of(i, e->action.p, e->wall);
+	a->status = done ? "success" : "failure";
+	a->took = only_told ? 0 : took;
+	if (!done)
+		span_copy(e->message, a->error, sizeof(a->error));
+	/* a stop leaves it down, as its label wants */
+	if (!done || span_is(e->action, "stop"))
+		i->outcome = INCIDENT_NOT_RECOVERED;
+}
+
+void incident_told(struct incident *i, const struct audit_event *e, int64_t took)
+{
+	switch (e->kind) {
+	case AUDIT_RESTART:
+	case AUDIT_DEPENDENT_RESTART:
+	case AUDIT_STRANDED:
+		if (e->action.p)
+			answered(i, e, took);
+		break;
+	case AUDIT_RECOVERED:
+		i->outcome = INCIDENT_RECOVERED;
+		break;
+	case AUDIT_NOT_RECOVERED:
+		i->outcome = INCIDENT_NOT_RECOVERED;
+		break;
+	case AUDIT_QUARANTINE:
+		i->outcome = INCIDENT_QUARANTINED;
+		break;
+	case AUDIT_SKIPPED:
+		i->outcome = span_is(e->status, "recovered") ? INCIDENT_RECOVERED
+							     : INCIDENT_CANCELLED;
+		break;
+	default:
+		break;
+	}
+}
+
+void incident_close(struct incident *i, int64_t wall, int64_t took)
+{
+	i->closed = wall;
+	i->took = took;
+	if (i->outcome == INCIDENT_OPEN)
+		i->outcome = INCIDENT_CANCELLED;
+}
+
+/* ---- evidence ------------------------------------------------------------------------------ */
+
+/* The newest probes; of each output the beginning. */
+static void read_probes(struct evidence *e, const struct json *j, int log)
+{
+	size_t count = 0, used = 0, room;
+	int element = -1;
+	char text[48];
+
+	e->probes_count = 0;
+	while (json_next_element(j, log, &element))
+		count++;
+	room = sizeof(e->outputs) /
+	    (count < EVIDENCE_PROBES_MAX ? count + !count : EVIDENCE_PROBES_MAX);
+	element = -1;
+	while (json_next_element(j, log, &element)) {
+		size_t n, at = e->probes_count;
+
+		if (count-- > EVIDENCE_PROBES_MAX)
+			continue;
+		n = json_text(j, json_get(j, element, "End"), text, sizeof(text));
+		if (!text_read_time((struct span){text, n}, &e->probes[at].end))
+			e->probes[at].end = 0;
+		e->probes[at].exit_code = (int32_t)json_int(j, json_get(j, element, "ExitCode"), 0);
+		n = json_text(j, json_get(j, element, "Output"), e->outputs + used, room);
+		e->probes[at].length = (uint16_t)n;
+		used += n;
+		e->probes_count++;
+	}
+}
+
+void evidence_read(struct evidence *e, const struct json *j, uint64_t now)
+{
+	int state = json_get(j, 0, "State"), health = json_get(j, state, "Health");
+
+	if (!json_is_object(j, state))
+		return;
+	if (health < 0)
+		health = json_get(j, state, "Healthcheck"); /* Podman before 4.4 */
+	e->asked = now;
+	e->inspected = true;
+	e->exit_code = (int32_t)json_int(j, json_get(j, state, "ExitCode"), 0);
+	e->oom_killed = json_bool(j, json_get(j, state, "OOMKilled"), false);
+	read_probes(e, j, json_get(j, health, "Log"));
+}
+
+void evidence_add_log(struct evidence *e, struct span text)
+{
+	size_t most = sizeof(e->log), kept = e->log_length;
+
+	e->log_cut |= text.n + kept > most;
+	if (text.n > most) {
+		text.p += text.n - most;
+		text.n = most;
+	}
+	if (text.n + kept > most) {
+		kept = most - text.n;
+		memmove(e->log, e->log + e->log_length - kept, kept);
+	}
+	memcpy(e->log + kept, text.p, text.n);
+	e->log_length = (uint16_t)(kept + text.n);
+	e->logged = true;
+}
+
+/* The log from the beginning of its first whole line on; a line that is longer than all is shown from where it is. */
+static struct span whole_lines(const struct evidence *e)
+{
+	struct span log = {e->log, e->log_length};
+	const char *end = e->log_cut ? memchr(log.p, '\n', log.n) : NULL;
+
+	if (end && end + 1 < log.p + log.n) {
+		log.n -= (size_t)(end + 1 - log.p);
+		log.p = end + 1;
+	}
+	return log;
+}
+
+/* Whether the bytes of the head so far can be those of a frame. */
+static bool is_head(const struct log_frames *f)
+{
+	static const char zeros[3] = {0};
+	size_t n = f->have > 4 ? 3 : f->have - 1u;
+
+	return (unsigned char)f->head[0] <= 2 && !memcmp(f->head + 1, zeros, n);
+}
+
+static uint32_t length_in(const char head[8])
+{
+	uint32_t length = 0;
+
+	for (int i = 4; i < 8; i++)
+		length = length << 8 | (unsigned char)head[i];
+	return length;
+}
+
+bool log_next(struct log_frames *f, const char **p, size_t *n, struct span *text)
+{
+	while (*n && !f->raw && !f->left) {
+		f->head[f->have++] = *(*p)++;
+		--*n;
+		if (!is_head(f)) {
+			f->raw = true;
+			*text = (struct span){f->head, f->have};
+			return true;
+		}
+		if (f->have == sizeof(f->head)) {
+			f->left = length_in(f->head);
+			f->have = 0;
+		}
+	}
+	*text = (struct span){*p, f->raw || *n < f->left ? *n : f->left};
+	*p += text->n;
+	*n -= text->n;
+	f->left -= f->raw ? 0 : (uint32_t)text->n;
+	return text->n > 0;
+}
+
+/* ---- JSON ---------------------------------------------------------------------------------- */
+
+static void key_string(struct json_writer *w, const char *key, const char *value)
+{
+	json_key(w, key);
+	json_cstring(w, value);
+}
+
+static void key_time(struct json_writer *w, const char *key, int64_t wall)
+{
+	json_key(w, key);
+	json_time(w, wall);
+}
+
+/* null where there is none (-1). */
+static void key_duration(struct json_writer *w, const char *key, int64_t ms, bool seconds)
+{
+	json_key(w, key);
+	if (ms < 0)
+		json_null(w);
+	else if (seconds)
+		json_seconds(w, (uint64_t)ms);
+	else
+		json_number(w, ms);
+}
+
+static void print_text(struct json_writer *w, const char *key, struct span text, bool whole)
+{
+	json_key(w, key);
+	json_string(w, whole ? text : span_of("***"));
+}
+
+static void print_probes(struct json_writer *w, const struct evidence *e, bool whole)
+{
+	const char *output = e->outputs;
+
+	json_key(w, "probes");
+	json_open(w, '[');
+	for (size_t k = 0; k < e->probes_count; k++) {
+		json_open(w, '{');
+		key_time(w, "end", e->probes[k].end);
+		json_key(w, "exit_code");
+		json_number(w, e->probes[k].exit_code);
+		print_text(w, "output", (struct span){output, e->probes[k].length}, whole);
+		json_close(w, '}');
+		output += e->probes[k].length;
+	}
+	json_close(w, ']');
+}
+
+static void print_evidence(struct json_writer *w, const struct evidence *e, bool whole)
+{
+	json_key(w, "evidence");
+	if (!e || (!e->inspected && !e->logged)) {
+		json_null(w);
+		return;
+	}
+	json_open(w, '{');
+	json_key(w, "exit_code");
+	if (e->inspected)
+		json_number(w, e->exit_code);
+	else
+		json_null(w);
+	json_key(w, "oom_killed");
+	if (e->inspected)
+		json_bool_value(w, e->oom_killed);
+	else
+		json_null(w);
+	print_probes(w, e, whole);
+	if (e->logged)
+		print_text(w, "log", whole_lines(e), whole);
+	else
+		key_string(w, "log", NULL);
+	json_close(w, '}');
+}
+
+static void print_actions(struct json_writer *w, const struct incident *i)
+{
+	json_key(w, "actions");
+	json_open(w, '[');
+	for (size_t k = 0; k < i->actions && k < INCIDENT_ACTIONS_MAX; k++) {
+		const struct incident_action *a = &i->kept[k];
+
+		json_open(w, '{');
+		key_time(w, "at", a->at);
+		key_string(w, "action", a->action);
+		key_string(w, "status", a->status);
+		key_duration(w, "duration_ms", a->took, false);
+		key_string(w, "error", a->error[0] ? a->error : NULL);
+		json_close(w, '}');
+	}
+	json_close(w, ']');
+	json_key(w, "actions_left_out");
+	json_number(w, i->actions > INCIDENT_ACTIONS_MAX ? i->actions - INCIDENT_ACTIONS_MAX : 0);
+}
+
+void incident_print(struct json_writer *w, const struct incident *i, bool whole)
+{
+	static const char outcomes[][16] = {
+	    "open", "recovered", "not_recovered", "quarantined", "cancelled"};
+	char id[24];
+
+	text_print(id, sizeof(id), "%llx", (unsigned long long)i->id);
+	json_open(w, '{');
+	key_string(w, "id", id);
+	key_string(w, "stable_id", i->stable_id);
+	key_string(w, "container_name", i->name);
+	key_string(w, "host", i->host);
+	key_time(w, "opened", i->opened);
+	key_time(w, "closed", i->closed);
+	key_string(w, "cause", i->cause);
+	key_string(w, "detected_by", i->detected_by);
+	print_actions(w, i);
+	key_string(w, "outcome", outcomes[i->closed ? i->outcome : INCIDENT_OPEN]);
+	key_duration(w, "seconds_to_recover",
+	    i->closed && i->outcome == INCIDENT_RECOVERED ? i->took : -1, true);
+	print_evidence(w, i->evidence, whole);
+	json_close(w, '}');
+}
+
+bool incidents_print(
+    const struct incidents *t, struct buf *out, const char *wanted, const char *host, bool whole)
+{
+	struct json_writer w;
+	bool any = false;
+
+	json_start(&w, out);
+	json_open(&w, '[');
+	for (size_t k = 0; k < t->count; k++) {
+		const struct incident *i = t->list[k];
+
+		if (strcmp(i->stable_id, wanted) && (host || strcmp(i->name, wanted)))
+			continue;
+		if (host && strcmp(i->host, host))
+			continue;
+		incident_print(&w, i, whole);
+		any = true;
+	}
+	json_close(&w, ']');
+	return any;
+}
