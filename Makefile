@@ -37,7 +37,7 @@ SRC = text.c tz.c buf.c log.c \
 	self.c harden.c \
 	server.c \
 	api.c api_containers.c api_people.c api_metrics.c \
-	cli.c autoheal.c
+	cli.c doctor.c autoheal.c
 PAGE = page/index.html page/page.css page/page.js
 UNIT_SRC = $(wildcard tests/unit/test_*.c)
 C_FILES = $(wildcard *.c *.h tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
