@@ -28,12 +28,13 @@ SRC = text.c tz.c buf.c log.c \
 	json.c config.c target.c \
 	watch.c graph.c containers.c \
 	audit.c incidents.c \
-	policy_times.c policy_kin.c policy_moves.c policy_crash.c policy_steps.c policy_restart.c \
+	policy_times.c policy_probe.c policy_kin.c policy_moves.c policy_crash.c policy_steps.c policy_restart.c \
 	policy_people.c policy_storm.c policy_stale.c \
-	policy_explain.c policy.c metrics.c \
+	policy_explain.c policy_resume.c policy.c metrics.c \
+	memory.c store.c \
 	facts.c call.c docker.c \
-	evidence.c dependents.c \
-	monitor.c monitor_people.c \
+	evidence.c dependents.c probe.c \
+	monitor.c monitor_people.c monitor_probe.c monitor_memory.c \
 	self.c harden.c \
 	server.c \
 	api.c api_containers.c api_people.c api_metrics.c \
@@ -86,7 +87,7 @@ build/autoheal.debug: $(OBJ) build/bearssl/musl/libbearssl.a
 	$(Q)$(LINK) -o $@ $(MUSL)/rcrt1.o $(MUSL)/crti.o $^ $(MUSL)/libc.a -lgcc $(MUSL)/crtn.o
 
 build/autoheal: build/autoheal.debug tools/check-static.sh
-	$(Q)strip -o $@.tmp $<
+	$(Q)strip -R .comment -o $@.tmp $<
 	@tools/check-static.sh $@.tmp
 	@mv $@.tmp $@
 

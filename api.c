@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "page.h"
@@ -87,6 +88,76 @@ static void key_error(struct json_writer *w, const struct docker *d)
 		json_cstring(w, d->error);
 	else
 		json_null(w);
+}
+
+/* ---- answers that wait for the disk ------------------------------------------------------- */
+
+struct api_pending {
+	struct api_pending *next;
+	struct api *api;
+	struct server_client *client;
+	struct buf body;
+	int status;
+	uint64_t ticket;
+};
+
+static void drop_pending(struct server_client *c)
+{
+	struct api_pending *p = c->job, **link = &p->api->pending;
+
+	while (*link != p)
+		link = &(*link)->next;
+	*link = p->next;
+	buf_free(&p->body);
+	free(p);
+}
+
+void api_answer_stored(struct api *api, struct server_client *c, int status, struct buf *body)
+{
+	uint64_t ticket = monitor_remember(api->monitor, true);
+	struct api_pending *p = ticket && !body->failed ? malloc(sizeof(*p)) : NULL;
+
+	if (!p) {
+		answer_json(c, status, body);
+		return;
+	}
+	*p = (struct api_pending){.next = api->pending,
+	    .api = api,
+	    .client = c,
+	    .body = *body,
+	    .status = status,
+	    .ticket = ticket};
+	*body = (struct buf){0};
+	api->pending = p;
+	c->job = p;
+	c->gone = drop_pending;
+}
+
+/* The disk has taken all up to the ticket, or has not. */
+static void stored(void *owner, uint64_t ticket, const char *problem)
+{
+	struct api *api = owner;
+	struct api_pending *p = api->pending, *next;
+
+	for (; p; p = next) {
+		struct server_client *c = p->client;
+		struct buf body = p->body;
+		int status = p->status;
+
+		next = p->next;
+		if (p->ticket > ticket)
+			continue;
+		p->body = (struct buf){0};
+		drop_pending(c);
+		c->gone = NULL;
+		/* what ails the disk may pass, and so may 503 */
+		if (problem)
+			server_error(c, 503,
+			    "The change holds until autoheal ends, but is not stored: %s", problem);
+		else
+			server_answer_json(c, status, &body);
+		buf_free(&body);
+	}
 }
 
 /* ---- /health, /api/status ---------------------------------------------------------------- */
@@ -181,7 +252,7 @@ static void status(
 	key_string(&w, "version", AUTOHEAL_VERSION);
 	key_number(&w, "uptime_seconds", (int64_t)((m->loop->now - m->started) / 1000));
 	key_bool(&w, "dry_run", api->settings->dry_run);
-	key_bool(&w, "storm", m->policy.storm.on);
+	key_bool(&w, "storm", m->policy.storms != 0);
 	json_key(&w, "sandbox");
 	json_open(&w, '{');
 	key_bool(&w, "seccomp", false);
@@ -198,22 +269,6 @@ static void status(
 }
 
 /* ---- /api/config ------------------------------------------------------------------------- */
-
-/* Calls print for every identity that is wanted. */
-static void print_choices(
-    struct json_writer *w, const struct monitor *m, const char *key, bool excluded)
-{
-	struct identity *identity = NULL;
-	size_t bucket = 0;
-
-	json_key(w, key);
-	json_open(w, '[');
-	while ((identity = containers_next_identity(&m->policy.containers, &bucket, identity)))
-		if (excluded ? identity->choice == CHOICE_EXCLUDED
-			     : identity->choice == CHOICE_PERSON || identity->choice == CHOICE_LABEL)
-			json_cstring(w, identity->name);
-	json_close(w, ']');
-}
 
 static void print_counts(struct json_writer *w, const struct monitor *m)
 {
@@ -249,8 +304,11 @@ static void config(
 	buf_init(&body, 2 * ANSWER_MAX);
 	json_start(&w, &containers);
 	json_open(&w, '{');
-	print_choices(&w, api->monitor, "selected", false);
-	print_choices(&w, api->monitor, "excluded", true);
+	json_key(&w, "selected");
+	memory_print_choices(
+	    &w, &api->monitor->policy.containers, 1u << CHOICE_PERSON | 1u << CHOICE_LABEL);
+	json_key(&w, "excluded");
+	memory_print_choices(&w, &api->monitor->policy.containers, 1u << CHOICE_EXCLUDED);
 	print_counts(&w, api->monitor);
 	json_close(&w, '}');
 	body.failed = containers.failed;
@@ -270,6 +328,13 @@ struct events_job {
 	char host[64];
 	bool any;
 	struct api *api;
+	struct server_client *client;
+	/* those on disk that the ring does not hold any more come before its own */
+	int pipe;                      /* out of which they come; -1: none do */
+	uint64_t since, before, older; /* seq; how many of them; to be passed over */
+	bool counting;
+	struct store_sink *sink;
+	bool sees_all;
 };
 _Static_assert(AUDIT_KINDS <= 32, "one bit each in events_job.kinds");
 
@@ -309,8 +374,18 @@ static bool read_kinds(struct span list, uint32_t *kinds, char *unknown, size_t 
 	return true;
 }
 
+static void close_pipe(struct events_job *job)
+{
+	if (job->pipe < 0)
+		return;
+	loop_forget(job->api->monitor->loop, job->pipe);
+	close(job->pipe);
+	job->pipe = -1;
+}
+
 static void end_events(struct server_client *c)
 {
+	close_pipe(c->job);
 	free(c->job);
 }
 
@@ -334,6 +409,8 @@ static bool more_events(struct server_client *c)
 		buf_add_text(&piece, job->any ? "," : "[");
 		job->any = true;
 		json_start(&w, &piece);
+		if (!job->sees_all && e.health_output.n)
+			e.health_output = span_of("***");
 		audit_print(&w, &e);
 		last = piece.n < SERVER_OUT_HIGH / 4;
 		if (!last)
@@ -348,6 +425,87 @@ static bool more_events(struct server_client *c)
 		free(job);
 	}
 	return true;
+}
+
+/* ---- in the child that reads older ones ---- */
+
+static void take_older(void *owner, const struct audit_event *e, struct span line)
+{
+	struct events_job *job = owner;
+
+	if (e->seq <= job->since || e->seq >= job->before || !is_wanted(job, e))
+		return;
+	if (job->counting) {
+		job->older++;
+		return;
+	}
+	if (job->older) {
+		job->older--;
+		return;
+	}
+	buf_add_text(&job->sink->piece, job->any ? "," : "[");
+	buf_add_span(&job->sink->piece, line);
+	store_flush(job->sink, false);
+	job->any = true;
+}
+
+/* Counts them, then prints the newest that are still wanted. */
+static void read_older(void *owner, struct store_sink *sink)
+{
+	struct events_job *job = owner;
+	uint64_t wanted = job->older;
+
+	job->sink = sink;
+	for (int pass = 0; pass < 2; pass++) {
+		job->counting = !pass;
+		job->older = pass && job->older > wanted ? job->older - wanted : 0;
+		monitor_stored_events(job->api->monitor, 2 * STORE_EVENTS_MAX, take_older, job);
+	}
+}
+
+/* ---- and out of it ---- */
+
+static void older_ready(void *owner, unsigned what)
+{
+	struct events_job *job = owner;
+	struct call_workspace *workspace = job->api->monitor->workspace;
+	ssize_t n = read(job->pipe, workspace->bytes, sizeof(workspace->bytes));
+
+	(void)what;
+	if (n > 0) {
+		job->any = true;
+		server_stream(job->client, (struct span){workspace->bytes, (size_t)n});
+		if (server_backlog(job->client) >= SERVER_OUT_HIGH)
+			loop_wants(job->api->monitor->loop, job->pipe, 0);
+		return;
+	}
+	close_pipe(job);
+	job->client->more = more_events;
+	more_events(job->client);
+}
+
+/* The client has taken what came. */
+static bool older_wanted(struct server_client *c)
+{
+	struct events_job *job = c->job;
+
+	loop_wants(job->api->monitor->loop, job->pipe, LOOP_READ);
+	return false;
+}
+
+/* Has them read where the ring does not hold so many; false where there are none to be had. */
+static bool ask_older(struct events_job *job, uint64_t wanted)
+{
+	struct monitor *m = job->api->monitor;
+	struct audit_cursor first = {0};
+	struct audit_event e;
+
+	job->before = audit_next(&m->audit, &first, &e) ? e.seq : m->audit.next_seq;
+	job->older = wanted;
+	if (!wanted || job->before <= job->since + 1)
+		return false;
+	job->pipe = store_read_apart(&m->memory.store, read_older, job);
+	return job->pipe >= 0 && loop_watch(m->loop, job->pipe, LOOP_READ, older_ready, job);
 }
 
 static uint64_t count_wanted(const struct events_job *job)
@@ -389,7 +547,7 @@ static bool read_events_query(struct api *api, struct server_client *c, struct s
 		return false;
 	}
 	if (text[0])
-		job->cursor = (struct audit_cursor){.seq = since, .offset = UINT32_MAX};
+		job->cursor = (struct audit_cursor){.seq = job->since = since, .offset = UINT32_MAX};
 	if (!query_text(r, "container", job->container, sizeof(job->container)) ||
 	    !query_text(r, "host", job->host, sizeof(job->host))) {
 		server_error(c, 400, "container and host must be percent-encoded texts");
@@ -410,15 +568,19 @@ static void events(
 		return;
 	}
 	job->api = api;
+	job->pipe = -1;
+	job->sees_all = r->sees_all;
 	if (!read_events_query(api, c, r, job, &limit)) {
 		free(job);
 		return;
 	}
+	limit = limit < api->settings->events ? limit : api->settings->events;
 	count = count_wanted(job);
 	job->skip = count > limit ? count - limit : 0;
+	job->client = c;
 	server_stream_begin(c, 200, "application/json");
 	c->job = job;
-	c->more = more_events;
+	c->more = ask_older(job, limit - (count - job->skip)) ? older_wanted : more_events;
 	c->gone = end_events;
 }
 
@@ -433,7 +595,7 @@ static void clear_events(
 	(void)part;
 	if (!server_may_write(c))
 		return;
-	deleted = audit_clear(&api->monitor->audit);
+	deleted = monitor_clear_events(api->monitor);
 	monitor_tell(api->monitor, AUDIT_CONFIG, "events_cleared", monitor_any_host(api->monitor),
 	    "The audit events were cleared by a person");
 	log_line(LOG_INFO, "api", "%u audit events were cleared by a person", deleted);
@@ -442,7 +604,7 @@ static void clear_events(
 	json_open(&w, '{');
 	key_number(&w, "deleted", deleted);
 	json_close(&w, '}');
-	answer_json(c, 200, &body);
+	api_answer_stored(api, c, 200, &body);
 }
 
 /* ---- containers -------------------------------------------------------------------------- */
@@ -670,6 +832,8 @@ void api_init(struct api *api, struct monitor *monitor, const struct settings *s
     struct server *server)
 {
 	*api = (struct api){.monitor = monitor, .settings = settings, .server = server};
+	monitor->memory.saved = stored;
+	monitor->memory.saved_owner = api;
 	server->route = api_route;
 	server->owner = api;
 }

@@ -17,7 +17,10 @@
 #define API_SILENT_MS \
 	30000 /* one that brought none is not asked again so long, or until an audit of it succeeds */
 
+struct api_pending; /* an answer that waits for the disk */
+
 struct api {
+	struct api_pending *pending;
 	struct monitor *monitor;
 	const struct settings *settings;
 	struct server *server;
@@ -28,6 +31,10 @@ void api_init(struct api *api, struct monitor *monitor, const struct settings *s
     struct server *server);
 /* The server's route function; owner is the struct api. */
 void api_route(void *owner, struct server_client *c, struct server_request *r);
+
+/* Answers when what was changed is on disk, or 503 with the reason why it is not; at once where nothing is stored. The
+ * body becomes the answer's. */
+void api_answer_stored(struct api *api, struct server_client *c, int status, struct buf *body);
 
 /* ---- api_containers.c: answers that ask the engines -------------------------------------- */
 

@@ -145,19 +145,29 @@ static void print_state(struct json_writer *w, const struct json *j, int state, 
 	json_close(w, '}');
 }
 
-static void print_health(struct json_writer *w, const struct policy_facts *f, bool streak_known)
+/* c: its record, or NULL; where it has no healthcheck, what its own probe says. */
+static void print_health(struct json_writer *w, const struct policy_facts *f, bool streak_known,
+    struct monitor *m, const struct container *c)
 {
+	enum container_health health = f->health;
+	uint32_t streak = f->streak;
+
+	if (health <= HEALTH_NONE && c && c->running && policy_health(c) > HEALTH_NONE) {
+		health = policy_health(c);
+		streak = monitor_probe_streak(m, c);
+		streak_known = c->word != WORD_NONE;
+	}
 	json_key(w, "health");
-	if (f->health == HEALTH_NONE || f->health == HEALTH_UNKNOWN) {
+	if (health <= HEALTH_NONE) {
 		json_null(w);
 		return;
 	}
 	json_open(w, '{');
 	json_key(w, "status");
-	json_cstring(w, policy_health_name(f->health));
+	json_cstring(w, policy_health_name(health));
 	json_key(w, "failing_streak");
 	if (streak_known)
-		json_number(w, f->streak);
+		json_number(w, streak);
 	else
 		json_null(w);
 	json_close(w, '}');
@@ -266,7 +276,8 @@ static void print_container(struct buf *out, struct job *job, const struct docke
 	json_cstring(&w, status);
 	print_state(&w, j, state, status, &facts->now);
 	print_labels(&w, j, facts->labels, job->sees_all);
-	print_health(&w, &facts->now, inspect || json_get(j, 0, "Health") >= 0);
+	print_health(&w, &facts->now, inspect || json_get(j, 0, "Health") >= 0, job->api->monitor,
+	    view.container);
 	print_ours(&w, job, d, &view, status);
 	json_close(&w, '}');
 }
@@ -581,7 +592,10 @@ static void answer(struct job *job, int status)
 	struct server_client *c = job->client;
 
 	c->gone = NULL;
-	server_answer_json(c, status, &job->chosen);
+	if (job->wish == API_RELEASE || job->wish == API_SNOOZE)
+		api_answer_stored(job->api, c, status, &job->chosen);
+	else
+		server_answer_json(c, status, &job->chosen);
 	free_job(job);
 }
 
@@ -710,8 +724,7 @@ static void end_select(struct job *job)
 	print_unknown(&w, job);
 	json_close(&w, '}');
 	c->gone = NULL;
-	server_answer_json(c, 200, &body);
-	buf_free(&body);
+	api_answer_stored(job->api, c, 200, &body);
 	free_job(job);
 }
 

@@ -116,8 +116,7 @@ void api_maintenance(struct api *api, struct server_client *c, const struct serv
 	json_key(&w, "until");
 	json_time(&w, m->maintenance_until);
 	json_close(&w, '}');
-	server_answer_json(c, 200, &body);
-	buf_free(&body);
+	api_answer_stored(api, c, 200, &body);
 }
 
 /* ---- why --------------------------------------------------------------------------------- */

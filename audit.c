@@ -28,7 +28,7 @@ static const char kind_names[AUDIT_KINDS][20] = {
     [AUDIT_CONFIG] = "config",
 };
 
-enum { TEXTS = 7 };
+enum { TEXTS = 8 };
 
 /* Events come by the thousand: what they have in common is not kept twice. */
 struct record {
@@ -57,6 +57,7 @@ static void list_texts(const struct audit_event *e, struct span out[TEXTS])
 	out[4] = e->stable_id;
 	out[5] = e->reason;
 	out[6] = e->action;
+	out[7] = e->health_output;
 	if (span_equal(e->name, e->stable_id))
 		out[4].n = 0;
 	for (int i = 0; i < TEXTS; i++)
@@ -190,6 +191,7 @@ static void unpack(const struct record *r, struct audit_event *e)
 	e->stable_id = r->named_so ? e->name : texts[4];
 	e->reason = texts[5];
 	e->action = texts[6];
+	e->health_output = texts[7];
 }
 
 static uint32_t behind(const struct audit *a, uint32_t offset)
@@ -276,6 +278,7 @@ void audit_print(struct json_writer *w, const struct audit_event *e)
 		json_key(w, "exit_code");
 		json_number(w, e->exit_code);
 	}
+	optional(w, "health_output", e->health_output);
 	if (e->duration_ms >= 0) {
 		json_key(w, "duration_ms");
 		json_number(w, e->duration_ms);

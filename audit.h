@@ -46,7 +46,7 @@ struct audit_event {
 	int32_t exit_code;   /* INT32_MIN: none */
 	int64_t duration_ms; /* -1: none */
 	uint64_t incident;   /* 0: none */
-	struct span status, name, message, host, stable_id, reason, action;
+	struct span status, name, message, host, stable_id, reason, action, health_output;
 };
 
 struct audit {

@@ -87,12 +87,14 @@ static void signals_ready(void *owner, unsigned what)
 			begin_stop(a);
 		else if (bytes[i] == SIGCONT)
 			loop_suspect(&a->loop);
+		else if (bytes[i] == SIGCHLD)
+			store_reap(&a->monitor.memory.store);
 	}
 }
 
 static int catch_signals(struct autoheal *a)
 {
-	static const int caught[] = {SIGTERM, SIGINT, SIGCONT};
+	static const int caught[] = {SIGTERM, SIGINT, SIGCONT, SIGCHLD};
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 
 	if (pipe2(a->signals, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -101,8 +103,9 @@ static int catch_signals(struct autoheal *a)
 	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
 		sigaction(caught[i], &action, NULL);
 	/* SIGHUP must not end a service whose terminal goes; SIGPIPE is an error of write() */
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGHUP, &action, NULL);
+	sigaction(SIGPIPE, &action, NULL);
 	loop_watch(&a->loop, a->signals[0], LOOP_READ, signals_ready, a);
 	return 0;
 }
@@ -248,9 +251,17 @@ static int serve(struct autoheal *a)
 	a->drain = (struct loop_timer){.fire = drain_over, .owner = a};
 	loop_watch(&a->loop, STDERR_FILENO, 0, stderr_ready, a);
 	tell_start(a);
+	if (monitor_recall(&a->monitor)) {
+		cli_say(STDERR_FILENO,
+		    "autoheal: another autoheal uses AUTOHEAL_DATA_DIR=%s: give each a folder of its own\n",
+		    a->settings.data_dir);
+		return EXIT_CONFIG;
+	}
 	server_start(&a->server);
 	monitor_start(&a->monitor);
 	run(a);
+	monitor_remember(&a->monitor, true);
+	store_close(&a->monitor.memory.store);
 	monitor_close(&a->monitor);
 	server_close(&a->server);
 	log_line(LOG_INFO, "autoheal", "Stopped");

@@ -38,6 +38,7 @@ bool budget_make(struct budget *b, unsigned limit, unsigned engines)
 	    {&b->looks, BUDGET_LOOKS_MIN, BUDGET_LOOKS_MAX, engines},
 	    {&b->clients, BUDGET_CLIENTS_MIN, BUDGET_CLIENTS_MAX, BUDGET_CLIENT},
 	    {&b->evidence, 0, BUDGET_EVIDENCE_MAX, BUDGET_EVIDENCE},
+	    {&b->probes, 0, BUDGET_PROBES_MAX, 1},
 	};
 	const size_t n = sizeof(shares) / sizeof(shares[0]);
 	unsigned left;

@@ -11,8 +11,9 @@
 
 #define BUDGET_LIMIT LOOP_FD_MAX
 /* stdin, stdout, stderr (the log); the self-pipe (2); the listeners (2); a file being read, or a client
- * being told that there are too many; a connection whose end is being told while the next one begins */
-#define BUDGET_FIXED 9
+ * being told that there are too many; a connection whose end is being told while the next one begins; the
+ * data folder; a pipe out of which events on disk come */
+#define BUDGET_FIXED 11
 /* the event stream; version or list; a spare connection (of TLS, made ready); a question to DNS */
 #define BUDGET_ENGINE 4
 #define BUDGET_CLIENT 2 /* its own connection, and the one to the engine that its answer may need */
@@ -22,6 +23,8 @@
 #define BUDGET_LOOKS_MAX 16
 #define BUDGET_EVIDENCE 2 /* an inspect and a log, of one restarted container */
 #define BUDGET_EVIDENCE_MAX 32
+#define BUDGET_PROBES_MAX \
+	32 /* own probes, over all engines; where descriptors are few there are none */
 #define BUDGET_RESTARTS_MAX 256 /* at least one for every engine */
 #define BUDGET_ENGINES_MAX 64
 
@@ -32,6 +35,7 @@ struct budget {
 	unsigned looks;    /* inspects under way, of each engine */
 	unsigned restarts; /* restarts under way, over all engines */
 	unsigned evidence; /* restarted containers whose evidence is asked for at once; 0: there is none */
+	unsigned probes; /* own probes under way, over all engines */
 };
 
 /* PURE: shares `limit` descriptors out for 1 to BUDGET_ENGINES_MAX engines. false when not even the

@@ -470,15 +470,22 @@ struct call *call_start(struct loop *loop, struct call_workspace *workspace,
 	    .started = loop->now,
 	    .read_size = CALL_READ_FIRST,
 	    .head_request = !strcmp(method, "HEAD"),
-	    .urgency = strcmp(method, "POST") ? LOOP_USUAL : LOOP_URGENT,
+	    .urgency = strcmp(method, "POST") || place->body ? LOOP_USUAL : LOOP_URGENT,
 	    .stream = {.fd = -1}};
 	call->deadline = (struct loop_timer){.fire = late, .owner = call};
 	buf_init(&call->out, CALL_REQUEST_MAX);
 	buf_init(&call->head, HTTP_HEAD_MAX + CALL_READ_SIZE);
 	json_split_init(&call->split, mode);
 	buf_print(&call->out,
-	    "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: autoheal/" AUTOHEAL_VERSION "\r\n%s\r\n",
-	    method, path, place->host, strcmp(method, "POST") ? "" : "Content-Length: 0\r\n");
+	    "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: autoheal/" AUTOHEAL_VERSION "\r\n", method,
+	    path, place->host);
+	if (place->body)
+		buf_print(&call->out,
+		    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+		    strlen(place->body), place->body);
+	else
+		buf_add_text(
+		    &call->out, strcmp(method, "POST") ? "\r\n" : "Content-Length: 0\r\n\r\n");
 	result = begin(call, spare, place);
 	if (result) {
 		*error = result;

@@ -44,6 +44,7 @@ struct call_place {
 	const char *name;             /* the server's, as its certificate must have it; with tls */
 	const char *host;             /* the header Host */
 	uint64_t patience_ms;         /* of net_keep_alive; 0 for a unix socket */
+	const char *body; /* of a POST: JSON, read before call_start returns; NULL: none */
 };
 
 /* A connection that was made before it is needed, and waits for a request: with TLS a handshake takes longer than

@@ -6,6 +6,7 @@
 
 /* After sysexits.h; beside them the exit codes of watchdog.h. */
 #define EXIT_SYSTEM 71 /* EX_OSERR: the system does not give what is needed */
+#define EXIT_CONFIG 78 /* EX_CONFIG: another autoheal has the data folder */
 #define EXIT_USAGE 64  /* EX_USAGE of sysexits.h: an unknown argument or an invalid setting */
 
 /* Writes to a descriptor as printf does to stdout (text_print's conversions), without stdio. */

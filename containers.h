@@ -35,6 +35,16 @@ enum container_state {
 
 enum container_health { HEALTH_UNKNOWN, HEALTH_NONE, HEALTH_STARTING, HEALTH_GOOD, HEALTH_BAD };
 
+/* What a probe of its own says of a container. Before it has passed since the last start its failures do not count. */
+enum container_word {
+	WORD_NONE,     /* it has no such probe */
+	WORD_UNTRIED,  /* it has not passed yet, or cannot be made: as if there were none */
+	WORD_STARTING, /* it passed before the last start */
+	WORD_FAILING,  /* so it did, and it fails since */
+	WORD_GOOD,
+	WORD_BAD,
+};
+
 /* Why an action waits. */
 enum wait_reason {
 	WAIT_NOTHING,
@@ -56,7 +66,7 @@ enum wait_reason {
 };
 
 /* What an incident is about. */
-enum heal_cause { CAUSE_UNHEALTHY, CAUSE_CRASH };
+enum heal_cause { CAUSE_UNHEALTHY, CAUSE_CRASH, CAUSE_PROBE, CAUSE_VERDICT };
 
 /* Why an exited container is left as it is. */
 enum heal_left {
@@ -135,6 +145,10 @@ struct heal {
 	bool guest;  /* not watched: here for a restart with what it hangs on, and no longer */
 	bool orphan; /* what it hangs on is gone: a restart would stop it for good */
 	bool stranded_told;
+	bool kept; /* read back after a restart of autoheal, and no container has taken it up yet */
+	bool resumed;   /* the request under way, or half done, is one of before that */
+	uint8_t phase;  /* of the container then; of use with kept */
+	uint8_t of[32]; /* its id; likewise */
 	bool stale_told;
 	uint8_t bond;     /* enum bond: why it is to be restarted, or is being restarted */
 	uint64_t cascade; /* the number of the restart that brought its last one with it, or its own */
@@ -176,8 +190,8 @@ struct container {
 	uint8_t engine;
 	uint8_t generation; /* of the list that showed it last */
 	uint8_t state;      /* enum container_state */
-	uint8_t health;     /* enum container_health */
-	uint8_t reason;     /* enum watch_reason */
+	uint8_t health; /* enum container_health: the engine's word; policy_health has the others', too */
+	uint8_t reason; /* enum watch_reason */
 	bool running : 1, paused : 1, restarting : 1;
 	bool flipped : 1; /* stopped or paused since its last health event: its health may change without one */
 	bool looking : 1; /* an inspect is under way or wanted */
@@ -189,6 +203,8 @@ struct container {
 	bool leads : 1;   /* queued in a storm: others hang on it */
 	bool silent : 1;  /* it runs, and the last list had no word on its health */
 	bool health_only : 1; /* watched by INCLUDE or `all` alone: its crashes are its own unless the mode is set */
+	uint8_t word : 3; /* enum container_word */
+	bool down : 1;    /* says an outside monitor, since its last start */
 };
 
 struct containers {

@@ -199,7 +199,7 @@ static struct call *begin(struct docker *d, const char *method, const char *path
     int *error)
 {
 	/* what changes something is what cannot wait for a handshake */
-	bool urgent = d->target.tls && !strcmp(method, "POST");
+	bool urgent = d->target.tls && !strcmp(method, "POST") && !d->place.body;
 	bool ready = urgent && call_spare_is_open(&d->spare);
 	struct call *call = call_start(d->loop, d->workspace, &d->place, ready ? &d->spare : NULL,
 	    method, path, mode, timeout_ms, handler, owner, error);
@@ -269,6 +269,17 @@ struct call *docker_request(struct docker *d, const char *method, enum json_spli
 	call = begin(d, method, path, mode, timeout_ms, handler, owner, &code);
 	if (!call)
 		docker_explain(d, -code, NULL, d->request_error, sizeof(d->request_error));
+	return call;
+}
+
+struct call *docker_post(struct docker *d, const char *path, const char *body,
+    enum json_split_mode mode, const struct call_handler *handler, void *owner, const char **error)
+{
+	struct call *call;
+
+	d->place.body = body;
+	call = docker_request(d, "POST", mode, 0, handler, owner, error, "%s", path);
+	d->place.body = NULL;
 	return call;
 }
 

@@ -130,6 +130,9 @@ struct call *docker_request(struct docker *d, const char *method, enum json_spli
 /* The same for an inspect of the container, bounded by CURL_TIMEOUT. */
 struct call *docker_inspect(struct docker *d, const uint8_t id[32],
     const struct call_handler *handler, void *owner, const char **error);
+/* A POST with a body of JSON and without a deadline, for what can wait: the spare connection is kept for heals. */
+struct call *docker_post(struct docker *d, const char *path, const char *body,
+    enum json_split_mode mode, const struct call_handler *handler, void *owner, const char **error);
 /* A sentence for a failed connection to d: what, why, and what to do (the gid that is needed, ...). words: of the
  * connection, NULL where there are none. */
 void docker_explain(const struct docker *d, int error, const char *words, char *out, size_t cap);

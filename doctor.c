@@ -25,7 +25,8 @@ struct doctor {
 	bool over, listed;       /* with this engine; its list came, or will not */
 	unsigned problems, told; /* over all */
 	unsigned watched, forbidden, request;
-	bool not_all; /* more to look at than there is room for */
+	bool executes; /* a probe that the engine is to execute is labelled */
+	bool not_all;  /* more to look at than there is room for */
 	size_t looks, looked;
 	struct buf out;
 	struct json_writer w;
@@ -114,22 +115,20 @@ static void look_later(struct doctor *doc, const uint8_t id[32])
 		doc->not_all = true;
 }
 
-/* A label that was meant to be ours: in other letters, or with another value. Returns whether a probe of our own is
- * labelled. */
-static bool read_near_misses(struct doctor *doc, const struct json *j,
+/* A label that was meant to be ours: in other letters, or with another value. */
+static void read_near_misses(struct doctor *doc, const struct json *j,
     const struct container_facts *facts, enum watch_reason reason)
 {
 	const struct settings *s = doc->m->settings;
 	const char *label = config_watches_all(s) ? "autoheal" : s->label;
 	char key_text[160], value_text[WATCH_NAME_MAX];
 	int key = -1, value;
-	bool probed = false, no;
+	bool no;
 
 	while (json_next_member(j, facts->labels, &key, &value)) {
 		struct span k = {key_text, json_text(j, key, key_text, sizeof(key_text))};
 
 		json_text(j, value, value_text, sizeof(value_text));
-		probed |= span_starts(k, "autoheal.check.");
 		no = span_is_nocase(span_of(value_text), "false") && strcmp(value_text, "false");
 		if (span_is_nocase(span_trim(k), label) &&
 		    (watch_is_watched(reason) ? no : reason == REASON_NO_LABEL))
@@ -138,7 +137,6 @@ static bool read_near_misses(struct doctor *doc, const struct json *j,
 			    facts->name, key_text, value_text, label, no ? "false" : s->label_value,
 			    watch_is_watched(reason) ? "" : "not ");
 	}
-	return probed;
 }
 
 static void check_healthcheck(struct doctor *doc, const struct container_facts *facts,
@@ -148,7 +146,7 @@ static void check_healthcheck(struct doctor *doc, const struct container_facts *
 	bool crashes = s->mode != MODE_HEALTH &&
 	    (config_mode_is_set(s) || !watch_is_unasked(reason, labels));
 
-	if (!facts->now.running || facts->now.health != HEALTH_NONE)
+	if (!facts->now.running || facts->now.health != HEALTH_NONE || labels->check.kind)
 		return;
 	say(doc, crashes ? FOUND_NOTE : FOUND_PROBLEM, "healthcheck", facts->name,
 	    "'%s' has no healthcheck, %s: give it a HEALTHCHECK (healthcheck: in Compose)",
@@ -168,7 +166,7 @@ static bool is_healer(const struct json *j, const struct container_facts *facts,
 }
 
 static void check_watched(struct doctor *doc, const struct json *j,
-    const struct container_facts *facts, enum watch_reason reason, bool probed)
+    const struct container_facts *facts, enum watch_reason reason)
 {
 	struct watch_labels labels;
 	char why[160];
@@ -182,8 +180,8 @@ static void check_watched(struct doctor *doc, const struct json *j,
 		say(doc, FOUND_PROBLEM, "label", facts->name,
 		    "'%s' has the label %s, which cannot be read: the default holds", facts->name,
 		    labels.unreadable[i]);
-	if (!probed)
-		check_healthcheck(doc, facts, reason, &labels);
+	doc->executes |= labels.check.kind == CHECK_EXEC;
+	check_healthcheck(doc, facts, reason, &labels);
 	if (facts->now.running && facts->now.health == HEALTH_UNKNOWN)
 		look_later(doc, facts->id);
 }
@@ -194,7 +192,6 @@ static void on_listed(
 	struct doctor *doc = owner;
 	struct monitor_view view;
 	char image[160];
-	bool probed;
 
 	if (doc->listed)
 		return;
@@ -206,9 +203,9 @@ static void on_listed(
 		say(doc, FOUND_PROBLEM, "healer", facts->name,
 		    "'%s' (image %s) heals containers too: each illness would be restarted twice. Stop one of the two",
 		    facts->name, image);
-	probed = read_near_misses(doc, j, facts, view.reason);
+	read_near_misses(doc, j, facts, view.reason);
 	if (watch_is_watched(view.reason))
-		check_watched(doc, j, facts, view.reason, probed);
+		check_watched(doc, j, facts, view.reason);
 	else if (view.reason == REASON_NO_LABEL && facts->now.running)
 		look_later(doc, facts->id);
 }
@@ -261,15 +258,18 @@ static const struct call_handler look_handler = {.value = look_value, .done = lo
 /* What is sent to an engine beside the version, the stream and the list. */
 static const struct {
 	char method[5], path[28], word[8];
-	bool needed;    /* by every heal */
-	char right[44]; /* what a socket proxy calls it */
+	bool needed;    /* a problem where it is forbidden */
+	char right[28]; /* what a socket proxy calls it */
+	char what[40];  /* is not possible without it */
 } requests[] = {
-    {"GET", "json", "inspect", true, "CONTAINERS=1"},
-    {"POST", "restart", "restart", true, "POST=1, or ALLOW_RESTARTS=1"},
-    {"POST", "start", "start", true, "POST=1, or ALLOW_START=1"},
-    {"POST", "stop", "stop", false, "POST=1, or ALLOW_STOP=1"},
-    {"POST", "kill", "kill", false, "POST=1, or ALLOW_RESTARTS=1"},
-    {"GET", "logs?stdout=1&tail=1", "logs", false, "CONTAINERS=1"},
+    {"GET", "json", "inspect", true, "CONTAINERS=1", "nothing is healed"},
+    {"POST", "restart", "restart", true, "POST=1, or ALLOW_RESTARTS=1", "nothing is healed"},
+    {"POST", "start", "start", true, "POST=1, or ALLOW_START=1", "no crash is healed"},
+    {"POST", "stop", "stop", false, "POST=1, or ALLOW_STOP=1", "no label autoheal.action=stop works"},
+    {"POST", "kill", "kill", false, "POST=1, or ALLOW_RESTARTS=1",
+	"no label autoheal.action=kill works"},
+    {"GET", "logs?stdout=1&tail=1", "logs", false, "CONTAINERS=1", "incidents have no log lines"},
+    {"POST", "exec", "exec", true, "POST=1 and EXEC=1", "no label autoheal.check.exec works"},
 };
 
 #define REQUESTS (sizeof(requests) / sizeof(requests[0]))
@@ -279,21 +279,20 @@ static void right_done(struct call *call)
 {
 	struct doctor *doc = call->owner;
 	const char *word = requests[doc->request].word;
-	bool needed = requests[doc->request].needed;
+	/* what is to be executed is read before the name is looked up */
+	bool allowed = call->status == 404 || (call->status == 400 && !strcmp(word, "exec"));
 
 	if (call->end != CALL_ANSWERED)
 		say(doc, FOUND_PROBLEM, "rights", NULL, "The request to %s got no answer: %s", word,
 		    call->words);
 	else if (call->status == 403)
-		say(doc, needed ? FOUND_PROBLEM : FOUND_NOTE, "rights", NULL,
-		    "A proxy before the engine forbids %s (403)%s: give it %s", word,
-		    needed ? ", without which nothing is healed"
-			   : ", of use for evidence, or a label autoheal.action",
-		    requests[doc->request].right);
-	else if (call->status != 404)
+		say(doc, requests[doc->request].needed ? FOUND_PROBLEM : FOUND_NOTE, "rights", NULL,
+		    "A proxy before the engine forbids %s (403), without which %s: give it %s",
+		    word, requests[doc->request].what, requests[doc->request].right);
+	else if (!allowed)
 		say(doc, FOUND_PROBLEM, "rights", NULL,
 		    "The request to %s was answered with %d: %s", word, call->status, call->words);
-	doc->forbidden += call->end != CALL_ANSWERED || call->status != 404;
+	doc->forbidden += call->end != CALL_ANSWERED || !allowed;
 	doc->request++;
 	next_request(doc);
 }
@@ -309,7 +308,7 @@ static void next_request(struct doctor *doc)
 	wait_on(doc);
 	if (doc->looked < doc->looks) {
 		call = docker_inspect(d, doc->look[doc->looked++], &look_handler, doc, &error);
-	} else if (doc->request < REQUESTS) {
+	} else if (doc->request < REQUESTS - !doc->executes) {
 		call = docker_request(d, requests[doc->request].method, JSON_STREAM,
 		    d->settings->curl_timeout, &right_handler, doc, &error,
 		    "/containers/" NOBODY "/%s", requests[doc->request].path);
@@ -431,7 +430,7 @@ static void patience_over(void *owner)
 static void check_engine(struct doctor *doc, struct docker *d)
 {
 	doc->engine = d;
-	doc->over = doc->listed = doc->not_all = false;
+	doc->over = doc->listed = doc->not_all = doc->executes = false;
 	doc->watched = doc->forbidden = doc->request = 0;
 	doc->looks = doc->looked = 0;
 	d->handler = &handler;

@@ -267,12 +267,21 @@ static void read_ending(struct policy_facts *f, const struct json *j, int state)
 	f->restarts_done = as_uint32(json_int(j, json_get(j, 0, "RestartCount"), 0));
 }
 
+/* How long ago that was by the engine's clock, -1 where one of the two is unknown. */
+static int64_t age_of(int64_t at, int64_t date)
+{
+	if (!date || !at)
+		return -1;
+	return date > at ? date - at : 0;
+}
+
 bool facts_read_inspected(const struct json *j, int64_t date, struct container_facts *out)
 {
 	int state = json_get(j, 0, "State"), config = json_get(j, 0, "Config");
 	int health = json_get(j, state, "Health");
+	int64_t ended;
 
-	*out = (struct container_facts){.now = {.whole = true, .age_ms = -1}};
+	*out = (struct container_facts){.now = {.whole = true, .age_ms = -1, .ended_ms = -1}};
 	if (health < 0)
 		health = json_get(j, state, "Healthcheck"); /* Podman before 4.4 */
 	if (!text_unhex(json_raw(j, json_get(j, 0, "Id")), out->id, 32) || !json_is_object(j, state))
@@ -292,9 +301,10 @@ bool facts_read_inspected(const struct json *j, int64_t date, struct container_f
 		read_healthcheck(&out->now, j, json_get(j, config, "Healthcheck"));
 	read_ending(&out->now, j, state);
 	out->started = read_time(j, json_get(j, state, "StartedAt"));
+	ended = read_time(j, json_get(j, state, "FinishedAt"));
 	read_probes(&out->now, j, health, json_get(j, config, "Healthcheck"), out->started, date);
-	if (date && out->started)
-		out->now.age_ms = date > out->started ? date - out->started : 0;
+	out->now.age_ms = age_of(out->started, date);
+	out->now.ended_ms = age_of(ended, date);
 	return true;
 }
 

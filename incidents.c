@@ -291,16 +291,13 @@ static void key_time(struct json_writer *w, const char *key, int64_t wall)
 	json_time(w, wall);
 }
 
-/* null where there is none (-1). */
-static void key_duration(struct json_writer *w, const char *key, int64_t ms, bool seconds)
+static void key_number(struct json_writer *w, const char *key, int64_t value, bool known)
 {
 	json_key(w, key);
-	if (ms < 0)
-		json_null(w);
-	else if (seconds)
-		json_seconds(w, (uint64_t)ms);
+	if (known)
+		json_number(w, value);
 	else
-		json_number(w, ms);
+		json_null(w);
 }
 
 static void print_text(struct json_writer *w, const char *key, struct span text, bool whole)
@@ -318,8 +315,7 @@ static void print_probes(struct json_writer *w, const struct evidence *e, bool w
 	for (size_t k = 0; k < e->probes_count; k++) {
 		json_open(w, '{');
 		key_time(w, "end", e->probes[k].end);
-		json_key(w, "exit_code");
-		json_number(w, e->probes[k].exit_code);
+		key_number(w, "exit_code", e->probes[k].exit_code, true);
 		print_text(w, "output", (struct span){output, e->probes[k].length}, whole);
 		json_close(w, '}');
 		output += e->probes[k].length;
@@ -335,11 +331,7 @@ static void print_evidence(struct json_writer *w, const struct evidence *e, bool
 		return;
 	}
 	json_open(w, '{');
-	json_key(w, "exit_code");
-	if (e->inspected)
-		json_number(w, e->exit_code);
-	else
-		json_null(w);
+	key_number(w, "exit_code", e->exit_code, e->inspected);
 	json_key(w, "oom_killed");
 	if (e->inspected)
 		json_bool_value(w, e->oom_killed);
@@ -364,13 +356,13 @@ static void print_actions(struct json_writer *w, const struct incident *i)
 		key_time(w, "at", a->at);
 		key_string(w, "action", a->action);
 		key_string(w, "status", a->status);
-		key_duration(w, "duration_ms", a->took, false);
+		key_number(w, "duration_ms", a->took, a->took >= 0);
 		key_string(w, "error", a->error[0] ? a->error : NULL);
 		json_close(w, '}');
 	}
 	json_close(w, ']');
-	json_key(w, "actions_left_out");
-	json_number(w, i->actions > INCIDENT_ACTIONS_MAX ? i->actions - INCIDENT_ACTIONS_MAX : 0);
+	key_number(w, "actions_left_out",
+	    i->actions > INCIDENT_ACTIONS_MAX ? i->actions - INCIDENT_ACTIONS_MAX : 0, true);
 }
 
 void incident_print(struct json_writer *w, const struct incident *i, bool whole)
@@ -391,8 +383,11 @@ void incident_print(struct json_writer *w, const struct incident *i, bool whole)
 	key_string(w, "detected_by", i->detected_by);
 	print_actions(w, i);
 	key_string(w, "outcome", outcomes[i->closed ? i->outcome : INCIDENT_OPEN]);
-	key_duration(w, "seconds_to_recover",
-	    i->closed && i->outcome == INCIDENT_RECOVERED ? i->took : -1, true);
+	json_key(w, "seconds_to_recover");
+	if (i->closed && i->outcome == INCIDENT_RECOVERED)
+		json_seconds(w, (uint64_t)i->took);
+	else
+		json_null(w);
 	print_evidence(w, i->evidence, whole);
 	json_close(w, '}');
 }

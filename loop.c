@@ -24,7 +24,7 @@ uint64_t loop_since_now(const struct loop *loop)
 void loop_clock(struct loop *loop)
 {
 	loop->now_us = clock_us(CLOCK_MONOTONIC);
-	loop->now = loop->now_us / 1000;
+	loop->now = LOOP_BEGINS + loop->now_us / 1000;
 	loop->wall = (int64_t)clock_ms(CLOCK_REALTIME);
 }
 

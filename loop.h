@@ -12,6 +12,8 @@
 #define LOOP_FD_MAX FD_SETSIZE /* select() knows no descriptor at or above it */
 #define LOOP_TIMERS_MAX \
 	2048 /* every part has a fixed number of them: connections, engines, listeners */
+#define LOOP_BEGINS \
+	(1ull << 40) /* ms: of the loop's clock at the machine's start, so that it has words for what was before */
 #define LOOP_STALL_MS 2000 /* events read after a stall longer than this are a backlog */
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
@@ -34,8 +36,8 @@ struct loop {
 	struct loop_watch watches[LOOP_FD_MAX];
 	fd_set read, write;
 	int top;         /* the highest watched descriptor, -1 without one */
-	uint64_t now;    /* ms since start, CLOCK_MONOTONIC, taken once after each wait */
-	uint64_t now_us; /* the same moment in microseconds */
+	uint64_t now;    /* ms, CLOCK_MONOTONIC and LOOP_BEGINS, taken once after each wait */
+	uint64_t now_us; /* the same moment by CLOCK_MONOTONIC alone, microseconds */
 	int64_t wall;    /* ms since 1970, taken with it */
 	uint64_t boot;   /* ms, CLOCK_BOOTTIME at the end of the last turn */
 	bool stalled;    /* this turn began after a stall: what it reads may be old */

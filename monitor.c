@@ -70,7 +70,7 @@ static const char *cause_of(const struct heal *h)
 		return "manual";
 	if (h->bond)
 		return h->bond == BOND_STRANDED ? "stranded" : "dependent";
-	return h->cause == CAUSE_CRASH ? "crash" : "unhealthy";
+	return policy_cause_name(h);
 }
 
 /* The record of c's incident, which is begun or ended as the policy has it; NULL where there is none. */
@@ -84,9 +84,10 @@ static struct incident *follow(struct monitor *m, const struct container *c)
 	what = (struct incident){.id = h->incident,
 	    .opened = m->loop->wall - (int64_t)(m->loop->now - h->detected),
 	    .cause = cause_of(h),
-	    .detected_by = h->by_person ? "person"
-		: h->from_event         ? "event"
-					: "audit",
+	    .detected_by = h->by_person   ? "person"
+		: h->cause >= CAUSE_PROBE ? policy_cause_name(h)
+		: h->from_event           ? "event"
+					  : "audit",
 	    .host = host_of(m, c)};
 	return incidents_open(&m->incidents, &what, span_of(c->name), span_of(c->identity->name));
 }
@@ -103,6 +104,7 @@ static void tell(struct monitor *m, const struct action *a)
 	e.incident = a->incident;
 	e.reason = span_of(a->reason);
 	e.action = span_of(a->did);
+	e.health_output = span_of(a->output);
 	keep_event(m, a->container, &e);
 	metrics_told(&m->metrics, a);
 	if (i)
@@ -124,10 +126,10 @@ static void tell_container(struct monitor *m, const struct container *c, enum au
 }
 
 /* An event of an identity whose container is not there (any more). */
-static void tell_identity(
-    struct monitor *m, const struct identity *identity, const char *status, const char *message)
+void monitor_tell_identity(struct monitor *m, const struct identity *identity, enum audit_kind kind,
+    const char *status, const char *message)
 {
-	struct audit_event e = plain_event(m, AUDIT_SELECTION, status, message);
+	struct audit_event e = plain_event(m, kind, status, message);
 
 	e.name = e.stable_id = span_of(identity->name);
 	e.host = span_of(m->engines[identity->engine].name);
@@ -158,9 +160,12 @@ void monitor_give(struct monitor *m, struct container *c, const struct policy_ev
 {
 	struct action list[POLICY_ACTIONS_MAX];
 	struct actions out = {.list = list, .room = POLICY_ACTIONS_MAX};
+	bool ran = monitor_probe_runs(c);
 
 	policy_on_event(&m->policy, c, event, m->loop->now, &out);
 	follow(m, c);
+	if (c->word && (ran != monitor_probe_runs(c) || event->kind == EVENT_START))
+		monitor_probe_follow(m, c, event->kind == EVENT_START);
 	monitor_carry_out(m, &out);
 }
 
@@ -180,6 +185,7 @@ static void forget(struct monitor *m, struct container *c, bool gone)
 {
 	c->gone |= gone;
 	c->dropped |= !gone;
+	monitor_probe_drop(m, c);
 	let_go(m, c);
 	if (!m->sweep.place && gone)
 		loop_after(m->loop, &m->sweep, CONTAINERS_SELECTION_MS);
@@ -289,6 +295,7 @@ static void send_request(struct monitor *m, const struct action *a)
 	memcpy(call->id, c->id, 32);
 	m->restarts[m->restarts_count++] = call;
 	metrics_requested(&m->metrics, c->identity->heal, m->loop);
+	m->memory.pressing = true;
 	incident = follow(m, c);
 	if (incident)
 		incident_asked(incident, c->engine, c->id, word, m->loop->wall);
@@ -370,16 +377,20 @@ static void look_value(struct call *call, const struct json *j)
 	struct container *c = containers_find(&m->policy.containers, d->index, call->id);
 	struct container_facts facts;
 	struct policy_event event = {.kind = EVENT_FACTS, .facts = &facts.now};
+	unsigned untold;
 
 	if (!c || !facts_read_inspected(j, call->date, &facts))
 		return;
 	if (c->announce)
 		announce(m, c);
-	if (c->identity->heal && c->identity->heal->open)
-		evidence_inspected(&m->evidence, c->identity->heal->incident, j);
 	facts.now.asked = call->started;
 	call->told = true;
+	untold = facts_untold(c, &facts.now, d->podman);
+	if (untold)
+		docker_doubt(d, c->id, untold); /* else the next list finds nothing amiss */
 	monitor_give(m, c, &event);
+	if (c->identity->heal)
+		evidence_inspected(&m->evidence, c->identity->heal->incident, j);
 }
 
 /* It was gone before it could be inspected. */
@@ -413,6 +424,8 @@ static void look_done(struct call *call)
 	if (c && c->looking && !call->told) {
 		if (call->end == CALL_ANSWERED && call->status == 404) {
 			c->looking = false;
+			if (!d->podman)
+				docker_doubt(d, c->id, 1u << ENGINE_DESTROY);
 			look_gone(m, c);
 		} else {
 			look_failed(m, c);
@@ -488,6 +501,7 @@ void monitor_settle(struct monitor *m)
 	} while (more);
 	ask_for_evidence(m);
 	begin_looks(m);
+	monitor_remember(m, false);
 	next = policy_next(&m->policy);
 	if (next == UINT64_MAX)
 		loop_cancel(m->loop, &m->due);
@@ -544,6 +558,7 @@ static void announce(struct monitor *m, struct container *c)
 		return;
 	}
 	c->identity->announced = true;
+	m->policy.changes++;
 	if (c->identity->choice == CHOICE_NONE)
 		c->identity->choice = CHOICE_LABEL;
 	label_words(m, label, sizeof(label));
@@ -655,6 +670,8 @@ static struct container *add(
 {
 	struct identity *identity = claim(
 	    m, engine, id, who->name_span, who->stable_span, who->created);
+	struct action list[POLICY_ACTIONS_MAX];
+	struct actions out = {.list = list, .room = POLICY_ACTIONS_MAX};
 	struct container *c = NULL;
 	char words[160];
 
@@ -671,12 +688,14 @@ static struct container *add(
 	c->health_only = watch_is_unasked(who->reason, &who->labels);
 	identity->created = who->created;
 	c->generation = m->generation[engine];
-	if (identity->heal && identity->heal->quarantined)
-		c->state = STATE_QUARANTINED;
+	policy_adopt(&m->policy, c, m->loop->now, &out);
+	monitor_carry_out(m, &out);
 	for (int i = 0; i < who->labels.unreadable_count; i++)
 		log_line(LOG_WARNING, "monitor",
 		    "Container '%s' has the label %s, which this version does not understand",
 		    c->name, who->labels.unreadable[i]);
+	if (watch_is_watched(who->reason))
+		monitor_probe_add(m, c, &who->labels.check);
 	if (who->reason != REASON_LABEL && watch_is_watched(who->reason)) {
 		watch_say(who->reason, m->settings, words, sizeof(words));
 		log_line(LOG_INFO, "monitor", "Container '%s' is watched: %s", c->name, words);
@@ -689,7 +708,8 @@ static void end_selection(struct monitor *m, struct identity *identity, const ch
 {
 	identity->choice = CHOICE_NONE;
 	identity->announced = false;
-	tell_identity(m, identity, "ended", message);
+	m->policy.changes++;
+	monitor_tell_identity(m, identity, AUDIT_SELECTION, "ended", message);
 }
 
 /* A container runs that is not watched: a word where its label would have it otherwise, or where
@@ -857,11 +877,16 @@ static struct container *consider(
 {
 	struct container *c = containers_find(&m->policy.containers, d->index, facts->id);
 	struct candidate who;
+	bool unfinished, guest = false;
 
 	if (!c && !facts->now.running && m->engines[d->index].last_audit)
 		return NULL;
 	examine(m, d, facts->id, facts->name, j, facts->labels, &who);
-	if (!c && !facts->now.running) {
+	unfinished = !c &&
+	    policy_is_unfinished(containers_identity(&m->policy.containers, who.stable_span, false),
+		facts->id, &guest);
+	guest &= unfinished && who.reason == REASON_NO_LABEL;
+	if (!c && !facts->now.running && !unfinished) {
 		if (watch_is_watched(who.reason) && json_is(j, json_get(j, 0, "State"), "exited"))
 			log_line(LOG_INFO, "monitor",
 			    "Container '%s' (%.12s) stopped while nobody watched: it is left alone until it is started",
@@ -874,7 +899,7 @@ static struct container *consider(
 		c->health_only = watch_is_unasked(who.reason, &who.labels);
 		return c;
 	}
-	if (!watch_is_watched(who.reason)) {
+	if (!watch_is_watched(who.reason) && !guest) {
 		bool first = !c && m->engines[d->index].last_audit == 0;
 
 		if (c) {
@@ -889,6 +914,8 @@ static struct container *consider(
 	c = add(m, d->index, facts->id, &who);
 	if (c && who.reason == REASON_LABEL)
 		announce(m, c);
+	if (c)
+		c->dropped = guest;
 	return c;
 }
 
@@ -1133,6 +1160,7 @@ static void list_ended(void *owner, struct docker *d)
 	if (m->renamed[d->index])
 		m->renamed[d->index]--;
 	forget_missing(m, d);
+	monitor_recalled(m, d);
 	dependents_list_ended(&m->dependents[d->index]);
 	look_where_silent(m, d);
 	monitor_settle(m);
@@ -1187,10 +1215,12 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	m->settings = settings;
 	m->started = loop->now;
 	m->metrics.born = loop->wall;
+	m->memory.store.folder = -1; /* until monitor_recall */
 	m->due = (struct loop_timer){.fire = policy_due, .owner = m};
 	m->sweep = (struct loop_timer){.fire = end_selections, .owner = m};
 	policy_init(&m->policy, settings, loop->now, seed, (uint64_t)loop->wall << 8);
 	audit_init(&m->audit, (uint32_t)settings->events, 1);
+	monitor_probes_init(m);
 	m->looks_most = BUDGET_LOOKS_MAX; /* until monitor_set_budget */
 	m->evidence.loop = loop;
 	m->evidence.incidents = &m->incidents;
@@ -1230,6 +1260,7 @@ void monitor_set_budget(struct monitor *m, const struct budget *b)
 {
 	m->looks_most = b->looks;
 	m->evidence.most = b->evidence;
+	m->probes.most = b->probes;
 	m->policy.slots = b->restarts;
 	m->policy.engines_count = (uint32_t)m->engines_count;
 }
@@ -1265,6 +1296,7 @@ void monitor_close(struct monitor *m)
 	}
 	evidence_close(&m->evidence);
 	incidents_free(&m->incidents);
+	probes_close(&m->probes);
 	for (size_t i = 0; i < m->engines_count; i++) {
 		m->policy.engines[i].graph = NULL;
 		dependents_close(&m->dependents[i]);
@@ -1303,8 +1335,9 @@ static const char *choice_message(bool selected)
 			: "Excluded from monitoring by a person";
 }
 
-static void set_choice(struct identity *identity, bool selected)
+static void set_choice(struct monitor *m, struct identity *identity, bool selected)
 {
+	m->memory.chosen = true;
 	identity->choice = selected ? CHOICE_PERSON : CHOICE_EXCLUDED;
 	if (!selected)
 		identity->announced = false;
@@ -1322,7 +1355,7 @@ bool monitor_choose(struct monitor *m, struct docker *d, const struct json *j,
 	identity = containers_identity(&m->policy.containers, span_of(view.stable_id), true);
 	if (!identity)
 		return false;
-	set_choice(identity, selected);
+	set_choice(m, identity, selected);
 	e.id = facts->id;
 	e.name = span_of(facts->name);
 	e.stable_id = span_of(view.stable_id);
@@ -1341,8 +1374,9 @@ bool monitor_choose_identity(struct monitor *m, struct span stable_id, bool sele
 
 	if (!identity)
 		return false;
-	set_choice(identity, selected);
-	tell_identity(m, identity, choice_status(selected), choice_message(selected));
+	set_choice(m, identity, selected);
+	monitor_tell_identity(
+	    m, identity, AUDIT_SELECTION, choice_status(selected), choice_message(selected));
 	return true;
 }
 

@@ -16,12 +16,17 @@
 #include "incidents.h"
 #include "loop.h"
 #include "metrics.h"
+#include "memory.h"
 #include "policy.h"
+#include "probe.h"
+#include "store.h"
 
 #define MONITOR_ENGINES_MAX CONTAINERS_ENGINES_MAX
 #define MONITOR_RESTARTS_MAX BUDGET_RESTARTS_MAX /* requests under way over all engines */
 #define MONITOR_LOOKS_QUEUE \
 	1024 /* that wait, of one engine; the next is told to the policy as failed, which asks again later */
+#define MONITOR_TAIL_MAX \
+	(2 * AUDIT_RING_SIZE) /* bytes of events.jsonl that are read at the start, to fill the ring again */
 #define MONITOR_CUT_QUIET_MS \
 	(15 * 60 * 1000ull) /* cuts of the stream that heal at once are told once in a row of such */
 
@@ -38,6 +43,19 @@ struct monitor_cuts {
 	bool listless; /* the last stream stood and no list came: told as lost, untold since */
 };
 
+/* What outlives autoheal, where there is a folder for it. */
+struct monitor_memory {
+	struct store store;
+	uint64_t changes, seq; /* of policy and audit, when a write was wanted last */
+	uint64_t seq_saving,
+	    seq_saved; /* the last event of the write under way, of the last that succeeded */
+	uint64_t engines_listed; /* bits: their first whole list has come */
+	bool chosen, cleared,
+	    pressing; /* since: a person chose; events were cleared; a request was sent */
+	void (*saved)(void *owner, uint64_t ticket, const char *problem); /* as in store.h */
+	void *saved_owner;
+};
+
 struct monitor {
 	struct loop *loop;
 	struct call_workspace *workspace;
@@ -48,10 +66,12 @@ struct monitor {
 	size_t restarts_count;
 	struct loop_timer due;   /* of the policy */
 	struct loop_timer sweep; /* of selections that end */
-	unsigned looks_most;     /* under way at once of one engine */
+	struct probes probes;
+	unsigned looks_most; /* under way at once of one engine */
 	size_t self_count;
 	bool listening_told;
 	bool blind; /* an engine's socket is dead until our container is started anew */
+	struct monitor_memory memory;
 	uint64_t started;
 	struct dependents dependents[MONITOR_ENGINES_MAX]; /* the first beside what is in use */
 	int64_t maintenance_since, maintenance_until;      /* wall ms; 0: off, no end */
@@ -132,6 +152,40 @@ int64_t monitor_snoozed_until(const struct monitor *m, const struct identity *id
 bool monitor_release(struct monitor *m, struct container *c);
 /* A person restarts c. NULL and the incident's number, or why it cannot be now. */
 const char *monitor_restart(struct monitor *m, struct container *c, uint64_t *incident);
+
+/* ---- what outlives autoheal; monitor_memory.c --------------------------------------------------------------------- */
+
+/* Reads AUTOHEAL_DATA_DIR, after all engines were added. -EWOULDBLOCK where another autoheal has it, else 0. */
+int monitor_recall(struct monitor *m);
+/* Has written what changed since. The ticket of m->memory.saved that will tell, 0 where nothing is to be waited for. */
+uint64_t monitor_remember(struct monitor *m, bool pressing);
+/* A whole list of the engine has come: what it did not show of what was remembered is gone. */
+void monitor_recalled(struct monitor *m, const struct docker *d);
+/* Forgets all audit events, those on disk too; returns how many there were in memory. */
+uint32_t monitor_clear_events(struct monitor *m);
+/* Hands out the events on disk, the oldest first; of each of the two files the last `most` bytes. It waits for the disk:
+ * for the start, and for store_read_apart. */
+void monitor_stored_events(struct monitor *m, size_t most,
+    void (*take)(void *owner, const struct audit_event *e, struct span line), void *owner);
+/* An event of an identity whose container is not there. */
+void monitor_tell_identity(struct monitor *m, const struct identity *identity, enum audit_kind kind,
+    const char *status, const char *message);
+
+/* ---- own probes and outside monitors; monitor_probe.c --------------------------------------------------------- */
+
+/* An outside monitor's word on c; reason: foreign text, "" for none. */
+void monitor_verdict(struct monitor *m, struct container *c, bool down, const char *reason);
+/* Failures in a row of its own probe; 0 without one. */
+uint32_t monitor_probe_streak(struct monitor *m, const struct container *c);
+/* For monitor.c: begins, what its labels ask for; the container was started anew, or runs or does not; ends. */
+void monitor_probes_init(struct monitor *m);
+void monitor_probe_add(struct monitor *m, struct container *c, const struct watch_check *check);
+static inline bool monitor_probe_runs(const struct container *c)
+{
+	return c->running && !c->paused && !c->restarting;
+}
+void monitor_probe_follow(struct monitor *m, const struct container *c, bool started);
+void monitor_probe_drop(struct monitor *m, struct container *c);
 
 /* What monitor.c does for these: tells the policy an event of c, carries actions out, lets the policy decide. */
 void monitor_give(struct monitor *m, struct container *c, const struct policy_event *event);

@@ -10,28 +10,36 @@ static uint64_t loop_time(const struct monitor *m, int64_t wall)
 	return wall > m->loop->wall ? m->loop->now + (uint64_t)(wall - m->loop->wall) : m->loop->now;
 }
 
-static void tell_all(struct monitor *m, enum audit_kind kind, const char *status, const char *message)
+static void tell_all(struct monitor *m, enum audit_kind kind, const char *status, const char *host,
+    const char *message)
 {
-	monitor_tell(m, kind, status, monitor_any_host(m), message);
+	monitor_tell(m, kind, status, host, message);
 	log_line(LOG_WARNING, "monitor", "%s %s: %s", kind == AUDIT_STORM ? "Storm" : "Maintenance",
 	    status, message);
+}
+
+static void tell_maintenance(struct monitor *m, const char *status, const char *message)
+{
+	tell_all(m, AUDIT_MAINTENANCE, status, monitor_any_host(m), message);
 }
 
 void monitor_storm(struct monitor *m)
 {
 	char message[POLICY_MESSAGE_MAX];
+	int i;
 
-	if (!policy_storm(&m->policy, m->loop->now))
-		return;
-	policy_storm_say(&m->policy, message, sizeof(message));
-	tell_all(m, AUDIT_STORM, m->policy.storm.on ? "started" : "ended", message);
+	while ((i = policy_storm(&m->policy, m->loop->now)) >= 0) {
+		const struct policy_storm *s = &m->policy.engines[i].storm;
+
+		policy_storm_say(s, message, sizeof(message));
+		tell_all(m, AUDIT_STORM, s->on ? "started" : "ended", m->engines[i].name, message);
+	}
 }
 
 static void tell_end(struct monitor *m)
 {
 	m->maintenance_since = m->maintenance_until = 0;
-	tell_all(m, AUDIT_MAINTENANCE, "disabled",
-	    "What fell sick meanwhile is looked at anew and healed");
+	tell_maintenance(m, "disabled", "What fell sick meanwhile is looked at anew and healed");
 }
 
 void monitor_begin_maintenance(struct monitor *m, int64_t until)
@@ -44,7 +52,7 @@ void monitor_begin_maintenance(struct monitor *m, int64_t until)
 	    "Everything is watched, and nothing is acted on until %s", time);
 	monitor_resume_maintenance(
 	    m, m->policy.maintenance ? m->maintenance_since : m->loop->wall, until);
-	tell_all(m, AUDIT_MAINTENANCE, "enabled", message);
+	tell_maintenance(m, "enabled", message);
 	monitor_settle(m);
 }
 

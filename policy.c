@@ -6,7 +6,7 @@
 
 /* ---- the table --------------------------------------------------------------------------- */
 
-/* Every pair has its function. What own probes add will be further events here. */
+/* Every pair has its function. */
 static step *const table[STATE_COUNT][EVENT_COUNT] = {
     [STATE_WATCHING] =
 	{
@@ -135,6 +135,7 @@ static void note(struct policy *p, struct container *c, const struct policy_even
 		c->started = policy_seconds_of(p, p->now + 999);
 		if (c->health != HEALTH_NONE && c->health != HEALTH_UNKNOWN)
 			c->health = HEALTH_STARTING;
+		policy_begins_anew(c);
 		if (h) {
 			h->killed_at = 0;
 			h->orphan = h->stranded_told = false;
@@ -171,7 +172,8 @@ static void note(struct policy *p, struct container *c, const struct policy_even
 	case EVENT_DUE:
 	case EVENT_RELEASE:
 	case EVENT_PARENT:
-	case EVENT_COUNT:
+	case EVENT_PROBED:
+	case EVENT_VERDICT:
 		return;
 	}
 }
@@ -201,6 +203,9 @@ static bool is_old_news(const struct container *c, const struct policy_event *e)
 void policy_on_event(struct policy *p, struct container *c, const struct policy_event *event,
     uint64_t now, struct actions *out)
 {
+	struct policy_event heard = *event;
+	struct policy_facts facts;
+
 	p->now = now;
 	if (event->kind == EVENT_FACTS && policy_is_stale(c, event->facts)) {
 		if (!event->facts->whole)
@@ -212,14 +217,15 @@ void policy_on_event(struct policy *p, struct container *c, const struct policy_
 	if (is_old_news(c, event))
 		return;
 	if (event->kind != EVENT_FACTS && event->kind != EVENT_DUE &&
-	    event->kind != EVENT_LOOK_FAILED && event->kind != EVENT_PARENT)
+	    event->kind != EVENT_LOOK_FAILED && event->kind < EVENT_PARENT)
 		c->changed = (uint32_t)(event->happened ? event->happened : now);
 	note(p, c, event);
 	if (c->dropped && c->state != STATE_RESTARTING && event->kind != EVENT_PARENT && !is_guest(c))
 		return;
 	if (event->kind == EVENT_FACTS)
 		policy_see_probes(p, c, event->facts, out);
-	table[c->state][event->kind](p, c, event, out);
+	if (policy_hear(c, &heard, &facts, out))
+		table[c->state][heard.kind](p, c, &heard, out);
 }
 
 /* Whether an inspect is to stand in for the list's word on c. While a request of ours is under way, its answer
@@ -305,8 +311,12 @@ uint64_t policy_next(const struct policy *p)
 {
 	uint64_t due = containers_next_due(&p->containers), end = p->maintenance_until;
 
-	if (p->storm.on && p->storm.look_at < due)
-		due = p->storm.look_at;
+	for (uint64_t storms = p->storms; storms; storms &= storms - 1) {
+		const struct policy_engine *e = &p->engines[__builtin_ctzll(storms)];
+
+		if (e->storm.look_at < due)
+			due = e->storm.look_at;
+	}
 	return p->maintenance && end && end < due ? end : due;
 }
 
@@ -364,14 +374,15 @@ const char *policy_next_action(
 {
 	const struct heal *h = c->identity->heal;
 	uint64_t until;
+	const struct policy_storm *storm = &p->engines[c->engine].storm;
 	enum wait_reason hold;
 
 	if (!h)
 		return NULL;
 	hold = policy_hold(p, c, &until);
-	if (!hold && h->waiting == WAIT_STORM && p->storm.on) {
+	if (!hold && h->waiting == WAIT_STORM && storm->on) {
 		hold = WAIT_STORM;
-		until = p->storm.until > p->now ? p->storm.until : 0;
+		until = storm->until > p->now ? storm->until : 0;
 	}
 	if (!c->heap_place && !(hold && c->state == STATE_WAITING))
 		return NULL;

@@ -33,12 +33,15 @@
 #define POLICY_STORM_LEAST 10 /* so many failing at once may be a storm, whatever the share */
 #define POLICY_STORM_WITHIN_MS 30000
 #define POLICY_STORM_HOLD_MS 15000
-#define POLICY_STORM_SLOTS 2      /* over all engines, while it lasts */
+#define POLICY_STORM_SLOTS 2      /* of its engine, while it lasts */
 #define POLICY_STORM_LOOK_MS 1000 /* between counts of those that fail */
 #define POLICY_CRASH_MS 2000      /* from an exit to the look at it: a `stop` may follow */
 #define POLICY_UNSEEN_MS 5000     /* so long the event of an exit that the list shows may be late */
 #define POLICY_RIVAL_MS 2000      /* a restart so soon after our own detection, and not ours */
 #define POLICY_RIVALS 3           /* so many of them are told */
+#define POLICY_RESUME_MS \
+	(10 * 60 * \
+	    1000ull) /* a restart that autoheal's own end cut off is completed so long after its request */
 #define POLICY_UNSENT_MAX_MS \
 	10000 /* 1, 2, 4, 8, 10 s between tries to reach an engine that is away */
 
@@ -61,7 +64,12 @@ enum policy_event_kind {
 	EVENT_RELEASE,     /* a person ends the quarantine */
 	EVENT_PARENT,      /* what it hangs on was restarted, or is gone */
 	EVENT_COUNT,
+	/* these two become EVENT_HEALTHY and EVENT_UNHEALTHY before the table is asked, or nothing (policy_probe.c) */
+	EVENT_PROBED = EVENT_COUNT, /* its own probe; SAYS_DOWN: as often in a row as it has retries */
+	EVENT_VERDICT,              /* an outside monitor's word */
 };
+
+enum policy_says { SAYS_UP, SAYS_DOWN, SAYS_NOTHING /* it could not be probed */ };
 
 /* The engine's own: what it does by itself with one that exits. */
 enum restart_policy { RESTARTS_NEVER, RESTARTS_ON_FAILURE, RESTARTS_ALWAYS };
@@ -78,6 +86,7 @@ struct policy_facts {
 	uint32_t check_time;    /* seconds: start period + interval x retries */
 	uint32_t stop_timeout;  /* seconds; WATCH_FOREVER */
 	int64_t age_ms;         /* since its start, by the engine's own clock; -1 unknown */
+	int64_t ended_ms;       /* since its last exit, likewise; of an inspect alone */
 	int32_t exit_code;
 	/* of an inspect alone */
 	uint64_t probe_age; /* ms since the last probe ended, by the engine's own clock, or since its start */
@@ -120,6 +129,8 @@ struct policy_event {
 	const struct policy_facts *facts;   /* EVENT_FACTS */
 	const struct policy_answer *answer; /* EVENT_ANSWER, EVENT_LOOK_FAILED */
 	const struct policy_bond *bond;     /* EVENT_PARENT */
+	enum policy_says says;              /* EVENT_PROBED, EVENT_VERDICT */
+	const char *words; /* the same: what was seen, foreign text; of a probe its output behind a line end */
 };
 
 /* ---- what goes out ----------------------------------------------------------------------- */
@@ -145,6 +156,7 @@ struct action {
 	enum log_level level;
 	const char *status; /* constants; of a request: the log's words for it */
 	const char *reason, *did;
+	const char *output;  /* ACTION_TELL: of a probe, or NULL; lives as long as the event */
 	int32_t exit_code;   /* INT32_MIN: none */
 	int64_t duration_ms; /* -1: none */
 	uint64_t incident;
@@ -159,24 +171,25 @@ struct actions {
 
 /* ---- the policy -------------------------------------------------------------------------- */
 
+/* Many fail at once on one engine: policy_storm.c. */
+struct policy_storm {
+	bool on;
+	uint8_t last_at;                  /* place of the next in `last` */
+	uint32_t watched, failing, bound; /* by the last count: so many are a storm */
+	uint32_t wishes;                  /* to act, since then */
+	uint64_t counted;                 /* when that was */
+	uint64_t until;                   /* nothing is sent before */
+	uint64_t look_at;                 /* while it is on: counted anew then */
+	uint64_t last[POLICY_STORM_LEAST]; /* when the last wishes to act came up, a ring; 0: none yet */
+};
+
 struct policy_engine {
 	bool asks_first;                /* its events are no proof (Podman) */
 	const struct graph *graph;      /* what hangs on what, by its last list; NULL: nothing */
 	size_t turn;                    /* where the looks in turn go on */
 	uint32_t busy;                  /* slots taken, at most AUTOHEAL_MAX_PARALLEL */
 	struct container *first, *last; /* who waits for a slot, in order */
-};
-
-/* Many fail at once: policy_storm.c. */
-struct policy_storm {
-	bool on;
-	uint8_t last_at;                   /* place of the next in `last` */
-	uint32_t watched, failing, bound;  /* by the last count: so many are a storm */
-	uint32_t opened;                   /* incidents since then */
-	uint64_t counted;                  /* when that was */
-	uint64_t until;                    /* nothing is sent before */
-	uint64_t look_at;                  /* while it is on: counted anew then */
-	uint64_t last[POLICY_STORM_LEAST]; /* when the last incidents opened, a ring; 0: none yet */
+	struct policy_storm storm;
 };
 
 struct policy {
@@ -189,13 +202,15 @@ struct policy {
 	uint32_t engines_busy;  /* engines that have one */
 	uint32_t turn;          /* the engine that was served last */
 	uint64_t now, started;
-	uint64_t incidents;         /* the number of the last one */
-	uint64_t cascades;          /* restarts that others may follow */
-	bool stopping;              /* no new action */
-	bool maintenance;           /* everything is watched, nothing is acted on */
+	uint64_t incidents; /* the number of the last one */
+	uint64_t cascades;  /* restarts that others may follow */
+	uint64_t changes;   /* rises with whatever is to outlive autoheal, beside what is told */
+	bool stopping;      /* no new action */
+	bool maintenance;   /* everything is watched, nothing is acted on */
 	uint64_t maintenance_until; /* when that ends by itself; 0: when a person says so */
-	struct policy_storm storm;
-	uint8_t rivals; /* restarts by somebody else right after our own detections */
+	uint64_t storms;            /* engines that have one, as bits */
+	uint64_t stirred;           /* those where one may begin */
+	uint8_t rivals;             /* restarts by somebody else right after our own detections */
 };
 
 /* How far policy_list_ended came. */
@@ -221,11 +236,11 @@ bool policy_is_stale(const struct container *c, const struct policy_facts *f);
  * true when out became full and there may be more. */
 bool policy_list_ended(struct policy *p, unsigned engine, struct policy_round *round, uint64_t now,
     struct actions *out);
-/* To be called before policy_run: begins and ends a storm. Returns whether it did, which is to be told; storm.on then
- * says which. */
-bool policy_storm(struct policy *p, uint64_t now);
+/* To be called before policy_run until it returns -1: the engine whose storm begins or has ended now, which is to be
+ * told; engines[].storm.on says which. */
+int policy_storm(struct policy *p, uint64_t now);
 /* That in words: how many fail, and what is done about it. */
-void policy_storm_say(const struct policy *p, char *out, size_t cap);
+void policy_storm_say(const struct policy_storm *s, char *out, size_t cap);
 /* Decides what is due. Returns true when out became full and there is more. */
 bool policy_run(struct policy *p, uint64_t now, struct actions *out);
 /* When policy_storm or policy_run has something to do next; UINT64_MAX = never. */
@@ -255,6 +270,21 @@ const char *policy_restart_by_person(
  * end of it, 0 = open. */
 enum wait_reason policy_hold(const struct policy *p, const struct container *c, uint64_t *until);
 
+/* ---- what outlives autoheal: policy_resume.c -------------------------------------------------- */
+
+/* The identity was read back, its trouble with it, before any container is known. */
+void policy_resume(struct policy *p, struct identity *identity, uint64_t now);
+/* An audit event tells that the unfinished request of h was answered, though its record says otherwise. */
+void policy_was_answered(struct heal *h, bool success);
+/* Whether a container of this id that is down, or not watched, is to be taken up all the same: a restart of it is
+ * unfinished, or it was to be started. *guest: it was not watched. */
+bool policy_is_unfinished(const struct identity *identity, const uint8_t id[32], bool *guest);
+/* c is known anew, and holds its identity: goes on where autoheal ended. out needs room for 4. */
+void policy_adopt(struct policy *p, struct container *c, uint64_t now, struct actions *out);
+/* No container took it up that the engine's first list shows. Returns why its restart is not completed, or NULL where
+ * none was under way. */
+const char *policy_abandon(struct policy *p, struct heal *h);
+
 /* ---- why: policy_explain.c ------------------------------------------------------------------ */
 
 /* Says of c, one after another in the order in which they are asked, what may hold an action back or call for one,
@@ -272,5 +302,11 @@ void policy_bond_say(enum bond bond, const char *parent, char *out, size_t cap);
 const char *policy_left_words(const struct container *c);
 const char *policy_state_name(enum container_state state);
 const char *policy_health_name(enum container_health health);
+/* What the incident is about, as its restart's reason: unhealthy, crash, probe, verdict. */
+const char *policy_cause_name(const struct heal *h);
+/* How c is, whoever says so: an outside monitor, the engine, its own probe. */
+enum container_health policy_health(const struct container *c);
+/* What its own probe says, in words. */
+const char *policy_word_name(const struct container *c);
 
 #endif

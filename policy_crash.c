@@ -163,7 +163,8 @@ void policy_came_up(struct policy *p, struct container *c, struct actions *out)
 		return;
 	if (h->crashed_at || h->unseen)
 		h->look_at = 0;
-	if (h->open && h->cause == CAUSE_CRASH && !h->acted)
+	/* without a healthcheck nothing else would end it */
+	if (h->open && (h->cause == CAUSE_CRASH || c->health == HEALTH_NONE) && !h->acted)
 		policy_cancel(p, c, out, SKIP_RECOVERED, "Started by somebody else");
 	if (h->ended && limit && policy_looped_often(p, h, limit)) {
 		if (!h->looping)

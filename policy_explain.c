@@ -9,11 +9,16 @@ void policy_explain(struct policy *p, const struct container *c, uint64_t now,
 	const char *only_tells = policy_only_tells(p, c);
 	uint64_t gates[WAIT_COUNT] = {0}, until;
 	enum wait_reason why;
+	const struct policy_storm *storm = &p->engines[c->engine].storm;
 	char because[160];
 
 	p->now = now;
-	say(owner, "it needs help", h && h->open,
-	    policy_health_name((enum container_health)c->health));
+	say(owner, "it needs help", h && h->open, policy_health_name(policy_health(c)));
+	if (c->word)
+		say(owner, "its own probe passes", c->word == WORD_GOOD, policy_word_name(c));
+	if (c->down)
+		say(owner, "an outside monitor says that it is down", true,
+		    "that holds until it says up, or the next start");
 	text_print(because, sizeof(because),
 	    "%u heals in a row did not end healthy, %llu restarts were made within %llu s; the limit is %llu",
 	    h ? h->failures : 0, h ? (unsigned long long)policy_restarts_in_window(p, h) : 0,
@@ -25,8 +30,8 @@ void policy_explain(struct policy *p, const struct container *c, uint64_t now,
 	if (h && !h->open)
 		gates[WAIT_UNHEALTHY_FOR] = 0; /* counted from a trouble that is over */
 	if (!c->has_slot && !policy_may_have_slot(p, &p->engines[c->engine]))
-		gates[p->storm.on ? WAIT_STORM : WAIT_SLOT] = p->storm.on && p->storm.until > now
-		    ? p->storm.until
+		gates[storm->on ? WAIT_STORM : WAIT_SLOT] = storm->on && storm->until > now
+		    ? storm->until
 		    : UINT64_MAX;
 	if (h && policy_parent_is_busy(p, c))
 		gates[WAIT_PARENT] = UINT64_MAX;

@@ -199,6 +199,10 @@ bool policy_names_another(const struct container *c, struct span message, char i
 static bool exited_with(
     const struct policy *p, const struct container *c, const struct policy_bond *bond)
 {
+	const struct heal *h = c->identity->heal;
+
+	if (h->late || (c->state == STATE_QUARANTINED && !h->ended && !h->down_by_us))
+		return false; /* it may well have been a person's stop */
 	return bond->kind == BOND_NETWORK && !c->dropped &&
 	    c->changed - (uint32_t)bond->since <= (uint32_t)(p->now - bond->since);
 }

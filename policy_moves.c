@@ -49,7 +49,7 @@ struct action *policy_add_action(struct actions *out, struct container *c, enum 
 	a->container = c;
 	a->stop_timeout = WATCH_UNSET;
 	a->level = LOG_INFO;
-	a->status = a->reason = a->did = NULL;
+	a->status = a->reason = a->did = a->output = NULL;
 	a->exit_code = INT32_MIN;
 	a->duration_ms = -1;
 	a->incident = c->identity->heal && c->identity->heal->open ? c->identity->heal->incident : 0;
@@ -124,7 +124,7 @@ static void join_queue(struct policy *p, struct container *c)
 	if (c->queued)
 		return;
 	c->queued = true;
-	c->leads = p->storm.on && policy_has_kin(p, c);
+	c->leads = engine->storm.on && policy_has_kin(p, c);
 	if (c->leads) {
 		before = NULL;
 		for (struct container *o = engine->first; o && o->leads; o = o->next_waiting) {
@@ -153,7 +153,7 @@ static bool has_room(const struct policy *p, const struct policy_engine *engine)
 
 bool policy_may_have_slot(const struct policy *p, const struct policy_engine *engine)
 {
-	return !policy_storm_brakes(p) && has_room(p, engine);
+	return !policy_storm_brakes(p, engine) && has_room(p, engine);
 }
 
 static void give_slot(struct policy *p, struct container *c)
@@ -167,9 +167,11 @@ static void give_slot(struct policy *p, struct container *c)
 
 bool policy_take_slot(struct policy *p, struct container *c, bool braked)
 {
+	const struct policy_engine *engine = &p->engines[c->engine];
+
 	if (c->has_slot)
 		return true;
-	if ((braked && policy_storm_brakes(p)) || !has_room(p, &p->engines[c->engine]))
+	if ((braked && policy_storm_brakes(p, engine)) || !has_room(p, engine))
 		return false;
 	give_slot(p, c);
 	return true;
@@ -230,6 +232,7 @@ void policy_go(struct policy *p, struct container *c, enum container_state state
 		if (state != STATE_RESTARTING)
 			policy_release_slot(p, c);
 	}
+	p->changes += c->state != state;
 	c->state = (uint8_t)state;
 	containers_due(&p->containers, c, due);
 }
@@ -258,7 +261,7 @@ void policy_rest(struct policy *p, struct container *c)
 
 void policy_close_incident(struct heal *h)
 {
-	h->may_be_down = h->half_done = false;
+	h->may_be_down = h->half_done = h->resumed = false;
 	h->bond = BOND_NONE;
 	h->open = h->acted = h->proven = h->trial = h->down_by_us = h->notified = false;
 	h->manual = h->by_person = h->along = false;
@@ -432,7 +435,7 @@ static struct action *tell_restart(
 	const struct heal *h = c->identity->heal;
 	const char *status = success ? "success" : "failure";
 	enum audit_kind kind = AUDIT_RESTART;
-	const char *reason = h->cause == CAUSE_CRASH ? "crash" : "unhealthy";
+	const char *reason = policy_cause_name(h);
 	struct action *a;
 
 	if (h->bond) {
@@ -471,7 +474,7 @@ void policy_restarted(struct container *c, struct actions *out, bool success, co
 		return;
 	}
 	/* without a healthcheck to run is to be well */
-	h->owes_kin = c->health != HEALTH_NONE;
+	h->owes_kin = policy_health(c) != HEALTH_NONE;
 	policy_find_kin(c, out, 1u << BOND_NETWORK | (h->owes_kin ? 0 : 1u << BOND_DEPENDS));
 }
 
@@ -482,7 +485,7 @@ void policy_verify(struct policy *p, struct container *c)
 	h->bond = BOND_NONE;
 	h->answered = p->now;
 	h->own_until = h->echo_over ? 0 : p->now + POLICY_OWN_ECHO_MS;
-	h->down_by_us = h->may_be_down = h->half_done = false;
+	h->down_by_us = h->may_be_down = h->half_done = h->resumed = false;
 	h->crashed_at = h->given_until = 0;
 	h->late = false;
 	h->unsent = 0;
@@ -535,6 +538,7 @@ void policy_recovered(struct policy *p, struct container *c, struct actions *out
 /* Wants to act: policy_run weighs it in this turn. */
 void policy_want(struct policy *p, struct container *c)
 {
+	policy_storm_note(p, c);
 	policy_go(p, c, STATE_WAITING, p->now);
 }
 
@@ -588,8 +592,6 @@ void policy_open_incident(struct policy *p, struct heal *h, bool from_event)
 	h->from_event = from_event;
 	h->open = true;
 	h->told = 0;
-	if (!h->along)
-		policy_storm_opened(p);
 }
 
 /* Sick, or down, before its last heal had proven to last: that heal did not help. */
@@ -631,6 +633,8 @@ void policy_sick(struct policy *p, struct container *c, struct actions *out, boo
 		return;
 	}
 	policy_relapsed(p, c, out, "Unhealthy again");
+	if (!h->open)
+		h->cause = (uint8_t)policy_cause_of(c);
 	policy_open_incident(p, h, from_event);
 	h->look_at = 0;
 	h->proven = true;
@@ -803,6 +807,7 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 	uint64_t limit = policy_limit_of(p, c);
 	enum wait_reason why;
 	uint64_t gate, gates[WAIT_COUNT];
+	const struct policy_storm *storm = &p->engines[c->engine].storm;
 	bool held;
 
 	if (!h->half_done && (p->stopping || is_held(p, c, out)))
@@ -834,12 +839,12 @@ void policy_weigh(struct policy *p, struct container *c, struct actions *out)
 		quarantine(p, c, out);
 		return;
 	}
-	held = p->storm.on && p->now < p->storm.until && !h->half_done;
+	held = storm->on && p->now < storm->until && !h->half_done;
 	if (!held && only_tells(p, c, out))
 		return;
 	if (held || !policy_take_slot(p, c, !h->half_done)) {
 		join_queue(p, c);
-		policy_wait_for(p, c, out, p->storm.on ? WAIT_STORM : WAIT_SLOT, 0);
+		policy_wait_for(p, c, out, storm->on ? WAIT_STORM : WAIT_SLOT, 0);
 		return;
 	}
 	if (h->proven) {

@@ -53,6 +53,14 @@ void policy_remember_restart(struct policy *p, struct heal *h);
 void policy_unremember_restart(struct heal *h);
 uint64_t policy_restarts_in_window(const struct policy *p, const struct heal *h);
 
+/* ---- policy_probe.c ---- */
+
+void policy_begins_anew(struct container *c);
+void policy_heal_timed_out(struct container *c);
+enum heal_cause policy_cause_of(const struct container *c);
+bool policy_hear(
+    struct container *c, struct policy_event *e, struct policy_facts *facts, struct actions *out);
+
 /* ---- policy_moves.c ---- */
 
 struct action *policy_add_action(struct actions *out, struct container *c, enum action_kind kind);
@@ -129,9 +137,10 @@ void policy_rival(struct policy *p, struct container *c, struct actions *out);
 
 /* ---- policy_storm.c ---- */
 
-void policy_storm_opened(struct policy *p);
-/* Whether a storm lets nobody have a slot now. */
-bool policy_storm_brakes(const struct policy *p);
+/* c wants to act. */
+void policy_storm_note(struct policy *p, const struct container *c);
+/* Whether a storm lets nobody of this engine have a slot now. */
+bool policy_storm_brakes(const struct policy *p, const struct policy_engine *engine);
 
 /* ---- policy_stale.c ---- */
 
@@ -154,6 +163,11 @@ step step_watching_start, step_quarantined_die, step_hands_off_die, step_ignore,
     step_quarantined_healthy, step_quarantined_not_healthy, step_quarantined_start,
     step_quarantined_due, step_quarantined_facts, step_hands_off_start, step_hands_off_unpause,
     step_hands_off_facts;
+
+/* ---- policy_resume.c ---- */
+
+bool policy_is_left_down(
+    struct policy *p, struct container *c, const struct policy_facts *f, struct actions *out);
 
 /* ---- policy_restart.c ---- */
 

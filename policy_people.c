@@ -28,6 +28,7 @@ static void weigh_all_anew(struct policy *p)
 	struct container *c;
 	size_t at = 0;
 
+	p->changes++;
 	while ((c = containers_next(&p->containers, &at)))
 		weigh_anew(p, c);
 }
@@ -64,6 +65,7 @@ bool policy_snooze(struct policy *p, struct identity *identity, uint64_t until, 
 	if (!h)
 		return until <= now; /* nothing to end */
 	h->snoozed_until = until > now ? until : 0;
+	p->changes++;
 	if (identity->holder)
 		weigh_anew(p, identity->holder);
 	return true;

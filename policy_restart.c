@@ -140,7 +140,8 @@ static const char *done_words(const struct heal *h)
 		return h->manual ? "Restarted because a person asked for it"
 				 : "Restarted because it was unhealthy";
 	if (h->half_done)
-		return "Started again after it was killed";
+		return h->resumed ? "Started: its restart was cut off when autoheal ended"
+				  : "Started again after it was killed";
 	return h->cause == CAUSE_CRASH ? "Started again: it had crashed"
 				       : "Started again: its restart had left it down";
 }
@@ -162,6 +163,8 @@ static void done(struct policy *p, struct container *c, struct actions *out)
 	policy_restarted(c, out, true, done_words(h));
 	if (!h->died_again)
 		c->started = policy_seconds_of(p, p->now + 999);
+	if (!h->started)
+		policy_begins_anew(c); /* the answer is ahead of the stream */
 	if (h->killed_hard && h->patience < 64)
 		h->patience *= 2; /* it had no time to tidy up: give it more for its recovery */
 	policy_verify(p, c);
@@ -321,6 +324,8 @@ static void settle_lost(
 	struct heal *h = c->identity->heal;
 	uint64_t since = p->now - h->requested;
 
+	if (h->resumed && !f->running && !f->stopping && policy_is_left_down(p, c, f, out))
+		return;
 	if (!f->running && !f->stopping && (h->stop_only || h->kill_first)) {
 		if (h->stop_only)
 			stopped(p, c, out);
@@ -333,6 +338,9 @@ static void settle_lost(
 		policy_restarted(c, out, true,
 		    "Restarted; the answer was lost, the engine says that it was started since");
 		policy_verify(p, c);
+		if (f->health == HEALTH_GOOD)
+			policy_recovered(
+			    p, c, out, "healthy"); /* told while nobody listened, perhaps */
 		return;
 	}
 	if (!f->running && !f->stopping && ++h->exits_seen > 1) {
@@ -383,7 +391,7 @@ void step_restarting_due(
 	char message[POLICY_MESSAGE_MAX];
 
 	(void)e;
-	if (h->lost && p->now < h->deadline) {
+	if (h->lost && (p->now < h->deadline || h->resumed)) {
 		policy_ask(c, out);
 		return;
 	}
@@ -512,8 +520,9 @@ void step_verifying_facts(
 		policy_recovered(p, c, out, "running");
 		return;
 	}
+	policy_heal_timed_out(c);
 	policy_tell(out, c, AUDIT_NOT_RECOVERED, "timeout", "Still %s %llu s after its restart",
-	    verdict == VERDICT_STARTING ? "starting" : "unhealthy",
+	    verdict == VERDICT_STARTING && c->word != WORD_BAD ? "starting" : "unhealthy",
 	    (unsigned long long)(p->now - h->answered) / 1000)
 	    ->level = LOG_WARNING;
 	policy_after_failure(p, c);

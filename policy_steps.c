@@ -57,7 +57,8 @@ void policy_learn(struct policy *p, struct container *c, const struct policy_fac
 		return;
 	}
 	c->looking = false;
-	c->check_time = f->check_time;
+	if (!c->word)
+		c->check_time = f->check_time;
 	c->stop_timeout = f->stop_timeout;
 	if (!f->running)
 		return;
@@ -301,6 +302,7 @@ void step_watching_due(
 		h->probation_until = 0;
 		h->failures = 0;
 		h->patience = 1;
+		p->changes++;
 	}
 	policy_stays_up(p, c, out);
 	if (h->look_at && p->now >= h->look_at) {
@@ -517,6 +519,7 @@ void step_quarantined_die(
 		return;
 	if (e->kind == EVENT_STOP) {
 		h->crashed_at = 0;
+		h->ended = false;
 		h->killed_at = p->now; /* newer engines tell its exit after that */
 	} else if (!policy_is_killed(p, c, e))
 		policy_exited(p, c, e, out);
@@ -529,7 +532,7 @@ void step_quarantined_start(
 {
 	step_echo_ends(p, c, e, out);
 	policy_came_up(p, c, out);
-	c->identity->heal->healthy_since = c->health == HEALTH_NONE ? p->now : 0;
+	c->identity->heal->healthy_since = policy_health(c) == HEALTH_NONE ? p->now : 0;
 	policy_rest(p, c);
 }
 

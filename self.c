@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -137,12 +138,13 @@ static bool is_plain(const char *name)
 
 void self_find(struct monitor *monitor)
 {
-	char name[sizeof(monitor->engines[0].confirm)] = "";
+	struct utsname host;
 
 	if (is_from_mounts(monitor))
 		return;
-	if (gethostname(name, sizeof(name) - 1) || !is_plain(name))
+	if (uname(&host) || !is_plain(host.nodename))
 		return;
 	for (size_t i = 0; i < monitor->engines_count; i++)
-		span_copy(span_of(name), monitor->engines[i].confirm, sizeof(name));
+		span_copy(span_of(host.nodename), monitor->engines[i].confirm,
+		    sizeof(monitor->engines[i].confirm));
 }

@@ -8,7 +8,7 @@
 #define NAME_LEAST 3          /* letters of a zone's abbreviation */
 #define OFFSET_HOURS 24       /* of a zone */
 #define RULE_HOURS 167        /* of a rule's time: a week but an hour */
-#define FILE_MAX 8192         /* bytes; the largest of tzdata has 3,700 */
+#define FILE_MAX 4096         /* bytes; the largest of tzdata has 3,700 */
 #define RULE_TIME "2"         /* o'clock the change is, unless said */
 #define USA ",M3.2.0,M11.1.0" /* what POSIX leaves open, as every libc has it */
 

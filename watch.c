@@ -85,6 +85,88 @@ static void read_action(struct watch_labels *out, struct span value)
 	out->has_own |= out->own.action != WATCH_RESTART;
 }
 
+static bool read_port(struct watch_check *check, struct span value)
+{
+	uint64_t port;
+
+	if (!text_number(value, UINT16_MAX, &port) || !port)
+		return false;
+	check->port = (uint16_t)port;
+	return true;
+}
+
+/* ":PORT" or ":PORT/PATH"; what could end the line of a request is no path. */
+static bool read_endpoint(struct watch_check *check, struct span value)
+{
+	const char *slash = memchr(value.p, '/', value.n);
+	struct span path = span_of("/");
+
+	if (value.p[0] != ':')
+		return false;
+	if (slash) {
+		path = (struct span){slash, value.n - (size_t)(slash - value.p)};
+		value.n -= path.n;
+	}
+	for (size_t i = 0; i < path.n; i++)
+		if (path.p[i] <= ' ' || path.p[i] > '~')
+			return false;
+	span_copy(path, check->what, sizeof(check->what));
+	return read_port(check, (struct span){value.p + 1, value.n - 1});
+}
+
+static bool read_probe(struct watch_check *check, enum watch_check_kind kind, struct span value)
+{
+	if (!value.n || value.n >= WATCH_CHECK_MAX - 1)
+		return false;
+	if (kind == CHECK_HTTP)
+		return read_endpoint(check, value);
+	if (kind == CHECK_TCP)
+		return read_port(check, value);
+	span_copy(value, check->what, sizeof(check->what));
+	return true;
+}
+
+/* Docker's 0 is its default. */
+static void read_check_time(
+    struct watch_labels *out, const char *label, struct span value, uint64_t least, uint32_t *field)
+{
+	uint64_t ms;
+
+	if (!text_duration(value, &ms) || ms >= WATCH_FOREVER || (ms && ms < least))
+		unreadable(out, label, value);
+	else if (ms)
+		*field = (uint32_t)ms;
+}
+
+static void read_check(struct watch_labels *out, const char *label, struct span value)
+{
+	static const char kinds[][5] = {
+	    [CHECK_HTTP] = "http", [CHECK_TCP] = "tcp", [CHECK_EXEC] = "exec"};
+	const char *word = label + strlen("autoheal.check.");
+	struct watch_check *check = &out->check;
+	uint64_t n;
+
+	if (!strcmp(word, "interval"))
+		read_check_time(out, label, value, WATCH_CHECK_LEAST, &check->interval);
+	else if (!strcmp(word, "timeout"))
+		read_check_time(out, label, value, 1, &check->timeout);
+	else if (!strcmp(word, "start.period"))
+		read_check_time(out, label, value, 0, &check->start_period);
+	else if (!strcmp(word, "retries") && !text_number(value, 1000, &n))
+		unreadable(out, label, value);
+	else if (!strcmp(word, "retries") && n)
+		check->retries = (uint32_t)n;
+	for (int kind = CHECK_HTTP; kind <= CHECK_EXEC; kind++) {
+		if (strcmp(word, kinds[kind]))
+			continue;
+		check->several |= check->kind != CHECK_NONE;
+		if (!check->kind && read_probe(check, (enum watch_check_kind)kind, value))
+			check->kind = (uint8_t)kind;
+		else if (!check->kind)
+			unreadable(out, label, value);
+	}
+}
+
 static void read_own_label(struct watch_labels *out, struct span key, struct span value)
 {
 	struct label_settings *own = &out->own;
@@ -108,6 +190,8 @@ static void read_own_label(struct watch_labels *out, struct span key, struct spa
 		read_time(out, "autoheal.cooldown", value, &own->cooldown);
 	else if (span_is(key, "autoheal.max.restarts"))
 		read_count(out, "autoheal.max.restarts", value, &own->max_restarts);
+	else if (span_starts(key, "autoheal.check."))
+		read_check(out, key.p, value);
 }
 
 static void read_compose_label(struct watch_labels *out, struct span key, struct span value)
@@ -159,11 +243,15 @@ void watch_read_labels(
     struct watch_labels *out, const struct settings *s, const struct json *j, int object)
 {
 	int key = -1, value;
-	char name[160], text[WATCH_NAME_MAX];
+	char name[160], text[WATCH_CHECK_MAX];
 
 	*out = (struct watch_labels){0};
 	out->own = (struct label_settings){
 	    WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, false, WATCH_RESTART};
+	out->check.interval = WATCH_CHECK_INTERVAL;
+	out->check.timeout = WATCH_CHECK_TIMEOUT;
+	out->check.retries = WATCH_CHECK_RETRIES;
+	out->check.status = 200;
 	while (json_next_member(j, object, &key, &value)) {
 		size_t n = json_text(j, key, name, sizeof(name));
 		size_t m = json_text(j, value, text, sizeof(text));

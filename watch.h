@@ -30,6 +30,24 @@ struct label_settings {
 };
 #define WATCH_FOREVER (UINT32_MAX - 1)
 
+/* autoheal.check.*: a probe of its own, with Docker's meaning and defaults. Times are ms. */
+enum watch_check_kind { CHECK_NONE, CHECK_HTTP, CHECK_TCP, CHECK_EXEC };
+#define WATCH_CHECK_MAX \
+	512 /* bytes of a command or path with its zero; a longer one is unreadable */
+#define WATCH_CHECK_INTERVAL 30000 /* where no label says otherwise */
+#define WATCH_CHECK_TIMEOUT 30000
+#define WATCH_CHECK_RETRIES 3
+#define WATCH_CHECK_LEAST 1000 /* an interval: a stranger's image must not keep the engine busy */
+struct watch_check {
+	uint8_t kind;    /* enum watch_check_kind */
+	bool several;    /* more than one label asks for one; the first counts */
+	uint16_t port;   /* CHECK_HTTP, CHECK_TCP */
+	uint16_t status; /* CHECK_HTTP: the one that passes */
+	uint32_t interval, timeout, start_period;
+	uint32_t retries;
+	char what[WATCH_CHECK_MAX]; /* the path; the command, or a JSON array of its words */
+};
+
 enum watch_label {
 	WATCH_LABEL_ABSENT,
 	WATCH_LABEL_YES,   /* exactly the wanted value */
@@ -48,9 +66,10 @@ struct watch_labels {
 	uint32_t number; /* of the replica, from 1; 0 unknown */
 	char monitoring_id[WATCH_PROJECT_MAX];
 	struct label_settings own;
-	bool has_own;         /* any of `own` is set */
+	bool has_own; /* any of `own` is set */
+	struct watch_check check;
 	int unreadable_count; /* labels whose value made no sense; the default holds */
-	char unreadable[WATCH_UNREADABLE_MAX][96]; /* LABEL=VALUE */
+	char unreadable[WATCH_UNREADABLE_MAX][128]; /* LABEL=VALUE */
 };
 
 /* Reads the labels of interest out of an object of strings: Actor.Attributes, Labels,

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """run.py [--quick] [--only NAME[,NAME]] - measures the shipped binary and prints a table; that of a whole run is kept in build/bench.txt.
 
-Parts: latency, tls, real, memory, handshake, storm, ten, events, audit, idle, start, size. Everything but `real` runs against
+Parts: latency, tls, real, memory, policy, handshake, storm, ten, events, audit, idle, start, size. Everything but `real` runs against
 bench_engine, scripted engines in C. What is compared is measured in the same run: the heal beside a bare C client that does
 only that, the memory beside an empty static program, mutual TLS beside the unix socket. Standard library only.
 """
@@ -40,6 +40,8 @@ def compile_all():
     for name, compiler, parts in (
             ("bench_engine", ["gcc"], ["-lssl", "-lcrypto"]), ("bare_tls_client", ["gcc"], ["-lssl", "-lcrypto"]),
             ("recorder", ["gcc"], []), ("bare_client", static, []), ("empty", static, []),
+            ("decisions", [*static, "-I", ROOT, "-isystem", ROOT / "build/include",
+                           "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free"], [*ours[1:], ours[0]]),
             ("handshake", [*static, "-I", ROOT], [*ours[1:], ours[0]])):
         target = BUILT / name
         sources = [HERE / f"{name}.c", HERE / "bench.h", *(p for p in parts if isinstance(p, pathlib.Path))]
@@ -355,6 +357,20 @@ def standing_memory(folder, count, tls_folder):
             f"VmRSS {status_kib(service.pid, 'VmRSS')} KiB, HWM {status_kib(service.pid, 'VmHWM')} KiB"
 
 
+def policy(table, folder, quick):
+    """The policy alone: its own objects, linked into a program that plays eight events for each heal."""
+    rates = []
+    for _ in range(1 if quick else 3):
+        out = subprocess.run([*pinned(1), BUILT / "decisions", "heals", "20000" if quick else "500000"], check=True,
+                             capture_output=True, text=True).stdout.split()
+        rates.append(int(out[0]) / (int(out[1]) / 1e6))
+    table.add("policy: decisions per CPU second", f"{max(rates):,.0f}", note="best of " + ", ".join(f"{r:,.0f}" for r in rates))
+    asked, pages = map(int, subprocess.run([BUILT / "decisions", "memory", "10000"], check=True, capture_output=True,
+                                           text=True).stdout.split())
+    table.add("policy: bytes per watched container, of 10,000", f"{asked / 10000:.0f}", "<= 256", asked <= 2560000,
+              f"RssAnon {pages / 10000:.0f}")
+
+
 def handshake(table, folder, quick):
     for kind in KINDS:
         with FakeEngine(folder, 1, prompt(), tls=certificates(kind)) as engine:
@@ -517,7 +533,7 @@ def size(table, folder, quick):
     table.add("size: binary", f"{n / 1024:.1f} KiB", "<= 300 KiB", n <= 300 * 1024, f"{n} bytes")
 
 
-PARTS = {f.__name__: f for f in (latency, tls, real, memory, handshake, storm, ten, events, audit, idle, start, size)}
+PARTS = {f.__name__: f for f in (latency, tls, real, memory, policy, handshake, storm, ten, events, audit, idle, start, size)}
 
 
 def machine():

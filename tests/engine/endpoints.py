@@ -14,7 +14,8 @@ def documented():
 
 def endpoint(request):
     """What a request of the scripted engine's record is in the words of the table."""
-    return request.method, re.sub(r"^/containers/[^/]+/(?=json$|logs$|restart$|start$|stop$|kill$)", "/containers/ID/", request.path)
+    path = re.sub(r"^/exec/[^/]+/(?=json$|start$)", "/exec/ID/", request.path)
+    return request.method, re.sub(r"^/containers/[^/]+/(?=json$|logs$|restart$|start$|stop$|kill$|exec$)", "/containers/ID/", path)
 
 
 def undocumented(requests):

@@ -73,6 +73,8 @@ class Container:
         self.tty = False                        # then its log is one stream without frames
         self.oom_killed = False
         self.restart_count = 0
+        self.addresses = ["172.17.0.2"]         # one in each of its networks
+        self.command = lambda words: (0, "")    # what is executed in it: words -> (exit code, output)
         now = time.time_ns()
         self.created = now - int((up + 1) * SECOND)
         self.started_at = 0 if state == "created" else now - int(up * SECOND)
@@ -121,12 +123,12 @@ class Container:
 
     def log_stream(self):
         """Its log as the engine sends it: each line a frame (stream, three zeros, length), those of a terminal bare."""
-        out = b""
+        out = []
         for line in self.lines:
             stream, text = line if isinstance(line, tuple) else (1, line)
             text = text if isinstance(text, bytes) else text.encode() + b"\n"
-            out += text if self.tty else bytes((stream, 0, 0, 0)) + len(text).to_bytes(4, "big") + text
-        return out
+            out += [text] if self.tty else [bytes((stream, 0, 0, 0)), len(text).to_bytes(4, "big"), text]
+        return b"".join(out)
 
     def inspect(self, shift=0):
         state = {
@@ -153,5 +155,8 @@ class Container:
             "Image": "sha256:" + "1" * 64, "Name": "/" + self.name, "RestartCount": self.restart_count,
             "HostConfig": {"NetworkMode": self.network_mode, "AutoRemove": self.auto_remove,
                            "RestartPolicy": {"Name": self.restart_policy, "MaximumRetryCount": self.restarts_most}},
-            "Config": config, "NetworkSettings": {"IPAddress": "172.17.0.2", "Networks": {}}, "Mounts": [],
+            "Config": config, "NetworkSettings": {"IPAddress": "172.17.0.2", "Networks": {
+                f"net{i}": {"IPAddress": "" if ":" in address else address,
+                            "GlobalIPv6Address": address if ":" in address else ""}
+                for i, address in enumerate(self.addresses)}}, "Mounts": [],
         }

@@ -325,8 +325,8 @@ class Server:
             return [r for r in self.log if r.method not in ("GET", "HEAD")]
 
     def forbidden(self):
-        """The requests that a healer has no business to send (create, remove, rename, update, exec, prune ...)."""
-        allowed = re.compile(r"^/containers/[^/]+/(restart|start|stop|kill)$")
+        """The requests that a healer has no business to send (create, remove, rename, update, prune ...)."""
+        allowed = re.compile(r"^/containers/[^/]+/(restart|start|stop|kill|exec)$|^/exec/[^/]+/start$")
         return [r for r in self.posts() if r.method != "POST" or not allowed.match(r.path)]
 
     def forget_requests(self):
@@ -419,6 +419,9 @@ class Server:
                 api = self._check_version(request)
                 if request.path == "/events" and method == "GET":
                     self._events(connection, request, api, fault)
+                    return False
+                if re.fullmatch(r"/exec/[^/]+/start", request.path) and method == "POST":
+                    self._exec_start(connection, request)
                     return False
                 answer = self._answer(*self._route(request, api), head=method == "HEAD")
             except HTTPError as e:

@@ -13,6 +13,7 @@ with a monotonic time, and misbehaves on demand (engine_wire.Fault).
 What a test does to the model happens at once, under one lock.
 """
 import collections
+import contextlib
 import json
 import re
 import threading
@@ -33,6 +34,7 @@ class Engine(Server):
         self.ring = collections.deque(maxlen=RING if self.flavour == "docker" else None)
         self.tells_stop = True                  # Podman: whether a stop has an event (here and there it has none)
         self.last_nano = 0
+        self.execs = {}                         # id -> what was created to be executed
 
     # ---- the model: what tests do
 
@@ -350,7 +352,12 @@ class Engine(Server):
             return 200, {"ID": "scripted", "Name": "scripted", "ServerVersion": self.version}
         if path == "/containers/json" and method == "GET":
             return 200, self._list(request, api)
-        match = re.match(r"/containers/([^/]+)/(json|restart|start|stop|kill|logs)$", path)
+        match = re.match(r"/exec/([^/]+)/json$", path)
+        if match and method == "GET":
+            job = self._exec(match.group(1))
+            return 200, {"ID": match.group(1), "Running": job["running"], "ExitCode": job["code"],
+                         "ContainerID": job["container"].id, "Pid": 4711}
+        match = re.match(r"/containers/([^/]+)/(json|restart|start|stop|kill|logs|exec)$", path)
         if not match:
             raise HTTPError(404, "page not found")
         container = self.find(urllib.parse.unquote(match.group(1)))
@@ -397,6 +404,37 @@ class Engine(Server):
             with self.lock:
                 self._started(container)
         return 204, None
+
+    def _exec(self, id):
+        with self.lock:
+            if id not in self.execs:
+                raise HTTPError(404, f"No such exec instance: {id}")
+            return self.execs[id]
+
+    def _post_exec(self, container, request):
+        if container.state != "running":
+            raise HTTPError(409, f"Container {container.id} is {'paused' if container.state == 'paused' else 'not running'}")
+        words = json.loads(request.body)["Cmd"]
+        if not words or not all(isinstance(word, str) for word in words):
+            raise HTTPError(400, "invalid Cmd")
+        with self.lock:
+            id = f"{len(self.execs) + 1:064x}"
+            self.execs[id] = {"container": container, "words": words, "running": False, "code": None}
+        return 201, {"Id": id}
+
+    def _exec_start(self, connection, request):
+        """Its output in frames, and no end but that of the connection. It goes on when the client has left."""
+        job = self._exec(request.path.split("/")[2])
+        if json.loads(request.body) != {"Detach": False, "Tty": False}:
+            raise HTTPError(400, "not scripted")
+        job["running"] = True
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n")
+        code, output = job["container"].command(job["words"])
+        data = output.encode()
+        with contextlib.suppress(OSError):
+            for piece in filter(None, (data[:7], data[7:])):
+                connection.sendall(b"\2\0\0\0" + len(piece).to_bytes(4, "big") + piece)
+        job.update(running=False, code=code)
 
     def _post_kill(self, container, request):
         if not container.running:

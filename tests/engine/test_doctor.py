@@ -204,10 +204,12 @@ def test_a_socket_without_permission(make_engine, open_folder):
 
 
 @pytest.mark.parametrize("method, path, right", [
-    ("POST", "restart", "ALLOW_RESTARTS=1"), ("POST", "start", "ALLOW_START=1"), ("GET", "json", "CONTAINERS=1")])
+    ("POST", "restart", "ALLOW_RESTARTS=1"), ("POST", "start", "ALLOW_START=1"), ("GET", "json", "CONTAINERS=1"),
+    ("POST", "exec", "EXEC=1")])
 def test_a_proxy_that_forbids_what_is_needed(engine, doctor, method, path, right):
+    engine.add("web", labels={**LABEL, "autoheal.check.exec": "true"}, healthcheck=False)
     engine.fault(method, f"^/containers/_[^/]*/{path}$", status=403, body=b"Forbidden\n")
-    problem(doctor(engine), "rights", "403", "without which nothing is healed", right)
+    problem(doctor(engine), "rights", f"forbids {path.replace('json', 'inspect')} (403), without which no", right)
 
 
 @pytest.mark.parametrize("method, path", [("POST", "stop"), ("POST", "kill"), ("GET", "logs")])

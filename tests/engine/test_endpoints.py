@@ -8,9 +8,12 @@ from steps import LABEL, QUICK, audits
 
 
 def test_every_request_of_the_table_is_sent(engine, autoheal):
-    """A heal, a proof by inspect, a restart that leaves its container down, a stop and a kill by label: all of the table, and nothing else."""
+    """A heal, a proof by inspect, a restart that leaves its container down, a stop and a kill by label, a command as a
+    probe: all of the table, and nothing else."""
     web, late, broken = (engine.add(name, labels=LABEL) for name in ("web", "late", "broken"))
     ah = autoheal(engine, AUTOHEAL_INTERVAL="1", **{**QUICK, "AUTOHEAL_BACKOFF": "true", "AUTOHEAL_BACKOFF_INITIAL": "1"})
+    engine.start_container("probed", healthcheck=False,
+                           labels={**LABEL, "autoheal.check.exec": "true", "autoheal.check.interval": "1"})
     engine.sicken(web)
     engine.set_health(late, "unhealthy", event=False)
     broken.start_error = "driver failed: port is allocated"
@@ -22,8 +25,9 @@ def test_every_request_of_the_table_is_sent(engine, autoheal):
     for name in ("web", "late", "broken", "kill"):
         ah.wait_event("recovered", name, timeout=10)
     audits(engine)
+    engine.wait_request("GET", "^/exec/")
     assert {endpoint(r) for r in engine.log} == set(documented())
-    assert len(documented()) == len(set(documented())) == 9
+    assert len(documented()) == len(set(documented())) == 12
 
 
 def test_the_version_stands_in_front_of_all_but_version(engine, autoheal):
@@ -47,7 +51,8 @@ def test_the_source_knows_no_other_path():
     found = set()
     for path in harness.ROOT.glob("*.c"):
         source = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.S)
-        found |= set(re.findall(r'"(?:/v%s)?(/(?:version|events|containers)[^"?\s]*)', source))
-    known = {"/version", "/events", "/containers/json", "/containers/%s/json", "/containers/%s/%s%s", "/containers/%s/logs",
+        found |= set(re.findall(r'"(?:/v%s)?(/(?:version|events|containers|exec)[^"?\s]*)', source))
+    known = {"/version", "/events", "/containers/json", "/containers/%s/json", "/containers/%s/%s%s",
+             "/containers/%s/logs", "/containers/%s/exec", "/exec/%s/start", "/exec/%s/json",
              "/containers/HOSTNAME/json"}       # the last one in a sentence
     assert found == known

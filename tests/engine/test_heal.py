@@ -123,6 +123,8 @@ def test_no_more_than_max_parallel_at_once(engine, autoheal):
     """The rest wait in order, and all are healed."""
     many = [engine.add(f"c{i}", labels=LABEL, stop_seconds=0.3) for i in range(6)]
     ah = autoheal(engine, AUTOHEAL_MAX_PARALLEL="2", AUTOHEAL_STORM="off")
+    looks = "^/containers/[0-9a-f]{64}/json$"   # those in turn after the first list: what they find sick comes first
+    harness.wait(lambda: sum(bool(r.answered) for r in engine.requests("GET", looks)) >= 6, 10, "six looks")
     engine.sicken(*many)
     for container in many:
         healed(engine, ah, container)

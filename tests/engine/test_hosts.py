@@ -296,7 +296,7 @@ def test_a_slow_list_is_waited_for(hosts):
                          ids=["inspect", "restart"])
 def test_one_that_never_answers_what_is_asked_of_a_container(hosts, method, path):
     """Forty of its containers are stuck: more than are asked about at once, and more than may be restarted at once."""
-    ah, hole, nas = hosts("hole", "nas", prepare=lambda hole, nas: [nas.add("web", labels=LABEL)])
+    ah, hole, nas = hosts("hole", "nas", AUTOHEAL_STORM="off", prepare=lambda hole, nas: [nas.add("web", labels=LABEL)])
     hole.fault(method, path, black_hole=True)
     stuck = [hole.start_container(f"stuck{n}", labels=LABEL) for n in range(40)]
     harness.wait(lambda: all(c.health == "healthy" for c in stuck), 10, "their health")
@@ -312,7 +312,7 @@ def test_one_that_never_answers_what_is_asked_of_a_container(hosts, method, path
 def test_requests_that_hang_leave_room_for_those_of_others(hosts):
     """Four engines with more stuck restarts than the whole service may have under way."""
     stuck_hosts = [f"hole{n}" for n in range(4)]
-    ah, nas, *holes = hosts("nas", *stuck_hosts, AUTOHEAL_MAX_PARALLEL="128", prepare=lambda nas, *holes: [
+    ah, nas, *holes = hosts("nas", *stuck_hosts, AUTOHEAL_MAX_PARALLEL="128", AUTOHEAL_STORM="off", prepare=lambda nas, *holes: [
         nas.add("web", labels=LABEL), *[h.add(f"stuck{n}", labels=LABEL) for h in holes for n in range(70)]])
     for hole in holes:
         hole.fault("POST", "/restart$", black_hole=True)

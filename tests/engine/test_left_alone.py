@@ -24,6 +24,19 @@ def test_a_paused_container_stays_paused(make_engine, autoheal, api):
     assert ah.container("web")["status"] == "paused"
 
 
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_only_monitor_running_is_accepted_and_changes_nothing(engine, autoheal, value):
+    """A spelling of willfarrell's: paused and stopped containers are never restarted for their health."""
+    paused, stopped, web = (engine.add(name, labels=LABEL) for name in ("paused", "stopped", "web"))
+    ah = autoheal(engine, AUTOHEAL_ONLY_MONITOR_RUNNING=value, **AUDITED)
+    engine.pause(paused)
+    engine.stop_by_person(stopped)
+    audits(engine)
+    assert (paused.health, stopped.health) == ("unhealthy", "unhealthy")
+    left_alone(engine, ah, paused, stopped)
+    sick_and_healed(engine, ah, web)
+
+
 @pytest.mark.parametrize("api", ["1.51", "1.52"])
 def test_a_just_unpaused_container_is_given_its_probes(make_engine, autoheal, api):
     """After unpause the status stays 'unhealthy' until the next probe: only enough failed probes are proof."""

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from steps import LABEL, QUICK, TIMESTAMP, compose, fence, left_alone, sick_and_healed
+from steps import LABEL, QUICK, TIMESTAMP, audits, compose, fence, left_alone, sick_and_healed
 
 ENABLED = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - monitor - INFO - ✓ Auto-monitoring enabled for container " \
           r"'%s' \(%s\) - detected autoheal=true label$"
@@ -153,14 +153,32 @@ def test_monitoring_id_names_the_identity(engine, autoheal):
     assert ah.get("/api/config").json()["containers"]["selected"] == ["front"]
 
 
-def test_two_living_containers_cannot_share_one_identity(engine, autoheal):
-    """The older keeps it, the other goes by its name, with a warning."""
-    engine.add("older", labels={**LABEL, "monitoring.id": "app"}, up=600)
-    engine.add("younger", labels={**LABEL, "monitoring.id": "app"}, up=60)
+@pytest.mark.parametrize("listed", [["older", "younger"], ["younger", "older"]])
+def test_two_living_containers_cannot_share_one_identity(engine, autoheal, listed):
+    """The older keeps it, the other goes by its name, with a warning, and with counts of its own."""
+    for name in listed:
+        engine.add(name, labels={**LABEL, "monitoring.id": "app"}, up=600 if name == "older" else 60)
     ah = autoheal(engine)
     assert ah.container("older")["stable_id"] == "app"
     assert ah.container("younger")["stable_id"] == "younger"
     ah.wait_log("WARNING.*younger")
+    engine.sicken(next(c for c in engine.containers.values() if c.name == "younger"))
+    ah.wait_event("recovered", "younger")
+    assert ah.get("/api/config").json()["containers"]["restart_counts"] == {"younger": 1}
+
+
+def test_labels_that_cannot_be_read_are_named_once_and_the_default_holds(engine, autoheal):
+    labels = {**LABEL, "autoheal.cooldown": "soon", "autoheal.max.restarts": "-1", "autoheal.unhealthy.for": "1m30"}
+    web = engine.add("web", labels=labels)
+    ah = autoheal(engine, AUTOHEAL_COOLDOWN="600", AUTOHEAL_INTERVAL="1")
+    for label in ("cooldown=soon", "max.restarts=-1", "unhealthy.for=1m30"):
+        ah.wait_log(f"WARNING.*'web'.*autoheal.{label}")
+    engine.sicken(web)
+    ah.wait_event("recovered", "web")  # at once
+    engine.sicken(web)
+    assert ah.wait_phase("web", "waiting")["next_action"]["in_seconds"] > 500
+    audits(engine)
+    assert len(ah.log_lines("does not understand")) == 3
 
 
 def test_a_container_gone_before_it_could_be_inspected_is_a_warning(engine, autoheal):

@@ -136,10 +136,10 @@ def test_an_audit_asks_for_ten_in_turn(podman, autoheal):
     assert not inspects(podman, plain)
 
 
-def test_docker_is_never_asked_in_turn(engine, autoheal):
-    """Its list says how they are: an audit there is one request."""
+def test_docker_is_not_asked_about_what_has_no_health(engine, autoheal):
+    """Its list says so: an audit there is one request."""
     for i in range(5):
-        engine.add(f"c{i}", labels=LABEL)
+        engine.add(f"c{i}", labels=LABEL, healthcheck=False)
     autoheal(engine, AUTOHEAL_INTERVAL="1")
     engine.forget_requests()
     engine.wait_request("GET", "^/containers/json$", 3, timeout=10)

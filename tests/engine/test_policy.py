@@ -22,6 +22,19 @@ def test_the_cooldown_separates_two_heals(engine, autoheal):
     assert ah.events("restart", "web")[-1]["restart_count"] == 2
 
 
+@pytest.mark.parametrize(("label", "setting"), [("1", "600"), ("600", "0")])
+def test_the_cooldown_by_label(engine, autoheal, label, setting):
+    """autoheal.cooldown beats AUTOHEAL_COOLDOWN, whichever is longer."""
+    web = engine.add("web", labels={**LABEL, "autoheal.cooldown": label})
+    ah = autoheal(engine, AUTOHEAL_COOLDOWN=setting, AUTOHEAL_BACKOFF="false")
+    sick_and_healed(engine, ah, web)
+    engine.sicken(web)
+    if label == "600":
+        assert ah.wait_phase("web", "waiting")["next_action"]["in_seconds"] > 500
+    else:
+        assert 0.9 < engine.wait_restart(web, 2).time - engine.restarts(web)[0].answered < 3
+
+
 def test_health_within_the_cooldown_cancels(engine, autoheal):
     web = engine.add("web", labels={**LABEL, "autoheal.cooldown": "1"})
     ah = autoheal(engine, AUTOHEAL_COOLDOWN="600", AUTOHEAL_BACKOFF="false")

@@ -611,7 +611,7 @@ def test_ten_at_once(site, autoheal):
     """One spare, ten that are sick: all are restarted at once, each on a connection of its own, and healed."""
     s = site()
     sick = [s.engine.add(f"c{i}", labels=LABEL, stop_seconds=0.3) for i in range(10)]
-    ah = autoheal(s.engine, **s.settings)
+    ah = autoheal(s.engine, AUTOHEAL_STORM="off", **s.settings)
     s.engine.wait_spare()
     s.engine.batch(*[("health_status: unhealthy", c) for c in sick])
     for c in sick:

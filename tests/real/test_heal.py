@@ -78,18 +78,23 @@ def test_sick_before_autoheal_came(engine, autoheal):
     assert service.container("early")["restart_count"] == 1
 
 
-def test_without_help_it_ends_in_quarantine(engine, autoheal):
-    """A container that no restart helps is restarted as often as allowed, then left in quarantine; cured by hand, it
-    leaves the quarantine by itself."""
-    hopeless = engine.run("hopeless", labels=LABEL, control=True,
+def quarantined(engine, autoheal, name):
+    """A container that no restart helps, restarted as often as allowed."""
+    hopeless = engine.run(name, labels=LABEL, control=True,
                           cmd=["sh", "-c", 'trap "exit 0" TERM; while :; do sleep 3600 & wait $!; done'])
     service = autoheal(engine, AUTOHEAL_COOLDOWN="0", AUTOHEAL_BACKOFF="false", AUTOHEAL_MAX_RESTARTS="2",
                        AUTOHEAL_RECOVERY_TIMEOUT="1", AUTOHEAL_INTERVAL="1")
     hopeless.wait_health("healthy")
     hopeless.sick()
-    service.wait_event("quarantine", "hopeless", timeout=40)
-    assert len(service.events("restart", "hopeless")) == 2
-    assert service.container("hopeless")["phase"] == "quarantined"
+    service.wait_event("quarantine", name, timeout=40)
+    assert len(service.events("restart", name)) == 2
+    assert service.container(name)["phase"] == "quarantined"
+    return hopeless, service
+
+
+def test_without_help_it_ends_in_quarantine(engine, autoheal):
+    """It is left in quarantine; cured by hand, it leaves that by itself."""
+    hopeless, service = quarantined(engine, autoheal, "hopeless")
     assert service.get("/api/status", token=True).json()["quarantined_containers"] == 1
     before = hopeless.started()
     wait_audits(service)
@@ -97,3 +102,15 @@ def test_without_help_it_ends_in_quarantine(engine, autoheal):
     hopeless.well()
     service.wait_event("auto_unquarantine", "hopeless", timeout=20, status="released")
     assert service.container("hopeless")["phase"] == "watching"
+
+
+def test_a_person_releases_from_quarantine(engine, autoheal):
+    """Still sick, it is acted on at once; and now that helps."""
+    patient, service = quarantined(engine, autoheal, "patient")
+    assert service.post("/api/containers/patient/unquarantine").status == 200
+    service.wait_event("restart", "patient", timeout=10, count=3)
+    patient.well()
+    service.wait_event("recovered", "patient", timeout=20)
+    assert [e["status"] for e in service.events("unquarantine", "patient")] == ["released"]
+    assert service.container("patient")["quarantined"] is False
+    assert service.post("/api/containers/patient/unquarantine").status == 409

@@ -38,7 +38,7 @@ struct simulation {
 	char said[POLICY_MESSAGE_MAX]; /* the last log line */
 	unsigned kin; /* bonds of which what hangs on one was asked for, since the test cleared them */
 	size_t room;     /* for the actions of one policy_run */
-	unsigned storms; /* begun and ended: odd while one is on */
+	unsigned storms; /* that began */
 	/* carries an action out; NULL: the test answers itself */
 	void (*carry_out)(struct simulation *s, const struct action *a);
 };
@@ -169,8 +169,7 @@ static inline void sim_take(struct simulation *s, const struct actions *out)
 			sim_note(s, a);
 	}
 	for (size_t i = 0; s->carry_out && i < out->count; i++)
-		if (out->list[i].kind != ACTION_DEPENDENTS)
-			s->carry_out(s, &out->list[i]);
+		s->carry_out(s, &out->list[i]);
 }
 
 /* ---- driving it -------------------------------------------------------------------------------- */
@@ -192,14 +191,19 @@ static inline void sim_event(
 /* As the monitor does it before every decision. */
 static inline void sim_storm(struct simulation *s)
 {
-	if (!policy_storm(&s->policy, s->now))
-		return;
-	assert_true(++s->storms % 2 == s->policy.storm.on);
-	if (s->carry_out)
-		return;
-	s->length += (size_t)snprintf(s->happened + s->length, sizeof s->happened - s->length,
-	    "%sstorm:%s", s->length ? ", " : "", s->policy.storm.on ? "started" : "ended");
-	assert_true(s->length < sizeof s->happened);
+	int engine;
+
+	while ((engine = policy_storm(&s->policy, s->now)) >= 0) {
+		bool on = s->policy.engines[engine].storm.on;
+
+		assert_true(on == (s->policy.storms >> engine & 1));
+		s->storms += on;
+		if (s->carry_out)
+			continue;
+		s->length += (size_t)snprintf(s->happened + s->length, sizeof s->happened - s->length,
+		    "%sstorm:%s", s->length ? ", " : "", on ? "started" : "ended");
+		assert_true(s->length < sizeof s->happened);
+	}
 }
 
 /* The end of a read: the policy decides. */

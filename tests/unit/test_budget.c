@@ -17,7 +17,7 @@
 static unsigned spent(const struct budget *b, unsigned engines)
 {
 	return BUDGET_FIXED + engines * BUDGET_ENGINE + b->clients * BUDGET_CLIENT +
-	    b->looks * engines + b->restarts + b->evidence * BUDGET_EVIDENCE;
+	    b->looks * engines + b->restarts + b->probes + b->evidence * BUDGET_EVIDENCE;
 }
 
 static void test_what_is_shared_out_is_there(void **state)
@@ -38,6 +38,7 @@ static void test_what_is_shared_out_is_there(void **state)
 			assert_in_range(b.looks, 2, 16);
 			assert_in_range(b.restarts, e, 256);
 			assert_in_range(b.evidence, 0, 32);
+			assert_in_range(b.probes, 0, 32);
 		}
 	}
 }
@@ -55,7 +56,7 @@ static void test_nothing_is_kept_back(void **state)
 			if (!budget_make(&b, limit, e))
 				continue;
 			left = limit - spent(&b, e);
-			assert_true(!left || b.restarts == 256);
+			assert_true(!left || (b.restarts == 256 && b.probes == 32));
 			assert_true(left < e || b.looks == 16);
 			assert_true(left < 2 || (b.clients == 64 && b.evidence == 32));
 		}
@@ -77,6 +78,7 @@ static void test_one_more_takes_at_most_a_piece_from_anybody(void **state)
 			assert_true(more.looks + 1 >= b.looks);
 			assert_true(more.clients + (e + 1) / 2 >= b.clients);
 			assert_true(more.evidence + (e + 1) / 2 >= b.evidence);
+			assert_true(more.probes + e >= b.probes);
 		}
 	}
 }
@@ -89,12 +91,13 @@ static void test_the_usual_limit_is_enough_for_all(void **state)
 	(void)state;
 	for (unsigned e = 1; e <= BUDGET_ENGINES_MAX; e++) {
 		assert_true(budget_make(&b, 1024, e));
-		assert_true(e > 30 || (b.restarts == 256 && b.looks == 16 && b.clients == 64));
+		assert_true(e > 26 ||
+		    (b.restarts == 256 && b.looks == 16 && b.clients == 64 && b.probes == 32));
 	}
 	assert_true(b.restarts >= 128 && b.looks >= 6 && b.clients >= 24);
 	assert_true(budget_make(&b, 64, 1));
-	assert_int_equal(b.restarts + b.looks + 2 * b.clients, 64 - 13);
-	assert_true(b.restarts >= 24 && b.looks >= 3 && b.clients >= 8);
+	assert_int_equal(b.restarts + b.looks + 2 * b.clients + b.probes + 2 * b.evidence, 64 - 15);
+	assert_true(b.restarts >= 19 && b.looks >= 3 && b.clients >= 7 && b.probes >= 3);
 }
 
 static void test_too_few_are_explained(void **state)
@@ -103,17 +106,17 @@ static void test_too_few_are_explained(void **state)
 	char words[300];
 
 	(void)state;
-	assert_true(budget_make(&b, 24, 1));
-	assert_int_equal(b.needed, 24);
-	assert_false(budget_make(&b, 23, 1));
+	assert_true(budget_make(&b, 26, 1));
+	assert_int_equal(b.needed, 26);
+	assert_false(budget_make(&b, 25, 1));
 	assert_int_equal(b.restarts + b.looks + b.clients, 0);
 	budget_explain(&b, 1, words, sizeof words);
 	assert_string_equal(words,
-	    "RLIMIT_NOFILE allows 23 open files, and 1 engine needs at least 24: raise it, best to 1024, with "
+	    "RLIMIT_NOFILE allows 25 open files, and 1 engine needs at least 26: raise it, best to 1024, with "
 	    "`ulimit -n`, `docker run --ulimit nofile=1024` or LimitNOFILE= of systemd");
 	assert_false(budget_make(&b, 300, 64));
 	budget_explain(&b, 64, words, sizeof words);
-	assert_non_null(strstr(words, "allows 300 open files, and 64 engines need at least 465:"));
+	assert_non_null(strstr(words, "allows 300 open files, and 64 engines need at least 467:"));
 }
 
 /* In a process of its own: the limits before, and what came of them. Exit 0 when it is right. */

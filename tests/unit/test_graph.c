@@ -316,6 +316,53 @@ static void test_an_exit_with_the_parent_is_no_crash(void **state)
 	}
 }
 
+/* In quarantine too a person's stop is one, and an exit is not. */
+static void test_down_in_quarantine_with_its_parent(void **state)
+{
+	(void)state;
+	for (int way = 0; way < 3; way++) {
+		family("AUTOHEAL_MAX_RESTARTS=1", NULL);
+		healed(child);
+		wait_for(MINUTE);
+		sick(child);
+		expect("not_recovered:relapsed child, quarantine:quarantined child");
+		sick(web);
+		if (way == 1)
+			happens(child, EVENT_STOP);
+		dies(child, 1);
+		if (way == 2)
+			happens(child, EVENT_STOP);
+		restarted(web);
+		forget_what_happened();
+		follows(child, BOND_NETWORK, web);
+		expect(way ? "" : "RESTART child");
+	}
+}
+
+/* Our restart was never answered, and may begin at last: what ends the child then may be that, or a person. */
+static void test_down_amid_a_late_restart_with_its_parent(void **state)
+{
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		family("AUTOHEAL_RESTART_MODE=health", NULL);
+		follows(child, BOND_NETWORK, web);
+		expect("RESTART child");
+		if (late)
+			wait_for(50 * SECOND);
+		else
+			restarted(child);
+		sick(web);
+		if (late)
+			stops(child);
+		else
+			dies(child, 1);
+		restarted(web);
+		forget_what_happened();
+		follows(child, BOND_NETWORK, web);
+		expect(late ? "" : "RESTART child");
+	}
+}
+
 /* Where crashes are left alone nothing is said of that, for it is restarted in a moment. */
 static void test_an_exit_with_the_parent_is_not_told_as_left_alone(void **state)
 {
@@ -744,6 +791,8 @@ int main(void)
 	    STORY(the_child_waits_for_its_parents_end),
 	    STORY(a_snoozed_parent_is_not_waited_for),
 	    STORY(an_exit_with_the_parent_is_no_crash),
+	    STORY(down_in_quarantine_with_its_parent),
+	    STORY(down_amid_a_late_restart_with_its_parent),
 	    STORY(an_exit_with_the_parent_is_not_told_as_left_alone),
 	    STORY(an_exit_is_no_crash_while_the_list_is_on_its_way),
 	    STORY(falling_again_with_the_parent_is_no_failure),

@@ -346,6 +346,29 @@ static void test_a_person_restarts_one_in_quarantine(void **state)
 	expect("auto_unquarantine:released");
 }
 
+static void test_an_incident_without_a_healthcheck_ends_with_a_start(void **state)
+{
+	struct label_settings own = sim_no_labels;
+	struct policy_facts down = exited();
+
+	(void)state;
+	begin(NULL);
+	own.no_restart = true;
+	labels(web, own);
+	down.health = HEALTH_NONE;
+	facts(web, listed(HEALTH_NONE));
+	assert_true(restart_by_person(web, NULL));
+	dies(web, 143);
+	refused(web);
+	wait_for(2 * SECOND);
+	facts(web, down);
+	expect("RESTART, restart:failure, INSPECT, restart:success");
+	assert_string_equal(s.told.did, "notify");
+	assert_true(web->identity->heal->open);
+	happens(web, EVENT_START);
+	assert_false(web->identity->heal->open);
+}
+
 static void test_what_a_persons_restart_left_down_is_started(void **state)
 {
 	(void)state;
@@ -484,6 +507,7 @@ int main(void)
 	    STORY(a_person_does_not_wait_for_anything),
 	    STORY(a_person_restarts_one_that_was_stopped),
 	    STORY(a_person_restarts_one_in_quarantine),
+	    STORY(an_incident_without_a_healthcheck_ends_with_a_start),
 	    STORY(what_a_persons_restart_left_down_is_started),
 	    STORY(a_persons_restart_that_never_left_is_told),
 	    STORY(when_a_person_cannot_restart),

@@ -1,4 +1,4 @@
-/* test_policy_random.c - random histories of fifty containers on two engines, one of them a Podman:
+/* test_policy_random.c - random histories of fifty containers on three engines, one of them a Podman:
  * people, faults, slow stops, refusals, lost answers, streams that lag, stall or lose events. What must
  * hold whatever happens is checked from outside, from what the policy was told and what it asked for.
  *
@@ -7,16 +7,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "world.h"
+#include "rules.h"
 
 #define BODIES 50
 #define HISTORIES 12
 #define STEPS 12000 /* of each history */
-#define TRACE 40
 
 /* ---- chance ------------------------------------------------------------------------------------ */
 
-static uint64_t seed, chance_state;
+static uint64_t chance_state;
 
 static uint64_t chance(void)
 {
@@ -38,417 +37,6 @@ static bool one_in(uint64_t n)
 }
 
 #define ONE_OF(list) ((list)[below(COUNT(list))])
-
-/* ---- what is broken ---------------------------------------------------------------------------- */
-
-enum rule {
-	RULE_ONE_AT_A_TIME,
-	RULE_MAX_PARALLEL,
-	RULE_COOLDOWN,
-	RULE_PAUSED,
-	RULE_HANDS_OFF,
-	RULE_EXITED,
-	RULE_PROOF,
-	RULE_KILL,
-	RULE_START_PERIOD,
-	RULE_OWN_START_PERIOD,
-	RULE_WINDOW,
-	RULE_MODE,
-	RULE_HELD,
-	RULE_TOLD_ONCE,
-	RULE_SLOTS,
-	RULE_SLOTS_OVER_ALL,
-	RULE_SLOT_KEPT_BACK,
-	RULE_SLOT_UNUSED,
-	RULE_STORM,
-	RULE_STORM_AT_END,
-	RULE_BUSY_AT_END,
-	RULE_LEFT_SICK,
-	RULE_LEFT_QUARANTINED,
-	RULE_BUSY_ASKING,
-	RULE_STOPPING,
-	RULES,
-};
-
-static const char *const rules[RULES] = {
-    [RULE_ONE_AT_A_TIME] = "one request at a time for one container",
-    [RULE_MAX_PARALLEL] = "at most max_parallel requests at once",
-    [RULE_COOLDOWN] = "no restart within the cooldown",
-    [RULE_PAUSED] = "nothing for a paused one",
-    [RULE_HANDS_OFF] = "nothing for one that a person stopped",
-    [RULE_EXITED] = "nothing for one that exited, but what our restart left down or a crash",
-    [RULE_PROOF] = "no request without a proof of this very turn",
-    [RULE_KILL] = "no request while a signal may end it",
-    [RULE_START_PERIOD] = "nothing in autoheal's start period",
-    [RULE_OWN_START_PERIOD] = "nothing in a container's own start period",
-    [RULE_WINDOW] = "not more than max_restarts in the window",
-    [RULE_MODE] = "nothing in a dry run, or where the label says so",
-    [RULE_HELD] = "nothing in maintenance, and nothing for one that is snoozed",
-    [RULE_TOLD_ONCE] = "one restart event for one request",
-    [RULE_SLOTS] = "the slots taken are those counted",
-    [RULE_SLOTS_OVER_ALL] = "not more requests at once than there are slots over all engines",
-    [RULE_SLOT_KEPT_BACK] = "an engine without a request finds a slot",
-    [RULE_SLOT_UNUSED] = "nobody waits who could have a slot",
-    [RULE_STORM] = "nothing in the first 15 s of a storm, then two requests at once",
-    [RULE_STORM_AT_END] = "no storm when all are well",
-    [RULE_BUSY_AT_END] = "no slot is taken when nothing is under way",
-    [RULE_LEFT_SICK] = "a sick one is acted on, waits, is given up or explained",
-    [RULE_LEFT_QUARANTINED] = "a healthy one leaves quarantine",
-    [RULE_BUSY_ASKING] = "inspects do not follow one another without a pause",
-    [RULE_STOPPING] = "no request while autoheal is stopping",
-};
-
-static unsigned broken[RULES];
-
-/* ---- what a body looks like from outside ------------------------------------------------------- */
-
-static struct world *w;
-static uint64_t maintenance_until; /* 0: off; NEVER: until it is ended */
-static unsigned steps_done, requests_done, healed_by_us, quarantines, releases, storms;
-
-static struct shadow {
-	bool running, paused, hands_off, stopped, down_by_us, crashed;
-	enum container_health health;
-	uint64_t started;                    /* as far as it was told; NEVER */
-	uint64_t proof;                      /* when it was proven sick, or down by us */
-	uint64_t killed_at;                  /* by somebody else */
-	uint64_t answered;                   /* the end of the last restart, ours or not */
-	uint64_t ours_until;                 /* events may be echoes of our own request */
-	uint64_t requests, told, unclear;    /* unclear: the last request did not succeed */
-	uint64_t times[CONFIG_RESTARTS_MAX]; /* of requests, a ring */
-	const struct identity *identity;     /* whose they are */
-	uint64_t inspects, inspected_since;
-	bool explained; /* told in a dry run, or by wish of its label */
-	uint64_t snoozed_until;
-	char trace[TRACE][72];
-	unsigned traced;
-} shadows[WORLD_BODIES], nobody;
-
-static struct shadow *shadow_of(const struct body *b)
-{
-	return &shadows[body_number(w, b)];
-}
-
-__attribute__((format(printf, 2, 3))) static void trace(const struct body *b, const char *format, ...)
-{
-	struct shadow *h = shadow_of(b);
-	char *line = h->trace[h->traced % TRACE];
-	va_list args;
-	int n = snprintf(
-	    line, sizeof h->trace[0], "%10.3f ", (double)(w->sim.now - SIM_BEGINS) / 1000);
-
-	va_start(args, format);
-	vsnprintf(line + n, sizeof h->trace[0] - (size_t)n, format, args);
-	va_end(args);
-	/* what is heard again and again is shown once */
-	for (unsigned i = 1; i < 4 && i <= h->traced; i++)
-		if (!strcmp(strchr(line + 10, ' '),
-			strchr(h->trace[(h->traced - i) % TRACE] + 10, ' ')))
-			return;
-	h->traced++;
-}
-
-static uint64_t or_setting(uint32_t own, uint64_t setting)
-{
-	return own == WATCH_UNSET ? setting : own;
-}
-
-/* In seconds since the history began; 0 for never. */
-static double clock_of(uint64_t at)
-{
-	return at ? (double)(at - SIM_BEGINS) / 1000 : 0;
-}
-
-/* A rule is broken: the first time it is shown with the history that led to it. */
-static void breaks(enum rule rule, const struct body *b)
-{
-	const struct shadow *h = b ? shadow_of(b) : NULL;
-	const struct container *c;
-
-	if (broken[rule]++)
-		return;
-	print_error("broken: %s (seed %llu, %.3f s)\n", rules[rule], (unsigned long long)seed,
-	    (double)(w->sim.now - SIM_BEGINS) / 1000);
-	if (!h)
-		return;
-	print_error("  %s on engine %u", b->name, b->engine);
-	if ((c = container_of(w, b)) && c->identity->heal)
-		print_error(
-		    ", %s; our echoes until %.3f, answered %.3f, killed %.3f, cooldown %llu s",
-		    policy_state_name(c->state), clock_of(c->identity->heal->own_until),
-		    clock_of(c->identity->heal->answered), clock_of(c->identity->heal->killed_at),
-		    (unsigned long long)or_setting(b->own.cooldown, w->sim.settings.cooldown) / 1000);
-	print_error("\n");
-	for (unsigned i = h->traced > TRACE ? h->traced - TRACE : 0; i < h->traced; i++)
-		print_error("  %s\n", h->trace[i % TRACE]);
-}
-
-static void holds(bool good, enum rule rule, const struct body *b)
-{
-	if (!good)
-		breaks(rule, b);
-}
-
-/* ---- what the policy is told ------------------------------------------------------------------- */
-
-/* A request of ours may be behind what happens now. */
-static bool may_be_ours(const struct shadow *h, bool ours)
-{
-	return ours || h->requests > h->told || w->sim.now < h->ours_until;
-}
-
-static bool heals_crashes(const struct body *b)
-{
-	return w->sim.settings.mode != MODE_HEALTH && !w->sim.policy.engines[b->engine].asks_first;
-}
-
-static void saw_an_end(
-    struct shadow *h, const struct body *b, const struct policy_event *e, bool ours)
-{
-	const struct container *c = container_of(w, b);
-	uint64_t stop = c->stop_timeout == WATCH_UNSET ? 10 : c->stop_timeout;
-	bool first = h->running;
-	bool killed = h->killed_at && w->sim.now <= h->killed_at + stop * 1000 + POLICY_KILL_GRACE_MS;
-
-	h->killed_at = 0;
-	if (!first && h->down_by_us)
-		return; /* the exit that was seen already: whose it is cannot be told apart */
-	h->running = false;
-	h->started = NEVER;
-	h->proof = NEVER;
-	h->crashed = false;
-	if (may_be_ours(h, ours)) {
-		h->down_by_us = true;
-		h->paused = h->hands_off = false;
-	} else if (e->kind == EVENT_STOP || (first && killed)) {
-		h->hands_off = h->stopped = true;
-		h->down_by_us = false;
-	} else if (first) {
-		h->down_by_us = false;
-	}
-	/* told as an exit of its own: nobody was seen to stop it */
-	h->crashed = !killed && !h->stopped && !ours && e->kind == EVENT_DIE && e->exit_code &&
-	    heals_crashes(b);
-	h->hands_off &= !h->crashed; /* whatever paused it before */
-}
-
-static void saw_facts(struct shadow *h, const struct body *b, const struct policy_facts *f)
-{
-	uint32_t retries = f->check_retries ? f->check_retries : 3;
-	bool sick = f->whole && f->running && !f->paused && f->health == HEALTH_BAD &&
-	    f->streak >= retries;
-
-	h->paused = f->paused;
-	if (!f->running && h->running)
-		h->down_by_us = h->requests > h->told || h->unclear;
-	h->running = f->running;
-	h->crashed &= !f->running;
-	h->stopped &= !f->running;
-	if (!f->running)
-		h->killed_at = 0; /* its outcome is known */
-	if (!f->running || (f->health == HEALTH_STARTING && h->health != HEALTH_STARTING))
-		h->started = NEVER; /* its start was missed */
-	if (f->health != HEALTH_UNKNOWN)
-		h->health = f->health;
-	h->hands_off = f->paused || (h->hands_off && !f->running);
-	if (f->whole && f->running)
-		h->started = w->sim.now - (uint64_t)f->age_ms;
-	if (f->whole || f->health != HEALTH_BAD)
-		h->proof = sick || (f->whole && !f->running && (h->down_by_us || h->crashed))
-		    ? w->sim.now
-		    : NEVER;
-	trace(b, "%s: %s%s, %s %u", f->whole ? "inspect" : "list",
-	    f->paused        ? "paused"
-		: f->running ? "running"
-			     : "exited",
-	    sick ? ", sick" : "", policy_health_name(f->health), f->streak);
-}
-
-/* Counts hang on the identity; one that gets another begins anew. */
-static void goes_by(struct shadow *h, const struct container *c)
-{
-	if (h->identity && c->identity != h->identity) {
-		memset(h->times, 0, sizeof h->times);
-		h->answered = h->snoozed_until = 0;
-	}
-	h->identity = c->identity;
-}
-
-static void on_seen(struct world *world, struct body *b, const struct policy_event *e, bool ours)
-{
-	static const char *const names[] = {"start", "die", "stop", "kill", "pause", "unpause",
-	    "restart", "healthy", "unhealthy", "facts", "look failed"};
-	struct shadow *h = shadow_of(b);
-
-	(void)world;
-	goes_by(h, container_of(w, b));
-	if (e->kind == EVENT_FACTS) {
-		saw_facts(h, b, e->facts);
-		return;
-	}
-	trace(b, "%s%s%s", names[e->kind], ours ? " (ours)" : "", e->live ? "" : ", not live");
-	switch (e->kind) {
-	case EVENT_START:
-		h->running = true;
-		h->started = w->sim.now;
-		h->health = HEALTH_STARTING;
-		h->paused = h->hands_off = h->stopped = h->down_by_us = h->crashed = false;
-		h->killed_at = 0;
-		h->unclear = 0;
-		h->proof = NEVER;
-		return;
-	case EVENT_DIE:
-	case EVENT_STOP:
-		saw_an_end(h, b, e, ours);
-		return;
-	case EVENT_KILL:
-		if (!may_be_ours(h, ours))
-			h->killed_at = w->sim.now;
-		h->proof = NEVER;
-		return;
-	case EVENT_PAUSE:
-		h->paused = h->hands_off = true;
-		h->proof = NEVER;
-		return;
-	case EVENT_UNPAUSE:
-		h->paused = false;
-		h->hands_off &= !h->running;
-		return;
-	case EVENT_RESTARTED:
-		if (!may_be_ours(h, ours))
-			h->answered = w->sim.now;
-		return;
-	case EVENT_HEALTHY:
-		h->health = HEALTH_GOOD;
-		h->proof = NEVER;
-		return;
-	case EVENT_UNHEALTHY:
-		h->health = HEALTH_BAD;
-		if (e->live && h->running && !h->paused)
-			h->proof = w->sim.now;
-		return;
-	default:
-		return;
-	}
-}
-
-static void on_answer(struct world *world, struct body *b, const struct policy_answer *a)
-{
-	static const char *const names[] = {"done", "refused", "unsent", "lost"};
-	struct shadow *h = shadow_of(b);
-
-	(void)world;
-	trace(b, "answer: %s %d", names[a->kind], a->status);
-	if (a->kind == ANSWER_UNSENT)
-		h->times[--h->requests % CONFIG_RESTARTS_MAX] = 0;
-	else if (a->kind == ANSWER_DONE)
-		h->answered = w->sim.now;
-	if (a->kind == ANSWER_DONE)
-		h->running = true;
-	h->unclear = a->kind == ANSWER_REFUSED || a->kind == ANSWER_LOST;
-	h->ours_until = w->sim.now + POLICY_OWN_ECHO_MS;
-}
-
-/* ---- what it wants ----------------------------------------------------------------------------- */
-
-/* Own decisions of the last window, the trials out of quarantine left out. */
-static unsigned restarts_in_window(const struct shadow *h)
-{
-	unsigned count = 0;
-
-	for (size_t i = 0; i < CONFIG_RESTARTS_MAX; i++)
-		count += h->times[i] &&
-		    w->sim.now - h->times[i] < w->sim.settings.restart_window - SECOND;
-	return count;
-}
-
-static unsigned in_flight(unsigned engine)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < w->bodies_count; i++)
-		count += w->bodies[i].engine == engine && w->bodies[i].call;
-	return count;
-}
-
-static void on_request(struct world *world, struct body *b, const struct action *a)
-{
-	const struct settings *s = &world->sim.settings;
-	const struct container *c = a->container;
-	struct shadow *h = shadow_of(b);
-	uint64_t now = w->sim.now, stop = c->stop_timeout == WATCH_UNSET ? 10 : c->stop_timeout;
-	uint64_t limit = or_setting(b->own.max_restarts, s->max_restarts);
-
-	trace(b, a->kind == ACTION_START ? "=> START" : "=> RESTART");
-	goes_by(h, c);
-	requests_done++;
-	holds(!b->call && h->requests == h->told, RULE_ONE_AT_A_TIME, b);
-	holds(in_flight(b->engine) < s->max_parallel, RULE_MAX_PARALLEL, b);
-	holds(in_flight(0) + in_flight(1) < world->sim.policy.slots, RULE_SLOTS_OVER_ALL, b);
-	if (world->sim.policy.storm.on)
-		holds(now >= world->sim.policy.storm.until && in_flight(0) + in_flight(1) < 2,
-		    RULE_STORM, b);
-	holds(!h->answered || now >= h->answered + or_setting(b->own.cooldown, s->cooldown),
-	    RULE_COOLDOWN, b);
-	holds(!h->paused, RULE_PAUSED, b);
-	holds(!h->hands_off, RULE_HANDS_OFF, b);
-	holds(a->kind == ACTION_START ? !h->running && (h->down_by_us || h->crashed) : h->running,
-	    RULE_EXITED, b);
-	holds(h->proof == now, RULE_PROOF, b);
-	holds(!h->killed_at || now >= h->killed_at + stop * 1000 + POLICY_KILL_GRACE_MS, RULE_KILL,
-	    b);
-	holds(now >= SIM_BEGINS + s->start_period, RULE_START_PERIOD, b);
-	if (b->own.start_period != WATCH_UNSET && h->started != NEVER)
-		holds(now + SECOND >= h->started + b->own.start_period, RULE_OWN_START_PERIOD, b);
-	holds(!limit || c->identity->heal->trial || restarts_in_window(h) < limit, RULE_WINDOW, b);
-	holds(!s->dry_run && !b->own.no_restart, RULE_MODE, b);
-	holds(now >= maintenance_until && now >= h->snoozed_until, RULE_HELD, b);
-	h->killed_at = 0;
-	h->times[h->requests++ % CONFIG_RESTARTS_MAX] = now;
-}
-
-static void on_told(struct world *world, struct body *b, const struct action *a)
-{
-	struct shadow *h = shadow_of(b);
-
-	(void)world;
-	trace(b, "told %s:%s", audit_kind_name(a->audit), a->status);
-	quarantines += a->audit == AUDIT_QUARANTINE;
-	releases += a->audit == AUDIT_AUTO_UNQUARANTINE;
-	healed_by_us += a->audit == AUDIT_RECOVERED;
-	if (a->audit == AUDIT_SKIPPED && !strcmp(a->status, "dry_run"))
-		h->explained = true;
-	if (a->audit != AUDIT_RESTART)
-		return;
-	if (!strcmp(a->did, "notify")) {
-		h->explained = true;
-		return;
-	}
-	h->told++;
-	holds(h->told == h->requests, RULE_TOLD_ONCE, b);
-	/* its echoes go on for a while, also where it is told at the deadline */
-	h->ours_until = w->sim.now + POLICY_OWN_ECHO_MS;
-	if (strcmp(a->status, "success"))
-		h->unclear = 1;
-	else
-		h->answered = w->sim.now;
-}
-
-/* Inspects are counted per 10 s: none follows the other without a pause. */
-static void carry_out(struct simulation *s, const struct action *a)
-{
-	if (a->kind == ACTION_INSPECT) {
-		struct body *b = body_of(w, a->container);
-		struct shadow *h = b ? shadow_of(b) : &nobody;
-
-		if (s->now >= h->inspected_since + 10 * SECOND) {
-			h->inspected_since = s->now;
-			h->inspects = 0;
-		}
-		holds(++h->inspects <= 40, RULE_BUSY_ASKING, b);
-	}
-	world_carry_out(s, a);
-}
 
 /* ---- a random world ---------------------------------------------------------------------------- */
 
@@ -509,6 +97,8 @@ static void random_nature(struct body *b)
 	if (one_in(8))
 		b->own.stop_timeout = (uint32_t)below(20);
 	b->own.no_restart = one_in(15);
+	b->revived_in = one_in(3) ? SECOND + below(3) * 10 * SECOND : NEVER;
+	b->unlabelled = one_in(12);
 }
 
 /* A container takes the place of one that was removed. */
@@ -520,6 +110,9 @@ static void comes_to_life(struct body *b)
 	sim_id(b->id, ++w->ids);
 	b->there = true;
 	b->call = 0;
+	b->excluded = false;
+	if (b->bond)
+		kin_bind(b, b->bond, b->parent);
 	if (b->health == HEALTH_NONE || b->health == HEALTH_UNKNOWN)
 		b->health = HEALTH_STARTING;
 	if (one_in(8))
@@ -529,6 +122,7 @@ static void comes_to_life(struct body *b)
 	h->running = true;
 	h->proof = h->started = NEVER;
 	memcpy(h->times, before.times, sizeof h->times); /* counts are of the identity */
+	h->cascade = before.cascade;
 	h->identity = before.identity;
 	body_starts(w, b, false);
 }
@@ -538,7 +132,8 @@ static void a_person_does_something(struct body *b)
 	if (b->job || b->call)
 		return; /* the engine does one thing with it at a time */
 	if (!b->there) {
-		comes_to_life(b);
+		if (b->bond != BOND_NETWORK || b->parent->running)
+			comes_to_life(b);
 		return;
 	}
 	if (b->paused) {
@@ -584,30 +179,48 @@ static void maintenance_changes(void)
 	}
 }
 
+static void restarts_by_hand(struct body *b, struct container *c)
+{
+	struct action list[POLICY_ACTIONS_MAX];
+	struct actions out = {.list = list, .room = POLICY_ACTIONS_MAX};
+
+	if (!b->job && !policy_restart_by_person(&w->sim.policy, c, w->sim.now, &out))
+		sim_take(&w->sim, &out);
+}
+
+static void excludes(struct body *b, struct container *c)
+{
+	trace(b, b->excluded ? "included" : "excluded");
+	b->excluded = !b->excluded;
+	if (!b->excluded || !c)
+		return; /* the list brings it back */
+	shadow_of(b)->killed_at = 0;
+	forget(w, c, false);
+}
+
 static void somebody_calls_the_api(struct body *b)
 {
 	struct container *c = container_of(w, b);
 	struct shadow *h = shadow_of(b);
 
-	if (!c)
+	if (b->excluded || (c && one_in(8)))
+		excludes(b, c);
+	else if (!c || c->dropped)
 		return;
-	if (one_in(8)) {
+	else if (one_in(8)) {
 		maintenance_changes();
-	} else if (one_in(3)) {
+	} else if (one_in(4)) {
 		h->snoozed_until = one_in(3) ? 0 : some_time();
 		trace(b, "snoozed until %.3f", clock_of(h->snoozed_until));
 		assert_true(policy_snooze(&w->sim.policy, c->identity, h->snoozed_until, w->sim.now));
 	} else if (one_in(2)) {
-		if (c->state != STATE_QUARANTINED)
-			return;
+		restarts_by_hand(b, c);
+	} else if (c->identity->heal && c->identity->heal->quarantined) {
 		trace(b, "released by a person");
-		h->answered = 0;
+		if (c->state == STATE_QUARANTINED)
+			h->answered = 0;
 		memset(h->times, 0, sizeof h->times);
 		sim_event(&w->sim, c, &(struct policy_event){.kind = EVENT_RELEASE});
-	} else if (c->state != STATE_RESTARTING) {
-		trace(b, "excluded; the list brings it back");
-		h->killed_at = 0;
-		forget(w, c, false);
 	}
 	sim_turn(&w->sim);
 }
@@ -626,6 +239,7 @@ static void the_stream_changes(void)
 		w->deaf = true;
 	} else if (!w->reading) {
 		w->backlog = true;
+		w->replay = one_in(2);
 	}
 }
 
@@ -641,20 +255,23 @@ static void slots_are_right(void)
 	const struct policy *p = &w->sim.policy;
 	const struct container *c;
 	size_t at = 0;
-	unsigned taken[2] = {0, 0}, left, idle;
+	unsigned taken[ENGINES] = {0}, left, idle = 0, busy = 0;
 
 	while ((c = containers_next(&p->containers, &at)))
 		taken[c->engine] += c->has_slot;
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < ENGINES; i++) {
 		holds(taken[i] == p->engines[i].busy, RULE_SLOTS, NULL);
-	idle = !taken[0] + !taken[1];
-	holds(p->busy == taken[0] + taken[1] && p->engines_busy == 2 - idle, RULE_SLOTS, NULL);
+		busy += taken[i];
+		idle += !taken[i];
+	}
+	holds(p->busy == busy && p->engines_busy == ENGINES - idle, RULE_SLOTS, NULL);
 	holds(p->busy + idle <= p->slots, RULE_SLOT_KEPT_BACK, NULL);
 	left = p->slots - p->busy;
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < ENGINES; i++)
 		holds(!p->engines[i].first || taken[i] == p->settings->max_parallel ||
 			(taken[i] && left == idle) ||
-			(p->storm.on && (p->now < p->storm.until || p->busy >= 2)),
+			(p->engines[i].storm.on &&
+			    (p->now < p->engines[i].storm.until || taken[i] >= 2)),
 		    RULE_SLOT_UNUSED, NULL);
 }
 
@@ -678,12 +295,12 @@ static void step_of_history(void)
 		break;
 	case 7:
 		if (b->running && !b->paused && !b->job && one_in(3))
-			body_ends(w, b, 1, false, false);
-		else if (!b->running && b->there && !b->job && !b->call)
-			body_starts(w, b, false); /* its restart policy */
+			body_exits(w, b);
+		else if (!b->running && b->there && !b->job && !b->call && !cannot_start(w, b))
+			body_starts(w, b, false); /* its restart policy, or a person */
 		break;
 	case 8:
-		if (one_in(4))
+		if (one_in(3))
 			somebody_calls_the_api(b);
 		break;
 	case 9:
@@ -739,13 +356,20 @@ static void all_are_well(void)
 		body_probed(w, b, false);
 	}
 	world_wait(w, 2 * HOUR);
-	holds(!w->sim.policy.storm.on, RULE_STORM_AT_END, NULL);
-	storms += w->sim.storms / 2;
-	for (unsigned i = 0; i < 2; i++) {
+	holds(!w->sim.policy.storms, RULE_STORM_AT_END, NULL);
+	storms += w->sim.storms;
+	for (unsigned i = 0; i < ENGINES; i++) {
 		const struct policy_engine *engine = &w->sim.policy.engines[i];
 
 		holds(!engine->busy && !engine->first && !engine->last && !in_flight(i),
 		    RULE_BUSY_AT_END, NULL);
+	}
+	for (unsigned i = 0; i < w->bodies_count; i++) {
+		const struct body *b = &w->bodies[i];
+		const struct container *c = container_of(w, b);
+
+		if (b->running && !b->paused && c && c->identity->heal)
+			holds(!c->identity->heal->open, RULE_OPEN_AT_END, b);
 	}
 }
 
@@ -790,8 +414,24 @@ static void the_end_of_history(void)
 	nothing_begins_while_stopping();
 }
 
+/* Some hang on others of their engine, now and then in a ring. */
+static void random_families(void)
+{
+	for (unsigned i = 0; i < w->bodies_count; i++) {
+		struct body *child = &w->bodies[i], *parent = &w->bodies[below(w->bodies_count)];
+
+		if (!one_in(3) || parent == child || parent->engine != child->engine)
+			continue;
+		if (one_in(2))
+			kin_bind(child, BOND_DEPENDS, parent);
+		else if (!parent->bond)
+			kin_bind(child, BOND_NETWORK, parent);
+	}
+}
+
 static void a_history(void)
 {
+	static const unsigned engines[] = {0, 1, 0, 2};
 	char name[24];
 
 	w = calloc(1, sizeof *w);
@@ -803,8 +443,8 @@ static void a_history(void)
 	random_settings(&w->sim.settings);
 	w->sim.room = POLICY_ACTIONS_MAX + below(25);
 	w->sim.policy.engines[1].asks_first = true;
-	w->sim.policy.engines_count = 2;
-	w->sim.policy.slots = (uint32_t)(2 + below(8));
+	w->sim.policy.engines_count = ENGINES;
+	w->sim.policy.slots = (uint32_t)(ENGINES + below(8));
 	w->new_order = one_in(2);
 	w->lag = below(3) * 200;
 	w->choose = choose;
@@ -819,16 +459,19 @@ static void a_history(void)
 
 		snprintf(name, sizeof name, "body-%u", i);
 		b = world_add(w, name);
-		b->engine = i % 3 == 2;
+		b->engine = engines[i % COUNT(engines)];
 		random_nature(b);
 		if (one_in(8))
 			b->health = HEALTH_NONE;
 		shadows[i].running = true;
 		shadows[i].proof = shadows[i].started = NEVER;
 	}
+	random_families();
+	kin_begin(w);
 	for (unsigned i = 0; i < STEPS; i++)
 		step_of_history();
 	the_end_of_history();
+	kin_end(w);
 	sim_end(&w->sim);
 	free(w);
 }
@@ -843,8 +486,10 @@ static void test_what_holds_whatever_happens(void **state)
 	for (int i = 0; i < HISTORIES; i++)
 		a_history();
 	print_message(
-	    "%u steps, %u requests, %u recovered, %u quarantined, %u released by health, %u storms\n",
-	    steps_done, requests_done, healed_by_us, quarantines, releases, storms);
+	    "%u steps, %u requests, %u by hand, %u with another, %u left behind, %u recovered, %u "
+	    "quarantined, %u released by health, %u storms\n",
+	    steps_done, requests_done, by_hand, with_another, stranded, healed_by_us, quarantines,
+	    releases, storms);
 	for (size_t i = 0; i < RULES; i++) {
 		if (broken[i])
 			print_error("broken %u times: %s\n", broken[i], rules[i]);

@@ -294,7 +294,7 @@ static void test_what_is_no_zones_file(void **state)
 	file("large", large, sizeof(large), path);
 	assert_false(tz_find(path, &tz));
 	memset(large + 5, 'x', sizeof(large) - 5);
-	large[8191] = '\n';
+	large[4095] = '\n';
 	file("one-line", large, sizeof(large), path);
 	assert_false(tz_find(path, &tz));
 	assert_false(tz_find(folder, &tz));

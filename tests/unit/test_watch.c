@@ -252,6 +252,117 @@ static void test_own_labels_are_read(void **state)
 	}
 }
 
+static void test_probes_are_read(void **state)
+{
+	(void)state;
+	read_text("{}");
+	assert_int_equal(labels.check.kind, CHECK_NONE);
+	read_label("autoheal.check.http", ":8080/health?x=%20");
+	assert_int_equal(labels.check.kind, CHECK_HTTP);
+	assert_int_equal(labels.check.port, 8080);
+	assert_int_equal(labels.check.status, 200);
+	assert_string_equal(labels.check.what, "/health?x=%20");
+	/* Docker's defaults */
+	assert_int_equal(labels.check.interval, 30000);
+	assert_int_equal(labels.check.timeout, 30000);
+	assert_int_equal(labels.check.start_period, 0);
+	assert_int_equal(labels.check.retries, 3);
+	read_label("autoheal.check.http", ":65535");
+	assert_int_equal(labels.check.port, 65535);
+	assert_string_equal(labels.check.what, "/");
+	read_label("autoheal.check.tcp", "5432");
+	assert_int_equal(labels.check.kind, CHECK_TCP);
+	assert_int_equal(labels.check.port, 5432);
+	read_text(
+	    "{\"autoheal.check.exec\":\"a 'b' \\\"c\\\" | d\",\"autoheal.check.interval\":\"1m\","
+	    "\"autoheal.check.timeout\":\"500ms\",\"autoheal.check.retries\":\"5\","
+	    "\"autoheal.check.start.period\":\"2h\"}");
+	assert_int_equal(labels.check.kind, CHECK_EXEC);
+	assert_string_equal(labels.check.what, "a 'b' \"c\" | d");
+	assert_int_equal(labels.check.interval, 60000);
+	assert_int_equal(labels.check.timeout, 500);
+	assert_int_equal(labels.check.retries, 5);
+	assert_int_equal(labels.check.start_period, 7200000);
+	assert_int_equal(labels.unreadable_count, 0);
+	assert_false(labels.check.several);
+	/* Docker's 0 is its default */
+	read_text("{\"autoheal.check.tcp\":\"1\",\"autoheal.check.interval\":\"0\","
+		  "\"autoheal.check.timeout\":\"0s\",\"autoheal.check.retries\":\"0\"}");
+	assert_int_equal(labels.check.interval, 30000);
+	assert_int_equal(labels.check.timeout, 30000);
+	assert_int_equal(labels.check.retries, 3);
+	assert_int_equal(labels.unreadable_count, 0);
+	/* a probe is no setting of what is done: such a container needs no record of these */
+	assert_false(labels.has_own);
+}
+
+static void test_probes_that_make_no_sense_are_named(void **state)
+{
+	static const char *const rows[][2] = {
+	    {"http", "http://example.com/"},
+	    {"http", "example.com:80/"},
+	    {"http", "//example.com/"},
+	    {"http", "8080"},
+	    {"http", ""},
+	    {"http", ":"},
+	    {"http", ":0/"},
+	    {"http", ":65536/"},
+	    {"http", ":80x/"},
+	    {"http", ":80/a b"},
+	    {"http", ":80/\\r\\nX: y"},
+	    {"http", ":80/\\u00e9"},
+	    {"http", ":80/\\u0000"},
+	    {"tcp", ""},
+	    {"tcp", "0"},
+	    {"tcp", "65536"},
+	    {"tcp", "db:5432"},
+	    {"tcp", "1/2"},
+	    {"tcp", "-1"},
+	    {"exec", ""},
+	    {"interval", "999ms"},
+	    {"interval", "soon"},
+	    {"timeout", "-1"},
+	    {"retries", "1001"},
+	    {"retries", "x"},
+	    {"start.period", "1y"},
+	};
+	char key[64], longest[600];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		snprintf(key, sizeof(key), "autoheal.check.%s", rows[i][0]);
+		read_label(key, rows[i][1]);
+		if (labels.unreadable_count != 1 || labels.check.kind != CHECK_NONE)
+			fail_msg("%s=%s is taken", key, rows[i][1]);
+		assert_memory_equal(labels.unreadable[0], key, strlen(key));
+		assert_int_equal(labels.check.interval, 30000);
+		assert_int_equal(labels.check.retries, 3);
+	}
+	/* a command that is cut could do anything */
+	memset(longest, 'x', sizeof(longest));
+	longest[511] = 0;
+	read_label("autoheal.check.exec", longest);
+	assert_int_equal(labels.check.kind, CHECK_NONE);
+	longest[510] = 0;
+	read_label("autoheal.check.exec", longest);
+	assert_int_equal(labels.check.kind, CHECK_EXEC);
+	assert_int_equal(strlen(labels.check.what), 510);
+}
+
+static void test_of_several_probes_the_first_counts(void **state)
+{
+	(void)state;
+	read_text("{\"autoheal.check.exec\":\"x\",\"autoheal.check.http\":\":80/\"}");
+	assert_int_equal(labels.check.kind, CHECK_EXEC);
+	assert_string_equal(labels.check.what, "x");
+	assert_true(labels.check.several);
+	/* unless it cannot be read */
+	read_text("{\"autoheal.check.http\":\"x\",\"autoheal.check.tcp\":\"80\"}");
+	assert_int_equal(labels.check.kind, CHECK_TCP);
+	assert_false(labels.check.several);
+	assert_int_equal(labels.unreadable_count, 1);
+}
+
 static void test_switches_among_the_labels(void **state)
 {
 	static const char *const off[] = {"false", "0", "no", "off", "False"};
@@ -784,6 +895,9 @@ int main(void)
 	    TEST(test_with_all_the_usual_label_still_says_no),
 	    TEST(test_what_is_no_object_has_no_labels),
 	    TEST(test_own_labels_are_read),
+	    TEST(test_probes_are_read),
+	    TEST(test_probes_that_make_no_sense_are_named),
+	    TEST(test_of_several_probes_the_first_counts),
 	    TEST(test_switches_among_the_labels),
 	    TEST(test_an_unreadable_label_is_named_and_the_default_holds),
 	    TEST(test_every_unreadable_label_is_named_up_to_a_limit),

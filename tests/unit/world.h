@@ -10,7 +10,7 @@
 
 #define WORLD_BODIES 64
 #define WORLD_ENTRIES 8192
-#define WORLD_STREAM 1024
+#define WORLD_STREAM 16384
 
 /* What becomes of a request. */
 enum fate {
@@ -31,6 +31,12 @@ struct body {
 	uint8_t id[32];
 	unsigned engine;
 	struct label_settings own;
+	bool unlabelled; /* not watched */
+	bool excluded;   /* the same, and not to be touched */
+	/* what it hangs on, and how; kin.h */
+	struct body *parent;
+	enum bond bond;
+	uint8_t network[32]; /* BOND_NETWORK: the parent's id when it was made */
 	bool there, running, paused;
 	bool ill; /* its probes fail */
 	enum container_health health;
@@ -67,6 +73,7 @@ enum entry_kind {
 	ENTRY_GONE, /* a request for one that was removed */
 	ENTRY_READ, /* of the stream */
 	ENTRY_LIST,
+	ENTRY_AUDIT, /* a list out of turn */
 };
 
 struct entry {
@@ -86,6 +93,7 @@ struct stream_event {
 	bool destroyed;
 	bool ours; /* caused by a request of ours */
 	struct policy_event event;
+	uint64_t at;
 };
 
 struct world {
@@ -103,6 +111,7 @@ struct world {
 	bool new_order; /* engine 28: stop before die */
 	bool deaf;      /* the stream is cut, and what happens meanwhile is lost */
 	bool backlog;   /* what is read now is no proof */
+	bool replay;    /* and it is told when it happened */
 	bool no_looks;  /* inspects fail */
 	/* what a test wants to know; each may be NULL */
 	enum fate (*choose)(struct world *w, struct body *b);
@@ -110,6 +119,11 @@ struct world {
 	void (*told)(struct world *w, struct body *b, const struct action *a);
 	void (*saw)(struct world *w, struct body *b, const struct policy_event *e, bool ours);
 	void (*answered)(struct world *w, struct body *b, const struct policy_answer *a);
+	/* of kin.h */
+	void (*kin_wanted)(struct world *w, const struct action *a);
+	void (*listed)(struct world *w);
+	void (*ended)(struct world *w, struct body *b);
+	const char *(*cannot_start)(struct world *w, struct body *b);
 };
 
 /* ---- what is planned --------------------------------------------------------------------------- */
@@ -191,6 +205,11 @@ static inline void give(
 	sim_event(&w->sim, c, e);
 }
 
+static inline bool is_watched(const struct body *b)
+{
+	return !b->unlabelled && !b->excluded;
+}
+
 static inline void forget(struct world *w, struct container *c, bool gone)
 {
 	policy_forget(&w->sim.policy, c, gone, w->sim.now);
@@ -249,6 +268,7 @@ static inline void emit_event(struct world *w, const struct body *b, struct stre
 		return;
 	assert_true(w->stream_count < WORLD_STREAM);
 	e.body = body_number(w, b);
+	e.at = w->sim.now;
 	memcpy(e.id, b->id, 32);
 	w->stream[w->stream_count++] = e;
 	if (!w->reading && !w->backlog)
@@ -277,7 +297,11 @@ static inline void read_event(struct world *w, struct stream_event *e)
 		return;
 	}
 	e->event.live = !w->backlog && !w->sim.policy.engines[b->engine].asks_first;
+	if (w->backlog && w->replay && e->at < w->sim.now)
+		e->event.happened = e->at;
 	if (!c && e->event.kind == EVENT_START && !memcmp(e->id, b->id, 32)) {
+		if (!is_watched(b))
+			return;
 		c = take_up(w, b);
 		give(w, b, c, &e->event, e->ours);
 		c->looking = true;
@@ -310,8 +334,14 @@ static inline void list(struct world *w)
 		if (!b->there)
 			continue;
 		c = container_of(w, b);
-		if (!c && b->running)
+		if (c && !is_watched(b)) {
+			forget(w, c, false);
+			continue;
+		}
+		if (!c && b->running && is_watched(b))
 			c = take_up(w, b);
+		if (c)
+			c->dropped = false;
 		if (c)
 			give(w, b, c, &(struct policy_event){.kind = EVENT_FACTS, .facts = &f},
 			    false);
@@ -324,6 +354,8 @@ static inline void list(struct world *w)
 		forget(w, c, true);
 		at--;
 	}
+	if (w->listed)
+		w->listed(w);
 	sim_turn(&w->sim);
 }
 
@@ -363,6 +395,8 @@ static inline void body_ends(struct world *w, struct body *b, int code, bool our
 	emit_event(w, b, die);
 	if (stopped && !w->new_order)
 		emit(w, b, EVENT_STOP, ours);
+	if (w->ended)
+		w->ended(w, b);
 }
 
 /* By itself. */
@@ -407,10 +441,10 @@ static inline void body_probed(struct world *w, struct body *b, bool ill)
 		plan_for(w, b, ENTRY_PROBE_BAD, b->fails_in, b->run);
 }
 
-static inline void answer_call(
-    struct world *w, struct body *b, enum policy_answer_kind kind, int status)
+static inline void answer_in_words(
+    struct world *w, struct body *b, enum policy_answer_kind kind, int status, const char *words)
 {
-	struct policy_answer a = {.kind = kind, .status = status, .message = span_of("so it is")};
+	struct policy_answer a = {.kind = kind, .status = status, .message = span_of(words)};
 	struct container *c = container_of(w, b);
 
 	b->call = 0;
@@ -421,6 +455,18 @@ static inline void answer_call(
 	sim_event(&w->sim, c, &(struct policy_event){.kind = EVENT_ANSWER, .answer = &a});
 	policy_keep(&w->sim.policy, c, w->sim.now);
 	sim_turn(&w->sim);
+}
+
+static inline void answer_call(
+    struct world *w, struct body *b, enum policy_answer_kind kind, int status)
+{
+	answer_in_words(w, b, kind, status, "so it is");
+}
+
+/* Why it cannot be started, in the engine's words, or NULL. */
+static inline const char *cannot_start(struct world *w, struct body *b)
+{
+	return w->cannot_start ? w->cannot_start(w, b) : NULL;
 }
 
 static inline void begin_job(struct world *w, struct body *b, enum job job, bool ours)
@@ -436,6 +482,7 @@ static inline void job_step(struct world *w, struct body *b)
 	uint64_t stop = b->stop_timeout * 1000ull;
 	bool podman = w->sim.policy.engines[b->engine].asks_first;
 	bool ours = b->job_ours;
+	const char *why;
 
 	switch (b->job_step++) {
 	case 0:
@@ -467,6 +514,12 @@ static inline void job_step(struct world *w, struct body *b)
 			b->job = JOB_NONE;
 			if (b->call)
 				answer_call(w, b, ANSWER_REFUSED, 500);
+			return;
+		}
+		if ((why = cannot_start(w, b))) {
+			b->job = JOB_NONE;
+			if (ours && b->call)
+				answer_in_words(w, b, ANSWER_REFUSED, 500, why);
 			return;
 		}
 		body_starts(w, b, ours);
@@ -558,6 +611,11 @@ static inline void world_carry_out(struct simulation *s, const struct action *a)
 	struct world *w = (struct world *)s;
 	struct body *b = body_of(w, a->container);
 
+	if (a->kind == ACTION_DEPENDENTS) {
+		if (w->kin_wanted)
+			w->kin_wanted(w, a);
+		return;
+	}
 	if (!b) {
 		want_of_nobody(w, a);
 		return;
@@ -646,6 +704,9 @@ static inline void carry_on(struct world *w)
 		plan(w, (struct entry){.at = w->sim.now + 30 * SECOND, .kind = ENTRY_LIST});
 		list(w);
 		return;
+	case ENTRY_AUDIT:
+		list(w);
+		return;
 	case ENTRY_JOB:
 		job_step(w, b);
 		return;
@@ -673,7 +734,7 @@ static inline void carry_on(struct world *w)
 			body_exits(w, b);
 		return;
 	case ENTRY_REVIVE:
-		if (b->run == e.number && !b->job && b->there)
+		if (b->run == e.number && !b->job && b->there && !cannot_start(w, b))
 			body_starts(w, b, false);
 		return;
 	}

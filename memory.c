@@ -1,0 +1,390 @@
+/* memory.c - the texts of autoheal's files, of memory.h. */
+#include "memory.h"
+
+#include <string.h>
+
+/* ---- times ---------------------------------------------------------------------------------- */
+
+static int64_t wall_of(const struct memory_clock *at, uint64_t then)
+{
+	return then ? at->wall + (int64_t)(then - at->now) : 0;
+}
+
+/* Never 0 for a time that there is, and never further than ten years from now. */
+static uint64_t loop_of(const struct memory_clock *at, int64_t wall, bool past)
+{
+	int64_t span = wall - at->wall;
+	const int64_t most = (int64_t)CONTAINERS_PAST_MS;
+
+	if (wall <= 0)
+		return 0;
+	if (past && span > 0)
+		span = 0;
+	span = span > most ? most : span < -most ? -most : span;
+	if (span < 0 && (uint64_t)-span >= at->now)
+		return 1;
+	return at->now + (uint64_t)span;
+}
+
+/* ---- members: one table for writing and reading ---------------------------------------------- */
+
+enum field_kind { FIELD_PLAIN, FIELD_PAST, FIELD_UNTIL };
+
+/* Texts in place: a pointer would cost a relocation beside itself. */
+struct field {
+	char name[18];
+	uint8_t kind, size;
+	uint8_t most; /* of a number; 0: what its size holds */
+	uint16_t at;
+};
+
+#define HEAL(name, member, kind, most) \
+	{ \
+		name, kind, sizeof(((struct heal *)0)->member), most, offsetof(struct heal, member) \
+	}
+#define FLAG(member) HEAL(#member, member, FIELD_PLAIN, 1)
+
+static const struct field heal_fields[] = {
+    HEAL("incident", incident, FIELD_PLAIN, 0),
+    HEAL("detected", detected, FIELD_PAST, 0),
+    HEAL("requested", requested, FIELD_PAST, 0),
+    HEAL("answered", answered, FIELD_PAST, 0),
+    HEAL("failed", failed, FIELD_PAST, 0),
+    HEAL("crashed", crashed_at, FIELD_PAST, 0),
+    HEAL("deadline", deadline, FIELD_UNTIL, 0),
+    HEAL("given_until", given_until, FIELD_UNTIL, 0),
+    HEAL("probation_until", probation_until, FIELD_UNTIL, 0),
+    HEAL("retry_at", retry_at, FIELD_UNTIL, 0),
+    HEAL("snoozed_until", snoozed_until, FIELD_UNTIL, 0),
+    HEAL("failures", failures, FIELD_PLAIN, 0),
+    HEAL("patience", patience, FIELD_PLAIN, 64),
+    HEAL("longest", longest, FIELD_PLAIN, 0),
+    HEAL("exit_code", exit_code, FIELD_PLAIN, 0),
+    HEAL("told", told, FIELD_PLAIN, 0),
+    HEAL("phase", phase, FIELD_PLAIN, STATE_COUNT - 1),
+    HEAL("cause", cause, FIELD_PLAIN, CAUSE_VERDICT),
+    HEAL("bond", bond, FIELD_PLAIN, BOND_STRANDED),
+    FLAG(open),
+    FLAG(acted),
+    FLAG(notified),
+    FLAG(from_event),
+    FLAG(may_be_down),
+    FLAG(down_by_us),
+    FLAG(relapse_counts),
+    FLAG(quarantined),
+    FLAG(trial),
+    FLAG(start_only),
+    FLAG(stop_only),
+    FLAG(kill_first),
+    FLAG(half_done),
+    FLAG(manual),
+    FLAG(by_person),
+    FLAG(owes_kin),
+    FLAG(guest),
+};
+
+static const struct field identity_fields[] = {
+    {"restarts", FIELD_PLAIN, 4, 0, offsetof(struct identity, restarts)},
+    {"announced", FIELD_PLAIN, 1, 1, offsetof(struct identity, announced)},
+};
+#define COUNT(list) (sizeof(list) / sizeof(list[0]))
+
+static uint64_t load(const void *from, size_t size)
+{
+	switch (size) {
+	case 1:
+		return *(const uint8_t *)from;
+	case 2:
+		return *(const uint16_t *)from;
+	case 4:
+		return *(const uint32_t *)from;
+	default:
+		return *(const uint64_t *)from;
+	}
+}
+
+static void keep(void *to, size_t size, uint64_t value)
+{
+	switch (size) {
+	case 1:
+		*(uint8_t *)to = (uint8_t)value;
+		return;
+	case 2:
+		*(uint16_t *)to = (uint16_t)value;
+		return;
+	case 4:
+		*(uint32_t *)to = (uint32_t)value;
+		return;
+	default:
+		*(uint64_t *)to = value;
+	}
+}
+
+static void print_fields(struct json_writer *w, const struct memory_clock *at, const void *of,
+    const struct field *f, size_t n)
+{
+	for (; n; n--, f++) {
+		uint64_t value = load((const char *)of + f->at, f->size);
+
+		if (!value)
+			continue;
+		json_key(w, f->name);
+		json_number(w, f->kind == FIELD_PLAIN ? (int64_t)value : wall_of(at, value));
+	}
+}
+
+static void read_fields(
+    const struct json *j, const struct memory_clock *at, void *of, const struct field *f, size_t n)
+{
+	for (; n; n--, f++) {
+		int64_t value = json_int(j, json_member(j, 0, span_of(f->name)), 0);
+
+		if (f->kind != FIELD_PLAIN)
+			value = (int64_t)loop_of(at, value, f->kind == FIELD_PAST);
+		if (value < 0 || (f->most && value > f->most) ||
+		    (f->size < 8 && value >> (8 * f->size)))
+			value = 0;
+		keep((char *)of + f->at, f->size, (uint64_t)value);
+	}
+}
+
+/* ---- state.json ------------------------------------------------------------------------------ */
+
+bool memory_is_own(struct span begin)
+{
+	const size_t n = sizeof(MEMORY_BEGINS) - 1;
+
+	return begin.n > n && span_starts(begin, MEMORY_BEGINS) &&
+	    (begin.p[n] == ',' || begin.p[n] == '}');
+}
+
+static void key_number(struct json_writer *w, const char *key, int64_t value)
+{
+	json_key(w, key);
+	json_number(w, value);
+}
+
+void memory_print_head(struct buf *out, const struct memory_head *head)
+{
+	struct json_writer w;
+
+	json_start(&w, out);
+	json_open(&w, '{');
+	key_number(&w, "seq", (int64_t)head->seq);
+	key_number(&w, "incidents", (int64_t)head->incident);
+	if (head->maintenance) {
+		key_number(&w, "since", head->maintenance_since);
+		key_number(&w, "until", head->maintenance_until);
+	}
+	json_close(&w, '}');
+}
+
+bool memory_is_worth(const struct identity *identity)
+{
+	return identity->heal || identity->restarts || identity->announced;
+}
+
+static void print_heal(struct json_writer *w, const struct policy *p, const struct memory_clock *at,
+    const struct identity *identity)
+{
+	const struct container *c = identity->holder;
+	struct heal h = *identity->heal;
+	char id[65];
+
+	if (c)
+		memcpy(h.of, c->id, 32);
+	if (!h.kept) /* else nobody has taken it up yet */
+		h.phase = c ? c->state : STATE_WATCHING;
+	if (c && c->state == STATE_VERIFYING)
+		h.deadline = c->due;
+	text_hex(h.of, 32, id);
+	json_key(w, "container");
+	json_cstring(w, id);
+	print_fields(w, at, &h, heal_fields, COUNT(heal_fields));
+	if (h.bond) {
+		json_key(w, "parent");
+		json_cstring(w, h.parent);
+	}
+	json_key(w, "times");
+	json_open(w, '[');
+	for (size_t i = 0; i < CONFIG_RESTARTS_MAX; i++) {
+		uint32_t then = h.restarts[(h.restarts_at + i) % CONFIG_RESTARTS_MAX];
+
+		if (then)
+			json_number(w, wall_of(at, p->containers.epoch + (then - 1) * 1000ull));
+	}
+	json_close(w, ']');
+}
+
+void memory_print_identity(struct buf *out, const struct policy *p, const struct memory_clock *at,
+    const struct identity *identity, const char *host)
+{
+	struct json_writer w;
+
+	json_start(&w, out);
+	json_open(&w, '{');
+	json_key(&w, "id");
+	json_cstring(&w, identity->name);
+	json_key(&w, "host");
+	json_cstring(&w, host);
+	print_fields(&w, at, identity, identity_fields, COUNT(identity_fields));
+	if (!identity->holder && identity->forget_at != UINT64_MAX)
+		key_number(&w, "gone", wall_of(at, identity->forget_at));
+	if (identity->heal)
+		print_heal(&w, p, at, identity);
+	json_close(&w, '}');
+}
+
+static void read_heal(struct policy *p, const struct memory_clock *at, const struct json *j,
+    struct identity *identity)
+{
+	int times = json_get(j, 0, "times"), element = -1;
+	struct heal *h;
+
+	if (!json_is_array(j, times) || !(h = containers_heal(identity)))
+		return;
+	read_fields(j, at, h, heal_fields, COUNT(heal_fields));
+	text_unhex(json_raw(j, json_get(j, 0, "container")), h->of, 32);
+	json_text(j, json_get(j, 0, "parent"), h->parent, sizeof(h->parent));
+	while (json_next_element(j, times, &element)) {
+		uint64_t then = loop_of(at, json_int(j, element, 0), true);
+
+		if (!then)
+			continue;
+		h->restarts[h->restarts_at] = (uint32_t)((then - p->containers.epoch) / 1000) + 1;
+		h->restarts_at = (uint8_t)((h->restarts_at + 1) % CONFIG_RESTARTS_MAX);
+	}
+}
+
+struct identity *memory_read(struct policy *p, const struct memory_clock *at, const struct json *j,
+    struct memory_head *head, char host[MEMORY_HOST_MAX])
+{
+	char name[WATCH_NAME_MAX];
+	struct identity *identity;
+	int64_t gone, since = json_int(j, json_get(j, 0, "since"), 0);
+
+	if (!json_text(j, json_get(j, 0, "id"), name, sizeof(name))) {
+		head->seq = (uint64_t)json_int(j, json_get(j, 0, "seq"), 0);
+		head->incident = (uint64_t)json_int(j, json_get(j, 0, "incidents"), 0);
+		head->maintenance = since > 0;
+		head->maintenance_since = since;
+		head->maintenance_until = json_int(j, json_get(j, 0, "until"), 0);
+		return NULL;
+	}
+	identity = containers_identity(&p->containers, span_of(name), true);
+	if (!identity || identity->holder)
+		return NULL;
+	json_text(j, json_get(j, 0, "host"), host, MEMORY_HOST_MAX);
+	read_fields(j, at, identity, identity_fields, COUNT(identity_fields));
+	gone = json_int(j, json_get(j, 0, "gone"), 0);
+	identity->forget_at = gone ? loop_of(at, gone, false) : UINT64_MAX;
+	read_heal(p, at, j, identity);
+	policy_resume(p, identity, at->now);
+	return identity;
+}
+
+/* ---- config.json ----------------------------------------------------------------------------- */
+
+void memory_print_choices(struct json_writer *w, const struct containers *t, unsigned choices)
+{
+	struct identity *identity = NULL;
+	size_t bucket = 0;
+
+	json_open(w, '[');
+	while ((identity = containers_next_identity(t, &bucket, identity)))
+		if (choices >> identity->choice & 1)
+			json_cstring(w, identity->name);
+	json_close(w, ']');
+}
+
+void memory_print_config(struct buf *out, const struct containers *t)
+{
+	struct json_writer w;
+
+	json_start(&w, out);
+	json_open(&w, '{');
+	key_number(&w, "autoheal", 1);
+	json_key(&w, "containers");
+	json_open(&w, '{');
+	json_key(&w, "selected");
+	memory_print_choices(&w, t, 1u << CHOICE_PERSON);
+	json_key(&w, "excluded");
+	memory_print_choices(&w, t, 1u << CHOICE_EXCLUDED);
+	json_close(&w, '}');
+	json_close(&w, '}');
+	buf_add_text(out, "\n");
+}
+
+bool memory_read_config(struct containers *t, const struct json *j)
+{
+	static const char lists[][20] = {"containers.selected", "containers.excluded"};
+	struct identity *identity;
+	char name[WATCH_NAME_MAX];
+
+	for (int i = 0; i < 2; i++) {
+		int list = json_get(j, 0, lists[i]), element = -1;
+
+		while (json_is_array(j, list) && json_next_element(j, list, &element)) {
+			if (!json_text(j, element, name, sizeof(name)))
+				continue;
+			identity = containers_identity(t, span_of(name), true);
+			if (!identity)
+				return false;
+			identity->choice = i ? CHOICE_EXCLUDED : CHOICE_PERSON;
+			if (i)
+				identity->announced = false;
+		}
+	}
+	return true;
+}
+
+/* ---- events.jsonl ---------------------------------------------------------------------------- */
+
+static uint64_t read_hex(struct span s)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < s.n && i < 16; i++) {
+		char digit = s.p[i];
+
+		if (digit >= '0' && digit <= '9')
+			value = value << 4 | (uint64_t)(digit - '0');
+		else if (digit >= 'a' && digit <= 'f')
+			value = value << 4 | (uint64_t)(digit - 'a' + 10);
+		else
+			return 0;
+	}
+	return value;
+}
+
+bool memory_read_event(const struct json *j, struct memory_event *out)
+{
+	static const char names[7][16] = {
+	    "status", "container_name", "message", "host", "stable_id", "reason", "action"};
+	struct audit_event *e = &out->event;
+	struct span *const texts[7] = {
+	    &e->status, &e->name, &e->message, &e->host, &e->stable_id, &e->reason, &e->action};
+	int64_t seq = json_int(j, json_get(j, 0, "seq"), 0), count;
+	int kind = audit_kind_of(json_raw(j, json_get(j, 0, "event_type")));
+
+	if (seq <= 0 || kind < 0)
+		return false;
+	count = json_int(j, json_get(j, 0, "restart_count"), 0);
+	*e = (struct audit_event){.seq = (uint64_t)seq,
+	    .kind = (enum audit_kind)kind,
+	    .restart_count = (uint32_t)count,
+	    .exit_code = (int32_t)json_int(j, json_get(j, 0, "exit_code"), INT32_MIN),
+	    .duration_ms = json_int(j, json_get(j, 0, "duration_ms"), -1),
+	    .incident = read_hex(json_raw(j, json_get(j, 0, "incident")))};
+	if (!text_read_time(json_raw(j, json_get(j, 0, "timestamp")), &e->wall))
+		return false;
+	if (text_unhex(json_raw(j, json_get(j, 0, "container_id")), out->id, 32))
+		e->id = out->id;
+	for (int i = 0; i < 7; i++) {
+		size_t n = json_text(
+		    j, json_get(j, 0, names[i]), out->texts[i], sizeof(out->texts[i]));
+
+		*texts[i] = (struct span){out->texts[i], n};
+	}
+	return true;
+}
