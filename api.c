@@ -374,6 +374,18 @@ static bool read_kinds(struct span list, uint32_t *kinds, char *unknown, size_t 
 	return true;
 }
 
+static void print_event(struct events_job *job, struct buf *out, struct audit_event e)
+{
+	struct json_writer w;
+
+	buf_add_text(out, job->any ? "," : "[");
+	job->any = true;
+	json_start(&w, out);
+	if (!job->sees_all && e.health_output.n)
+		e.health_output = span_of("***");
+	audit_print(&w, &e);
+}
+
 static void close_pipe(struct events_job *job)
 {
 	if (job->pipe < 0)
@@ -394,7 +406,6 @@ static bool more_events(struct server_client *c)
 {
 	struct events_job *job = c->job;
 	struct audit_event e;
-	struct json_writer w;
 	struct buf piece;
 	bool last = true;
 
@@ -406,12 +417,7 @@ static bool more_events(struct server_client *c)
 			job->skip--;
 			continue;
 		}
-		buf_add_text(&piece, job->any ? "," : "[");
-		job->any = true;
-		json_start(&w, &piece);
-		if (!job->sees_all && e.health_output.n)
-			e.health_output = span_of("***");
-		audit_print(&w, &e);
+		print_event(job, &piece, e);
 		last = piece.n < SERVER_OUT_HIGH / 4;
 		if (!last)
 			break;
@@ -429,7 +435,7 @@ static bool more_events(struct server_client *c)
 
 /* ---- in the child that reads older ones ---- */
 
-static void take_older(void *owner, const struct audit_event *e, struct span line)
+static void take_older(void *owner, const struct audit_event *e)
 {
 	struct events_job *job = owner;
 
@@ -443,10 +449,8 @@ static void take_older(void *owner, const struct audit_event *e, struct span lin
 		job->older--;
 		return;
 	}
-	buf_add_text(&job->sink->piece, job->any ? "," : "[");
-	buf_add_span(&job->sink->piece, line);
+	print_event(job, &job->sink->piece, *e);
 	store_flush(job->sink, false);
-	job->any = true;
 }
 
 /* Counts them, then prints the newest that are still wanted. */

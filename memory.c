@@ -359,11 +359,11 @@ static uint64_t read_hex(struct span s)
 
 bool memory_read_event(const struct json *j, struct memory_event *out)
 {
-	static const char names[7][16] = {
-	    "status", "container_name", "message", "host", "stable_id", "reason", "action"};
+	static const char names[8][16] = {"status", "container_name", "message", "host",
+	    "stable_id", "reason", "action", "health_output"};
 	struct audit_event *e = &out->event;
-	struct span *const texts[7] = {
-	    &e->status, &e->name, &e->message, &e->host, &e->stable_id, &e->reason, &e->action};
+	struct span *const texts[8] = {&e->status, &e->name, &e->message, &e->host, &e->stable_id,
+	    &e->reason, &e->action, &e->health_output};
 	int64_t seq = json_int(j, json_get(j, 0, "seq"), 0), count;
 	int kind = audit_kind_of(json_raw(j, json_get(j, 0, "event_type")));
 
@@ -380,7 +380,7 @@ bool memory_read_event(const struct json *j, struct memory_event *out)
 		return false;
 	if (text_unhex(json_raw(j, json_get(j, 0, "container_id")), out->id, 32))
 		e->id = out->id;
-	for (int i = 0; i < 7; i++) {
+	for (int i = 0; i < 8; i++) {
 		size_t n = json_text(
 		    j, json_get(j, 0, names[i]), out->texts[i], sizeof(out->texts[i]));
 

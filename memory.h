@@ -52,7 +52,7 @@ bool memory_read_config(struct containers *t, const struct json *j);
 struct memory_event {
 	struct audit_event event; /* points into the others */
 	uint8_t id[32];
-	char texts[7][AUDIT_TEXT_MAX + 1];
+	char texts[8][AUDIT_TEXT_MAX + 1];
 };
 /* A line that audit_print has printed. false when it is none. */
 bool memory_read_event(const struct json *j, struct memory_event *out);

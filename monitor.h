@@ -166,7 +166,7 @@ uint32_t monitor_clear_events(struct monitor *m);
 /* Hands out the events on disk, the oldest first; of each of the two files the last `most` bytes. It waits for the disk:
  * for the start, and for store_read_apart. */
 void monitor_stored_events(struct monitor *m, size_t most,
-    void (*take)(void *owner, const struct audit_event *e, struct span line), void *owner);
+    void (*take)(void *owner, const struct audit_event *e), void *owner);
 /* An event of an identity whose container is not there. */
 void monitor_tell_identity(struct monitor *m, const struct identity *identity, enum audit_kind kind,
     const char *status, const char *message);

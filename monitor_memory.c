@@ -210,7 +210,7 @@ static bool read_config(struct monitor *m, int fd, size_t size)
 
 /* A line that is none is passed over: a crash, or the cut, made it so; and one that comes again. */
 void monitor_stored_events(struct monitor *m, size_t most,
-    void (*take)(void *owner, const struct audit_event *e, struct span line), void *owner)
+    void (*take)(void *owner, const struct audit_event *e), void *owner)
 {
 	struct memory_event *event = malloc(sizeof(*event));
 	uint64_t last = 0;
@@ -227,7 +227,7 @@ void monitor_stored_events(struct monitor *m, size_t most,
 			    !memory_read_event(&j, event) || event->event.seq <= last)
 				continue;
 			last = event->event.seq;
-			take(owner, &event->event, line);
+			take(owner, &event->event);
 		}
 		if (fd >= 0)
 			close(fd);
@@ -242,14 +242,13 @@ struct recall {
 };
 
 /* Fills the ring. What is told of a restart after the state was written completes its record. */
-static void recall_event(void *owner, const struct audit_event *e, struct span line)
+static void recall_event(void *owner, const struct audit_event *e)
 {
 	struct recall *r = owner;
 	struct monitor *m = r->monitor;
 	const struct identity *identity = containers_identity(
 	    &m->policy.containers, e->stable_id, false);
 
-	(void)line;
 	if (e->seq < m->audit.next_seq)
 		return;
 	m->audit.next_seq = e->seq;

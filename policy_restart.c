@@ -338,6 +338,7 @@ static void settle_lost(
 		policy_restarted(c, out, true,
 		    "Restarted; the answer was lost, the engine says that it was started since");
 		policy_verify(p, c);
+		h->started = true; /* so a `healthy` from here on is no echo of the time before */
 		if (f->health == HEALTH_GOOD)
 			policy_recovered(
 			    p, c, out, "healthy"); /* told while nobody listened, perhaps */

@@ -324,3 +324,19 @@ def test_it_is_explained(engine, autoheal):
     passes(ah, "web")
     steps = ah.get("/api/containers/web/explain").json()["steps"]
     assert any("own probe" in json.dumps(step) for step in steps)
+
+
+def test_what_is_read_from_disk_is_masked_too(engine, autoheal, tmp_path):
+    """The ring holds two events; older ones come out of events.jsonl."""
+    (tmp_path / "data").mkdir()
+    ah = autoheal(engine, AUTOHEAL_DATA_DIR=tmp_path / "data", AUTOHEAL_EVENTS="2", **QUICK)
+    web = probed(engine, exec="x", retries="1")
+    passes(ah, "web")
+    web.command = lambda words: (1, 'a "secret" \\')
+    ah.wait_event("restart", "web", 10)
+    web.command = lambda words: (0, "")
+    ah.wait_event("recovered", "web", 10)
+    failed = ah.wait_event("health_check_failed", "web", 10)
+    assert failed["health_output"] == 'a "secret" \\'
+    shown, = ah.events("health_check_failed", token=False)
+    assert shown == {**failed, "health_output": "***"}

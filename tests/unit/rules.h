@@ -379,7 +379,6 @@ static unsigned in_flight(unsigned engine)
 static void request_holds(const struct body *b, const struct action *a)
 {
 	const struct settings *s = &w->sim.settings;
-	const struct policy_storm *storm = &w->sim.policy.engines[b->engine].storm;
 	const struct shadow *h = shadow_of(b);
 	const struct policy_storm *storm = &w->sim.policy.engines[b->engine].storm;
 	unsigned busy = 0;
