@@ -310,8 +310,8 @@ static void next_request(struct doctor *doc)
 		call = docker_inspect(d, doc->look[doc->looked++], &look_handler, doc, &error);
 	} else if (doc->request < REQUESTS - !doc->executes) {
 		call = docker_request(d, requests[doc->request].method, JSON_STREAM,
-		    d->settings->curl_timeout, &right_handler, doc, &error,
-		    "/containers/" NOBODY "/%s", requests[doc->request].path);
+		    d->settings->curl_timeout, &right_handler, doc, &error, "/containers/%s/%s%s",
+		    NOBODY, requests[doc->request].path, "");
 	} else {
 		if (!doc->forbidden)
 			say(doc, FOUND_OK, "rights", NULL,
