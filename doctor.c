@@ -363,7 +363,7 @@ static void on_failed(void *owner, struct docker *d)
 		return;
 	say(doc, FOUND_PROBLEM, "engine", NULL, "%s", d->error);
 	doc->forbidden = doc->listed = true;
-	if (d->api[0] && strstr(d->error, "(403"))
+	if (d->api[0] && text_glob(span_of("*(403*"), span_of(d->error)))
 		next_request(doc); /* a proxy: the other rights are worth knowing at once */
 	else
 		doc->over = true;
