@@ -30,15 +30,15 @@ SRC = direct.c text.c tz.c buf.c log.c \
 	audit.c incidents.c \
 	policy_times.c policy_probe.c policy_kin.c policy_moves.c policy_crash.c policy_steps.c policy_restart.c \
 	policy_people.c policy_storm.c policy_stale.c \
-	policy_explain.c policy_resume.c policy.c \
+	policy_explain.c policy_resume.c policy.c metrics.c \
 	memory.c store.c \
 	facts.c call.c notice.c notify.c script.c docker.c \
 	evidence.c dependents.c probe.c \
 	monitor.c monitor_people.c monitor_probe.c monitor_memory.c \
 	self.c harden.c \
 	server.c \
-	api.c api_containers.c api_people.c \
-	cli.c autoheal.c
+	api.c api_containers.c api_people.c api_metrics.c \
+	cli.c doctor.c autoheal.c
 PAGE = page/index.html page/page.css page/page.js
 UNIT_SRC = $(wildcard tests/unit/test_*.c)
 C_FILES = $(wildcard *.c *.h tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])

@@ -593,6 +593,14 @@ static void maintenance(
 	api_maintenance(api, c, r);
 }
 
+static void metrics(
+    struct api *api, struct server_client *c, struct server_request *r, struct span part)
+{
+	(void)r;
+	(void)part;
+	api_metrics(api, c);
+}
+
 static void select_containers(
     struct api *api, struct server_client *c, struct server_request *r, struct span part)
 {
@@ -654,6 +662,7 @@ static void page(
 
 static const struct route routes[] = {
     {"GET", "/health", health},
+    {"GET", "/metrics", metrics},
     {"GET", "/api/status", status},
     {"GET", "/api/config", config},
     {"GET", "/api/events", events},

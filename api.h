@@ -70,4 +70,9 @@ void api_maintenance(struct api *api, struct server_client *c, const struct serv
 const char *api_grant(struct api *api, enum api_wish wish, int64_t until, const struct docker *d,
     const struct monitor_view *view, const struct container_facts *facts, struct buf *body);
 
+/* ---- api_metrics.c ------------------------------------------------------------------------ */
+
+/* GET /metrics: the text format of Prometheus, version 0.0.4. */
+void api_metrics(struct api *api, struct server_client *c);
+
 #endif

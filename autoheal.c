@@ -13,6 +13,7 @@
 #include "cli.h"
 #include "config.h"
 #include "docker.h"
+#include "doctor.h"
 #include "harden.h"
 #include "log.h"
 #include "loop.h"
@@ -145,12 +146,26 @@ static int usage_error(const char *sentence)
 	return EXIT_USAGE;
 }
 
+/* The engines that the settings name, and the loop under them. */
+static int find_engines(struct autoheal *a, char *error, size_t error_size)
+{
+	int engines = target_find(
+	    a->targets, &a->settings, getenv("XDG_RUNTIME_DIR"), error, error_size);
+
+	if (engines < 0)
+		return -1;
+	loop_init(&a->loop);
+	monitor_init(&a->monitor, &a->loop, &a->workspace, &a->settings, random_seed());
+	for (int i = 0; i < engines; i++)
+		monitor_add_engine(&a->monitor, &a->targets[i]);
+	self_find(&a->monitor);
+	return 0;
+}
+
 static int set_up(struct autoheal *a, char *error, size_t error_size)
 {
-	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
 	struct tz zone;
 	bool known = tz_find(getenv("TZ"), &zone);
-	int engines;
 
 	log_zone(&zone);
 	if (config_read(&a->settings, environ, error, error_size, log_warning))
@@ -161,14 +176,8 @@ static int set_up(struct autoheal *a, char *error, size_t error_size)
 		    "TZ is '%.64s', and there is no file of that zone here: times are in UTC. The form "
 		    "CET-1CEST,M3.5.0,M10.5.0/3 needs no file",
 		    getenv("TZ"));
-	engines = target_find(a->targets, &a->settings, runtime_dir, error, error_size);
-	if (engines < 0)
+	if (find_engines(a, error, error_size))
 		return -1;
-	loop_init(&a->loop);
-	monitor_init(&a->monitor, &a->loop, &a->workspace, &a->settings, random_seed());
-	for (int i = 0; i < engines; i++)
-		monitor_add_engine(&a->monitor, &a->targets[i]);
-	self_find(&a->monitor);
 	if (notify_init(&a->notify, &a->loop, &a->workspace, &a->settings, error, error_size))
 		return -1;
 	a->monitor.notify = &a->notify;
@@ -271,16 +280,31 @@ static int serve(struct autoheal *a)
 	return a->monitor.blind ? WATCHDOG_EXIT_BLIND : 0;
 }
 
+static int doctor(struct autoheal *a, bool json)
+{
+	char error[DOCKER_ERROR_MAX];
+	int status;
+
+	if (config_read(&a->settings, environ, error, sizeof(error), log_warning) ||
+	    find_engines(a, error, sizeof(error)))
+		return usage_error(error);
+	signal(SIGPIPE, SIG_IGN);
+	status = doctor_run(&a->monitor, json);
+	log_finish(1000);
+	return status;
+}
+
 /* Apart from main, so that the compiler reads no constant before main has relocated them. */
 static __attribute__((noinline)) int command(int argc, char **argv)
 {
 	static struct autoheal autoheal;
 	char error[DOCKER_ERROR_MAX], shown[64];
 	const char *name = argc > 1 ? argv[1] : "";
-	bool explains = !strcmp(name, "explain");
+	bool explains = !strcmp(name, "explain"), examines = !strcmp(name, "doctor");
+	bool json = examines && argc > 2 && !strcmp(argv[2], "--json");
 
-	if (argc > (explains ? 3 : 2)) {
-		text_escape(span_of(argv[explains ? 3 : 2]), shown, sizeof(shown));
+	if (argc > (explains || json ? 3 : 2)) {
+		text_escape(span_of(argv[explains || json ? 3 : 2]), shown, sizeof(shown));
 		text_print(error, sizeof(error),
 		    "'%s' is one argument too many; `autoheal --help` shows the commands", shown);
 		return usage_error(error);
@@ -309,6 +333,8 @@ static __attribute__((noinline)) int command(int argc, char **argv)
 			return usage_error(error);
 		return cli_notify_test(&autoheal.notify);
 	}
+	if (examines)
+		return doctor(&autoheal, json);
 	if (explains && (argc < 3 || !argv[2][0]))
 		return usage_error("explain needs the name of a container: autoheal explain NAME");
 	if (explains) {
@@ -318,7 +344,7 @@ static __attribute__((noinline)) int command(int argc, char **argv)
 	}
 	text_escape(span_of(name), shown, sizeof(shown));
 	text_print(error, sizeof(error),
-	    "'%s' is no command; known are health, explain NAME, notify-test, --version and --help",
+	    "'%s' is no command; known are health, doctor, explain NAME, notify-test, --version and --help",
 	    shown);
 	return usage_error(error);
 }

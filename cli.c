@@ -52,6 +52,7 @@ void cli_help(void)
 	    "  autoheal             watch and heal, in the foreground; the log is on stderr\n"
 	    "  autoheal health      ask the running service: exit 0 healthy, 1 not, with the reason\n"
 	    "  autoheal explain NAME   why a container is (not) watched, how it stands, what happens next\n"
+	    "  autoheal doctor [--json]   check the whole setup without changing anything: exit 0 all well, 1 not\n"
 	    "  autoheal notify-test    send a test message to every target of notices; exit 0 when all took it\n"
 	    "  autoheal --version   autoheal --help\n\n"
 	    "Containers with the label autoheal=true are watched from their start on. Settings are\n"

@@ -102,6 +102,8 @@ struct heal {
 	uint32_t failures;      /* in a row that did not end healthy */
 	uint32_t patience;      /* doubled by every failure, 1 at rest */
 	uint32_t longest;       /* recovery seen of this identity, seconds */
+	uint32_t results[3];    /* by enum metrics_result, ever; nobody decides by them */
+	uint32_t timed;         /* low bits of the last incident whose first request was timed */
 	uint32_t unsent;        /* requests in a row that never left: the engine was away */
 	int32_t exit_code;      /* of its last exit that was seen */
 	uint16_t told;          /* bits of enum skip already told in this incident */

@@ -3,17 +3,28 @@
 
 #include <time.h>
 
-static uint64_t clock_ms(clockid_t id)
+static uint64_t clock_us(clockid_t id)
 {
 	struct timespec t;
 
 	clock_gettime(id, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static uint64_t clock_ms(clockid_t id)
+{
+	return clock_us(id) / 1000;
+}
+
+uint64_t loop_since_now(const struct loop *loop)
+{
+	return clock_us(CLOCK_MONOTONIC) - loop->now_us;
 }
 
 void loop_clock(struct loop *loop)
 {
-	loop->now = LOOP_BEGINS + clock_ms(CLOCK_MONOTONIC);
+	loop->now_us = clock_us(CLOCK_MONOTONIC);
+	loop->now = LOOP_BEGINS + loop->now_us / 1000;
 	loop->wall = (int64_t)clock_ms(CLOCK_REALTIME);
 }
 

@@ -35,12 +35,13 @@ struct loop_timer {
 struct loop {
 	struct loop_watch watches[LOOP_FD_MAX];
 	fd_set read, write;
-	int top;       /* the highest watched descriptor, -1 without one */
-	uint64_t now;  /* ms, CLOCK_MONOTONIC and LOOP_BEGINS, taken once after each wait */
-	int64_t wall;  /* ms since 1970, taken with it */
-	uint64_t boot; /* ms, CLOCK_BOOTTIME at the end of the last turn */
-	bool stalled;  /* this turn began after a stall: what it reads may be old */
-	bool computed; /* in this turn somebody has taken the time of loop_may_compute */
+	int top;         /* the highest watched descriptor, -1 without one */
+	uint64_t now;    /* ms, CLOCK_MONOTONIC and LOOP_BEGINS, taken once after each wait */
+	uint64_t now_us; /* the same moment by CLOCK_MONOTONIC alone, microseconds */
+	int64_t wall;    /* ms since 1970, taken with it */
+	uint64_t boot;   /* ms, CLOCK_BOOTTIME at the end of the last turn */
+	bool stalled;    /* this turn began after a stall: what it reads may be old */
+	bool computed;   /* in this turn somebody has taken the time of loop_may_compute */
 	/* the most urgent who came too late in this turn, and the least who may now, for those of the last one */
 	enum loop_urgency refused, kept_for;
 	/* called before each wait with how long it may last, UINT64_MAX for ever; or NULL */
@@ -63,6 +64,8 @@ void loop_after(struct loop *loop, struct loop_timer *timer, uint64_t after);
 void loop_cancel(struct loop *loop, struct loop_timer *timer);
 /* Reads the clocks anew. */
 void loop_clock(struct loop *loop);
+/* Microseconds since `now` was taken. */
+uint64_t loop_since_now(const struct loop *loop);
 /* Whether the caller may compute for some ms in this turn: the first who asks in a turn may; the others leave
  * their descriptors watched and ask again in the next, which comes at once. That one is kept for
  * those who are as urgent as the most urgent of them. */

@@ -135,6 +135,7 @@ static void tell(struct monitor *m, const struct action *a)
 	e.action = span_of(a->did);
 	e.health_output = span_of(a->output);
 	keep_event(m, a->container, &e);
+	metrics_told(&m->metrics, a);
 	if (i)
 		incident_told(i, &e, (int64_t)(m->loop->now - h->requested));
 	follow(m, a->container);
@@ -323,6 +324,7 @@ static void send_request(struct monitor *m, const struct action *a)
 	}
 	memcpy(call->id, c->id, 32);
 	m->restarts[m->restarts_count++] = call;
+	metrics_requested(&m->metrics, c->identity->heal, m->loop);
 	m->memory.pressing = true;
 	incident = follow(m, c);
 	if (incident)
@@ -1244,6 +1246,7 @@ void monitor_init(struct monitor *m, struct loop *loop, struct call_workspace *w
 	m->workspace = workspace;
 	m->settings = settings;
 	m->started = loop->now;
+	m->metrics.born = loop->wall;
 	m->memory.store.folder = -1; /* until monitor_recall */
 	m->due = (struct loop_timer){.fire = policy_due, .owner = m};
 	m->sweep = (struct loop_timer){.fire = end_selections, .owner = m};

@@ -15,6 +15,7 @@
 #include "evidence.h"
 #include "incidents.h"
 #include "loop.h"
+#include "metrics.h"
 #include "memory.h"
 #include "notify.h"
 #include "policy.h"
@@ -83,6 +84,7 @@ struct monitor {
 	uint8_t renamed[MONITOR_ENGINES_MAX]; /* lists of it for which a rename seen lately may count */
 	struct monitor_cuts cuts[MONITOR_ENGINES_MAX];
 	uint8_t self[MONITOR_ENGINES_MAX][32]; /* autoheal's own container; each engine may show one that is */
+	struct metrics metrics;
 	struct incidents incidents;
 	struct evidence_jobs evidence;
 	struct audit audit;

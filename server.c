@@ -58,7 +58,7 @@ static void want(struct server_client *c)
 	/* While an answer is under way nothing more is read: the client waits, and so does its next request. */
 	if (!c->answering && !c->ended)
 		wants |= LOOP_READ;
-	if (server_backlog(c))
+	if (server_backlog(c) || c->goes_on)
 		wants |= LOOP_WRITE;
 	loop_wants(c->server->loop, c->stream.fd, wants);
 }
@@ -186,7 +186,7 @@ static bool is_admitted(struct server_client *c, struct server_request *r)
 	r->authorized = brings_token(c->server, &r->head);
 	r->sees_all = r->authorized || s->reads == READ_OPEN;
 	if (s->reads == READ_TOKEN && !r->authorized && strcmp(r->path, "/health") &&
-	    span_starts(span_of(r->path), "/api")) {
+	    (span_starts(span_of(r->path), "/api") || !strcmp(r->path, "/metrics"))) {
 		server_answer(c, 401, "application/json", "WWW-Authenticate: Bearer\r\n",
 		    span_of("{\"error\":\"AUTOHEAL_API_READS=token: reading needs the token\"}"));
 		return false;
@@ -481,6 +481,7 @@ static void advance(struct server_client *c)
 
 static void pump(struct server_client *c)
 {
+	unsigned rounds = SERVER_PIECES_A_TURN;
 	bool again;
 
 	do {
@@ -493,7 +494,9 @@ static void pump(struct server_client *c)
 			write_out(c);
 			again |= !c->answering && server_backlog(c) < before && c->in.n;
 		}
-	} while (again && !c->closing && server_backlog(c) < SERVER_OUT_HIGH / 2);
+		again &= !c->closing && server_backlog(c) < SERVER_OUT_HIGH / 2;
+	} while (again && --rounds);
+	c->goes_on = again;
 }
 
 static void read_in(struct server_client *c)

@@ -23,6 +23,8 @@
 #define SERVER_REQUEST_MS 10000     /* for a whole request to arrive (408) */
 #define SERVER_IDLE_MS 75000        /* a kept-alive connection without a request */
 #define SERVER_STUCK_MS 30000       /* a client that takes nothing of its answer */
+#define SERVER_PIECES_A_TURN \
+	4 /* of a long answer; the next turn, which comes at once, goes on with it */
 #define SERVER_TOKEN_MAX 256
 #define SERVER_PAUSE_MS \
 	1000 /* before the next client where the system has no descriptor or memory for it */
@@ -51,6 +53,7 @@ struct server_client {
 	struct server_request *request; /* the one being read or answered; NULL while idle */
 	bool answering;                 /* the request is whole and its answer has not ended */
 	bool answered;                  /* the answer to `request` has ended */
+	bool goes_on;                   /* there is more to do though the client has taken all */
 	bool keep_alive, chunked, head_only, closing, busy, ended;
 	/* an answer that takes its time. more: there is room again; says whether it wrote
 	 * something. gone: the client left before the end. Both are cleared when the answer ends.

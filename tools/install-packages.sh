@@ -10,11 +10,12 @@ test="libcmocka-dev python3 python3-pytest clang clang-format clang-tidy libclan
 bench="python3 strace openssl libssl-dev"
 
 wanted=
+prometheus=
 for group in "$@"; do
 	case $group in
 	build) wanted="$wanted $build" ;;
 	run) wanted="$wanted $run" ;;
-	test) wanted="$wanted $test" ;;
+	test) wanted="$wanted $test" prometheus=yes ;;
 	bench) wanted="$wanted $bench" ;;
 	*)
 		echo "$0: no group $group (build, run, test, bench)" >&2
@@ -27,12 +28,16 @@ if ! command -v dpkg-query >/dev/null; then
 	echo "this is no Debian: it is up to you that these are installed:$wanted" >&2
 	exit 0
 fi
+unpack() { [ -z "$prometheus" ] || "$(dirname "$0")/fetch-prometheus.sh" "$(dirname "$0")/../build/prometheus"; }
 missing=
 for package in $wanted; do
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
 		missing="$missing $package"
 done
-[ -n "$missing" ] || exit 0
+if [ -z "$missing" ]; then
+	unpack
+	exit
+fi
 
 if [ "$(id -u)" != 0 ]; then
 	echo "missing packages; as root: apt-get install --no-install-recommends$missing" >&2
@@ -55,3 +60,4 @@ if ! install; then
 		exit 1
 	fi
 fi
+unpack

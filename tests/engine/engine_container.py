@@ -68,6 +68,7 @@ class Container:
         self.start_error = None                 # text of the 500 when it is started (the stop has worked)
         self.hostname = hostname or self.id[:12]
         self.exit_code = exit_code
+        self.env = []
         self.lines = []                         # of its log: text, bytes, or (1 for stdout or 2 for stderr, text)
         self.tty = False                        # then its log is one stream without frames
         self.oom_killed = False
@@ -139,7 +140,8 @@ class Container:
         }
         if self.health:
             state["Health"] = {"Status": self.health, "FailingStreak": self.streak, "Log": self.log[-5:]}
-        config = {"Hostname": self.hostname, "Image": self.image, "Labels": self.labels, "Cmd": ["sleep", "1000"]}
+        config = {"Hostname": self.hostname, "Image": self.image, "Labels": self.labels, "Cmd": ["sleep", "1000"],
+                  "Env": ["PATH=/bin", *self.env]}
         if self.has_healthcheck:
             config["Healthcheck"] = {"Test": ["CMD", "true"], "Interval": int(self.interval * SECOND),
                                      "Timeout": int(self.timeout * SECOND),
