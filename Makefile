@@ -57,10 +57,10 @@ LANGUAGE = -std=c11 -D_GNU_SOURCE -DAUTOHEAL_VERSION='"$(VERSION)"' -I. -isystem
 COMMON = $(LANGUAGE) $(WARN) -Werror -g -MMD -MP -ffile-prefix-map=$(CURDIR)=.
 # What -Oz leaves in though it makes this code larger: 5 KiB together, and the figures of `make bench` stay.
 SMALLER = -fno-optimize-sibling-calls -fno-move-loop-invariants -fno-caller-saves -fno-inline-small-functions \
-	-fno-expensive-optimizations -fno-tree-tail-merge -fno-ipa-sra \
+	-fno-expensive-optimizations -fno-tree-tail-merge -fno-ipa-sra -fno-shrink-wrap -fno-tree-fre \
 	$(if $(filter x86_64-%,$(TARGET)),-malign-data=abi)
 # musl's FD_SET mixes int and unsigned long; with glibc, gcc and clang still look at signs.
-MUSL_FLAGS = $(OPT) -flto -flto-partition=one -Wno-sign-conversion -fPIE -fstack-protector --param=ssp-buffer-size=4 \
+MUSL_FLAGS = $(OPT) -flto -flto-partition=one -Wno-sign-conversion -fPIE -fstack-protector \
 	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables \
 	$(SMALLER)
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -75,7 +75,7 @@ MUSL = /usr/lib/$(subst -gnu,-musl,$(TARGET))
 comma = ,
 PACKED = $(if $(filter x86_64-%,$(TARGET)),-Wl$(comma)-z$(comma)pack-relative-relocs)
 LINK = $(GCC) $(MUSL_FLAGS) -nostdlib -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code \
-	-Wl,--gc-sections -Wl,--build-id=none -Wl,--fatal-warnings $(PACKED)
+	-Wl,--gc-sections -Wl,--sort-section=alignment -Wl,--build-id=none -Wl,--fatal-warnings $(PACKED)
 
 all: $(if $(SAN),san,build/autoheal build/image/bin/autoheal) ## the shipped binary build/autoheal (SAN=1: build/san/autoheal)
 

@@ -88,17 +88,35 @@ static void print_watched(struct buf *b, const struct monitor *m)
 	}
 }
 
+/* Two targets that look alike where their secrets are left out are counted together: a series must be there once. */
 static void print_notices(struct buf *b, const struct monitor *m)
 {
-	metrics_head(b, "autoheal_notifications_total", "Notices, by target and result", false);
-	for (size_t i = 0; i < METRICS_TARGETS_MAX && m->metrics.targets[i].name[0]; i++) {
-		const struct metrics_target *t = &m->metrics.targets[i];
+	static const char results[3][8] = {"sent", "failed", "dropped"};
+	const struct notify *n = m->notify;
+	char shown[320], other[320];
 
-		for (int failed = 0; failed < 2; failed++) {
+	metrics_head(b, "autoheal_notifications_total", "Notices, by target and result", false);
+	for (size_t i = 0; n && i < n->count; i++) {
+		uint64_t counts[3] = {0};
+		bool first = &n->targets[i] != n->heartbeat;
+
+		notice_show_target(&n->targets[i].to, shown, sizeof(shown));
+		for (size_t j = 0; first && j < n->count; j++) {
+			const struct notify_target *t = &n->targets[j];
+
+			notice_show_target(&t->to, other, sizeof(other));
+			if (t == n->heartbeat || strcmp(shown, other))
+				continue;
+			first = j >= i;
+			counts[0] += t->sent;
+			counts[1] += t->failed;
+			counts[2] += t->dropped;
+		}
+		for (size_t k = 0; first && k < 3; k++) {
 			buf_add_text(b, "autoheal_notifications_total{target=");
-			metrics_label(b, t->name);
-			buf_print(b, ",result=\"%s\"} %u\n", failed ? "failed" : "sent",
-			    failed ? t->failed : t->sent);
+			metrics_label(b, shown);
+			buf_print(
+			    b, ",result=\"%s\"} %llu\n", results[k], (unsigned long long)counts[k]);
 		}
 	}
 }

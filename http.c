@@ -36,16 +36,6 @@ static bool is_text(char c)
 	return u == '\t' || (u >= 0x20 && u != 0x7F);
 }
 
-/* The value of a hex digit, or -1. */
-static int hex_value(char c)
-{
-	char low = (char)(c | 0x20);
-
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
 /* ---- lines ---------------------------------------------------------------------------------- */
 
 /* Cuts a line off rest; its CR LF is not part of it. Returns 1, 0 when its end is not there, or
@@ -376,7 +366,7 @@ static enum chunk_state after_digit(struct http_body *body, char c)
 {
 	if (body->left > INT64_MAX >> 4)
 		return CHUNK_BAD;
-	body->left = body->left << 4 | (uint64_t)hex_value(c);
+	body->left = body->left << 4 | (uint64_t)text_hex_digit(c);
 	return CHUNK_SIZE;
 }
 
@@ -420,9 +410,9 @@ static enum chunk_state next_state(struct http_body *body, char c)
 
 	switch (state) {
 	case CHUNK_START:
-		return hex_value(c) >= 0 ? after_digit(body, c) : CHUNK_BAD;
+		return text_hex_digit(c) >= 0 ? after_digit(body, c) : CHUNK_BAD;
 	case CHUNK_SIZE:
-		return hex_value(c) >= 0 ? after_digit(body, c) : after_size_digits(c);
+		return text_hex_digit(c) >= 0 ? after_digit(body, c) : after_size_digits(c);
 	case CHUNK_BLANK:
 		return c == ' ' || c == '\t' ? state : expect(c, ';', CHUNK_EXTENSION);
 	case CHUNK_EXTENSION:
@@ -502,8 +492,8 @@ int http_decode(struct span s, char *out, size_t cap)
 		int c = (unsigned char)s.p[i];
 
 		if (c == '%') {
-			int high = i + 2 < s.n ? hex_value(s.p[i + 1]) : -1;
-			int low = i + 2 < s.n ? hex_value(s.p[i + 2]) : -1;
+			int high = i + 2 < s.n ? text_hex_digit(s.p[i + 1]) : -1;
+			int low = i + 2 < s.n ? text_hex_digit(s.p[i + 2]) : -1;
 
 			if (high < 0 || low < 0)
 				return HTTP_BAD;

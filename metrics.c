@@ -53,21 +53,6 @@ void metrics_requested(struct metrics *m, struct heal *h, const struct loop *loo
 	    (loop->now - h->detected) * 1000 + loop_since_now(loop));
 }
 
-void metrics_notified(struct metrics *m, const char *target, bool delivered)
-{
-	struct metrics_target *t = m->targets;
-
-	while (t < m->targets + METRICS_TARGETS_MAX - 1 && t->name[0] &&
-	    strncmp(t->name, target, sizeof(t->name) - 1))
-		t++;
-	if (!t->name[0])
-		span_copy(span_of(target), t->name, sizeof(t->name));
-	if (delivered)
-		t->sent++;
-	else
-		t->failed++;
-}
-
 /* ---- writing ----------------------------------------------------------------------------- */
 
 void metrics_head(struct buf *b, const char *name, const char *help, bool histogram)

@@ -10,8 +10,7 @@
 #include "loop.h"
 #include "policy.h"
 
-#define METRICS_BUCKETS 11     /* of each histogram, beside +Inf */
-#define METRICS_TARGETS_MAX 32 /* of notices; those beyond are counted with the last */
+#define METRICS_BUCKETS 11 /* of each histogram, beside +Inf */
 
 /* How a restart ended; of heal.results. */
 enum metrics_result { METRICS_RECOVERED, METRICS_NOT_RECOVERED, METRICS_REFUSED, METRICS_RESULTS };
@@ -24,15 +23,9 @@ struct metrics_histogram {
 /* The bounds, microseconds. */
 extern const uint32_t metrics_heal_bounds[METRICS_BUCKETS], metrics_request_bounds[METRICS_BUCKETS];
 
-struct metrics_target {
-	char name[32];
-	uint32_t sent, failed;
-};
-
 struct metrics {
 	int64_t born; /* wall ms, of the process's start */
 	struct metrics_histogram heal, request;
-	struct metrics_target targets[METRICS_TARGETS_MAX]; /* names are set from the first on */
 };
 
 /* Counts what is told of a container: the end of a restart, and how long a heal took. */
@@ -40,8 +33,6 @@ void metrics_told(struct metrics *m, const struct action *a);
 /* A request of this heal was written just now: the time from the detection to it, once an incident, and only where
  * autoheal itself saw the trouble. */
 void metrics_requested(struct metrics *m, struct heal *h, const struct loop *loop);
-/* A notice was delivered to this target, or given up. */
-void metrics_notified(struct metrics *m, const char *target, bool delivered);
 void metrics_observe(
     struct metrics_histogram *h, const uint32_t bounds[METRICS_BUCKETS], uint64_t microseconds);
 

@@ -27,6 +27,68 @@ bool net_local(struct net_address *a, struct span path)
 	return true;
 }
 
+/* Four decimal numbers without leading zeros, which some read as octal. */
+static bool read_v4(const char *p, uint8_t out[4])
+{
+	for (size_t i = 0; i < 4; i++, p++) {
+		unsigned value = 0, digits = 0;
+
+		for (; *p >= '0' && *p <= '9'; p++) {
+			value = value * 10 + (unsigned)(*p - '0');
+			if (++digits > 3 || (digits > 1 && value < 10))
+				return false;
+		}
+		if (!digits || value > 255 || *p != (i < 3 ? '.' : 0))
+			return false;
+		out[i] = (uint8_t)value;
+	}
+	return true;
+}
+
+#define NO_GAP 17
+
+/* RFC 4291, 2.2: up to eight groups, one :: for those left out, and perhaps an IPv4 address at the end. */
+static bool read_v6(const char *p, uint8_t out[16])
+{
+	size_t n = 0, gap = NO_GAP;
+
+	if (*p == ':' && *++p != ':')
+		return false;
+	for (;;) {
+		const char *start;
+		unsigned value = 0, digits = 0;
+
+		if (*p == ':') { /* the second of two */
+			if (gap != NO_GAP)
+				return false;
+			gap = n;
+			if (!*++p)
+				break;
+		}
+		for (start = p; text_hex_digit(*p) >= 0 && digits < 5; p++, digits++)
+			value = value << 4 | (unsigned)text_hex_digit(*p);
+		if (*p == '.') {
+			if (n > 12 || !read_v4(start, out + n))
+				return false;
+			n += 4;
+			break;
+		}
+		if (!digits || digits > 4 || n > 14)
+			return false;
+		out[n++] = (uint8_t)(value >> 8);
+		out[n++] = (uint8_t)value;
+		if (!*p)
+			break;
+		if (*p++ != ':' || !*p)
+			return false;
+	}
+	if (gap == NO_GAP || n == 16)
+		return gap == NO_GAP && n == 16;
+	memmove(out + 16 - (n - gap), out + gap, n - gap);
+	memset(out + gap, 0, 16 - n);
+	return true;
+}
+
 bool net_literal(struct net_address *a, struct span host, uint16_t port)
 {
 	char text[INET6_ADDRSTRLEN];
@@ -35,13 +97,13 @@ bool net_literal(struct net_address *a, struct span host, uint16_t port)
 		return false;
 	span_copy(host, text, sizeof(text));
 	memset(a, 0, sizeof(*a));
-	if (inet_pton(AF_INET, text, &a->to.v4.sin_addr) == 1) {
+	if (read_v4(text, (uint8_t *)&a->to.v4.sin_addr)) {
 		a->to.v4.sin_family = AF_INET;
 		a->to.v4.sin_port = htons(port);
 		a->length = sizeof(a->to.v4);
 		return true;
 	}
-	if (inet_pton(AF_INET6, text, &a->to.v6.sin6_addr) != 1)
+	if (!read_v6(text, a->to.v6.sin6_addr.s6_addr))
 		return false;
 	a->to.v6.sin6_family = AF_INET6;
 	a->to.v6.sin6_port = htons(port);

@@ -636,13 +636,18 @@ void text_hex(const uint8_t *bytes, size_t n, char *out)
 	out[2 * n] = 0;
 }
 
-static int hex_value(char c)
+int text_hex_digit(char c)
 {
+	char low = (char)(c | 0x20);
+
 	if (c >= '0' && c <= '9')
 		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
+	return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+}
+
+static int hex_value(char c)
+{
+	return c <= 'F' && c >= 'A' ? -1 : text_hex_digit(c);
 }
 
 bool text_unhex(struct span s, uint8_t *bytes, size_t n)

@@ -91,6 +91,8 @@ bool text_unsafe(uint32_t code);
  * invalid bytes \xNN. Always terminated; returns the bytes written, cut at a whole escape. */
 size_t text_escape(struct span s, char *out, size_t cap);
 
+/* The value of a hex digit of either case, or -1. */
+int text_hex_digit(char c);
 /* 2n lowercase hex digits of n bytes, with a terminating zero. */
 void text_hex(const uint8_t *bytes, size_t n, char *out);
 /* The reverse; false when s is not exactly 2n hex digits. */

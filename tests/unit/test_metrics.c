@@ -256,34 +256,6 @@ static void test_the_first_request_of_an_incident(void **state)
 	assert_int_equal(m.request.counts[9], 2);
 }
 
-static void test_targets(void **state)
-{
-	struct metrics m = {0};
-	char name[64];
-
-	(void)state;
-	metrics_notified(&m, "discord", true);
-	metrics_notified(&m, "ntfy", false);
-	metrics_notified(&m, "discord", true);
-	metrics_notified(&m, "discord", false);
-	assert_string_equal(m.targets[0].name, "discord");
-	assert_int_equal(m.targets[0].sent, 2);
-	assert_int_equal(m.targets[0].failed, 1);
-	assert_int_equal(m.targets[1].failed, 1);
-	/* one whose name is cut is found again by what is left of it */
-	memset(name, 'x', 40);
-	name[40] = 0;
-	metrics_notified(&m, name, true);
-	metrics_notified(&m, name, true);
-	assert_int_equal(m.targets[2].sent, 2);
-	for (unsigned i = 3; i < METRICS_TARGETS_MAX + 5; i++) {
-		text_print(name, sizeof(name), "target-%u", i);
-		metrics_notified(&m, name, true);
-	}
-	assert_string_equal(m.targets[METRICS_TARGETS_MAX - 1].name, "target-31");
-	assert_int_equal(m.targets[METRICS_TARGETS_MAX - 1].sent, 6);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fresh, over)
 
 int main(void)
@@ -298,7 +270,6 @@ int main(void)
 	    TEST(test_a_histogram_in_words),
 	    TEST(test_what_counts_as_what),
 	    TEST(test_the_first_request_of_an_incident),
-	    TEST(test_targets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,6 +199,39 @@ static void test_literals(void **state)
 	assert_int_equal(ntohl(a.to.v4.sin_addr.s_addr), 0x7F000001);
 }
 
+/* Texts of the bytes that addresses are made of are read as libc reads them. */
+static void test_literals_are_read_as_libc_reads_them(void **state)
+{
+	static const char bytes[] = "::::..0012359afFx";
+	static const char *const starts[] = {
+	    "", "::", "1:2:3:4:5:6:7", "1::", "1.2.3", "::ffff:1.2.3"};
+	unsigned taken = 0, seed = 1;
+
+	(void)state;
+	for (unsigned i = 0; i < 400000; i++) {
+		char text[INET6_ADDRSTRLEN], address[16];
+		struct net_address a;
+		int n = snprintf(text, sizeof(text), "%s", starts[i % COUNT(starts)]), v4, v6;
+		size_t more = i / 7 % 12;
+
+		for (size_t k = 0; k < more; k++) {
+			seed = seed * 1103515245 + 12345;
+			text[(size_t)n + k] = bytes[(seed >> 16) % (sizeof(bytes) - 1)];
+		}
+		text[(size_t)n + more] = 0;
+		v4 = inet_pton(AF_INET, text, address);
+		v6 = v4 == 1 ? 0 : inet_pton(AF_INET6, text, address);
+		if (net_literal(&a, span_of(text), 1) != (v4 == 1 || v6 == 1))
+			fail_msg("'%s' is read otherwise", text);
+		if (v4 == 1)
+			assert_memory_equal(&a.to.v4.sin_addr, address, 4);
+		if (v6 == 1)
+			assert_memory_equal(&a.to.v6.sin6_addr, address, 16);
+		taken += v4 == 1 || v6 == 1;
+	}
+	assert_true(taken > 1000);
+}
+
 static void test_names_are_no_literals(void **state)
 {
 	static const char *const rows[] = {"", "localhost", "docker", "127.0.0", "127.0.0.1.",
@@ -716,6 +749,7 @@ int main(void)
 	    cmocka_unit_test(test_host_and_port_are_taken_apart),
 	    cmocka_unit_test(test_what_is_no_host_and_port),
 	    cmocka_unit_test(test_literals),
+	    cmocka_unit_test(test_literals_are_read_as_libc_reads_them),
 	    cmocka_unit_test(test_names_are_no_literals),
 	    cmocka_unit_test(test_a_path_has_at_most_107_bytes),
 	    cmocka_unit_test(test_an_abstract_name_is_its_bytes_and_no_more),
