@@ -431,6 +431,7 @@ static void older_ready(void *owner, unsigned what)
 		return;
 	}
 	close_pipe(job);
+	store_read_ended(&job->api->monitor->memory.store);
 	job->client->more = more_events;
 	more_events(job->client);
 }

@@ -254,7 +254,8 @@ static int serve(struct autoheal *a)
 		log_line(
 		    LOG_DEBUG, "autoheal", "The relocated constants could not be made read-only");
 	if (catch_signals(a)) {
-		cli_say(STDERR_FILENO, "autoheal: cannot set up its signals: %s\n", strerror(errno));
+		cli_say(
+		    STDERR_FILENO, "autoheal: cannot set up its signals: %s\n", text_error(errno));
 		return 1;
 	}
 	a->drain = (struct loop_timer){.fire = drain_over, .owner = a};

@@ -122,7 +122,7 @@ static bool ask_service(const struct settings *settings, const char *path, int f
 		cli_say(fd, "%sno autoheal runs here (nobody answers at the abstract socket %s)\n",
 		    prefix, name);
 	else if (result)
-		cli_say(fd, "%sautoheal did not answer: %s\n", prefix, strerror(-result));
+		cli_say(fd, "%sautoheal did not answer: %s\n", prefix, text_error(-result));
 	else if (length <= 0 ||
 	    json_parse(body, (struct span){in->p + length, in->n - (size_t)length}, tokens, 4096))
 		cli_say(fd, "%swhat answers at %s is not autoheal\n", prefix, name);

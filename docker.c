@@ -35,7 +35,7 @@ void docker_explain(const struct docker *d, int error, const char *words, char *
 		text_print(out, cap, "nobody answers at %s: is the engine running?", d->target.url);
 	} else {
 		text_print(out, cap, "cannot connect to %s: %s", d->target.url,
-		    words && words[0] ? words : strerror(error));
+		    words && words[0] ? words : text_error(error));
 	}
 }
 

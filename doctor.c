@@ -91,11 +91,11 @@ static void check_storage(struct doctor *doc)
 	else if (stat(folder, &st) || (!S_ISDIR(st.st_mode) && (errno = ENOTDIR)))
 		say(doc, FOUND_PROBLEM, "storage", NULL,
 		    "The data folder %s: %s. Make it, or mount a volume there (-v autoheal:%s)",
-		    folder, strerror(errno), folder);
+		    folder, text_error(errno), folder);
 	else if (access(folder, R_OK | W_OK | X_OK))
 		say(doc, FOUND_PROBLEM, "storage", NULL,
 		    "The data folder %s cannot be written: %s. It belongs to uid %u, and autoheal runs as uid %u",
-		    folder, strerror(errno), st.st_uid, (unsigned)geteuid());
+		    folder, text_error(errno), st.st_uid, (unsigned)geteuid());
 	else
 		say(doc, FOUND_OK, "storage", NULL, "The data folder %s can be written", folder);
 }

@@ -299,7 +299,7 @@ const char *net_words(const struct net_stream *s, int error)
 {
 	const char *words = s->fd < 0 ? NULL : s->transport->words(s);
 
-	return words ? words : strerror(error);
+	return words ? words : text_error(error);
 }
 
 void net_close(struct net_stream *s)

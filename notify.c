@@ -221,7 +221,7 @@ static void connect_to(struct notify_delivery *d)
 		if (d->call)
 			return;
 	}
-	failed(t, strerror(-error));
+	failed(t, text_error(-error));
 }
 
 /* What the server says of a request that it did not take: the beginning, one line of it. */
@@ -472,7 +472,7 @@ static void set_tls(struct notify *n)
 	if (access(n->settings->ca_file, R_OK))
 		log_line(LOG_WARNING, "notify",
 		    "AUTOHEAL_CA_FILE %s cannot be read: %s. Without it no https target is trusted",
-		    n->settings->ca_file, strerror(errno));
+		    n->settings->ca_file, text_error(errno));
 }
 
 int notify_init(struct notify *n, struct loop *loop, struct call_workspace *workspace,

@@ -157,7 +157,7 @@ static void begin_http(struct probe *p)
 	    JSON_STREAM, 0, &http_handler, p, &error);
 	if (p->call)
 		return;
-	say_error(p, strerror(-error));
+	say_error(p, text_error(-error));
 	decide(p, result_of(-error), NULL);
 }
 
@@ -170,7 +170,7 @@ static void tcp_ready(void *owner, unsigned what)
 	if (error == -EAGAIN)
 		return;
 	if (error)
-		say_error(p, strerror(-error));
+		say_error(p, text_error(-error));
 	finish(p, error ? result_of(-error) : PROBE_PASSED);
 }
 
@@ -190,7 +190,7 @@ static void begin_tcp(struct probe *p)
 	if (p->stream.fd >= 0)
 		net_close(&p->stream);
 	if (error)
-		say_error(p, strerror(-error));
+		say_error(p, text_error(-error));
 	decide(p, error ? result_of(-error) : PROBE_PASSED, NULL);
 }
 

@@ -166,7 +166,7 @@ static void check(const char *path)
 
 	if (fd < 0) {
 		log_line(LOG_WARNING, "script", "POST_RESTART_SCRIPT %.200s cannot be run: %s",
-		    path, strerror(errno));
+		    path, text_error(errno));
 		return;
 	}
 	n = read(fd, line, sizeof(line) - 1);
@@ -213,7 +213,7 @@ struct script *script_start(struct loop *loop, const char *path)
 	loop_watch(loop, s->fd, LOOP_READ, ready, s);
 	return s;
 failed:
-	log_line(LOG_ERROR, "script", "POST_RESTART_SCRIPT cannot be run: %s", strerror(errno));
+	log_line(LOG_ERROR, "script", "POST_RESTART_SCRIPT cannot be run: %s", text_error(errno));
 	free(s);
 	return NULL;
 }

@@ -676,7 +676,7 @@ static void listen_again(void *owner)
 	}
 	log_line(LOG_ERROR, "api",
 	    "Cannot listen on AUTOHEAL_LISTEN=%s: %s. Healing goes on; it is tried again every %llu s",
-	    s->settings->listen, strerror(-s->listener),
+	    s->settings->listen, text_error(-s->listener),
 	    (unsigned long long)s->settings->interval / 1000);
 	loop_after(s->loop, &s->again, s->settings->interval);
 }
@@ -768,7 +768,7 @@ static int read_token_file(struct server *s, const char *path, char *error, size
 	if (n < 0) {
 		text_print(error, error_size,
 		    "AUTOHEAL_API_TOKEN_FILE is '%s', which cannot be read: %s", path,
-		    strerror(code));
+		    text_error(code));
 		return -1;
 	}
 	token = span_trim((struct span){bytes, (size_t)n});

@@ -70,7 +70,7 @@ void store_set_aside(const struct store *s, enum store_file file)
 	text_print(
 	    name, sizeof(name), "%s.%llu.damaged", names[file], (unsigned long long)s->loop->wall);
 	if (renameat(s->folder, names[file], s->folder, name))
-		text_print(name, sizeof(name), "nothing: %s", strerror(errno));
+		text_print(name, sizeof(name), "nothing: %s", text_error(errno));
 	log_line(LOG_WARNING, "store",
 	    "%s in %s is damaged: what could be read of it counts. It is renamed to %s",
 	    names[file], s->path, name);
@@ -90,7 +90,7 @@ int store_open(struct store *s, struct loop *loop, const char *path,
 	if (s->folder < 0) {
 		log_line(LOG_ERROR, "store",
 		    "AUTOHEAL_DATA_DIR=%s cannot be used: %s. Nothing is stored", path,
-		    strerror(errno));
+		    text_error(errno));
 		return -1;
 	}
 	/* a file system that knows no locks is used without */
@@ -264,6 +264,13 @@ int store_read_apart(
 	return -1;
 }
 
+void store_read_ended(struct store *s)
+{
+	if (s->reader)
+		waitpid(s->reader, NULL, 0);
+	s->reader = 0;
+}
+
 /* ---- children -------------------------------------------------------------------------------- */
 
 static void weigh(struct store *s);
@@ -301,7 +308,7 @@ static void begin(struct store *s)
 	}
 	if (s->child < 0) {
 		s->child = 0;
-		end_child(s, strerror(errno));
+		end_child(s, text_error(errno));
 		return;
 	}
 	loop_after(s->loop, &s->timer, STORE_SLOW_MS);
@@ -367,7 +374,7 @@ void store_reap(struct store *s)
 	else if (WEXITSTATUS(status) == CHILD_FOREIGN)
 		problem = "a file there was not written by autoheal";
 	else if (WEXITSTATUS(status))
-		problem = strerror(WEXITSTATUS(status));
+		problem = text_error(WEXITSTATUS(status));
 	end_child(s, problem);
 }
 

@@ -73,6 +73,8 @@ int store_open_file(const struct store *s, enum store_file file, size_t *size);
  * returned, the caller's to close. -1 where that cannot be now. */
 int store_read_apart(
     struct store *s, void (*read_all)(void *owner, struct store_sink *sink), void *owner);
+/* To be called at the end of what it brought: the child is gone, or about to be, and another may be asked for. */
+void store_read_ended(struct store *s);
 /* A file of ours that is damaged gets another name, and that is told. */
 void store_set_aside(const struct store *s, enum store_file file);
 /* No storage from here on. */

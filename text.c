@@ -1,6 +1,7 @@
 /* text.c - the small readings of text of text.h. */
 #include "text.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/types.h>
 
@@ -674,4 +675,64 @@ uint64_t text_hash(struct span s, uint64_t seed)
 	}
 	h *= 0xBF58476D1CE4E5B9u;
 	return h ^ h >> 32;
+}
+
+const char *text_error(int error)
+{
+	/* those that files, sockets and processes bring; libc's table of all is four times as large */
+	static const struct {
+		uint8_t number;
+		const char *words;
+	} known[] = {
+	    {EPERM, "Operation not permitted"},
+	    {ENOENT, "No such file or directory"},
+	    {EINTR, "Interrupted system call"},
+	    {EIO, "Input/output error"},
+	    {ENXIO, "No such device or address"},
+	    {E2BIG, "Argument list too long"},
+	    {ENOEXEC, "Exec format error"},
+	    {EBADF, "Bad file descriptor"},
+	    {EAGAIN, "Resource temporarily unavailable"},
+	    {ENOMEM, "Cannot allocate memory"},
+	    {EACCES, "Permission denied"},
+	    {EBUSY, "Device or resource busy"},
+	    {EEXIST, "File exists"},
+	    {ENODEV, "No such device"},
+	    {ENOTDIR, "Not a directory"},
+	    {EISDIR, "Is a directory"},
+	    {EINVAL, "Invalid argument"},
+	    {ENFILE, "Too many open files in system"},
+	    {EMFILE, "Too many open files"},
+	    {ETXTBSY, "Text file busy"},
+	    {EFBIG, "File too large"},
+	    {ENOSPC, "No space left on device"},
+	    {EROFS, "Read-only file system"},
+	    {EPIPE, "Broken pipe"},
+	    {ENAMETOOLONG, "File name too long"},
+	    {ENOLCK, "No locks available"},
+	    {ENOSYS, "Function not implemented"},
+	    {ELOOP, "Too many levels of symbolic links"},
+	    {EPROTO, "Protocol error"},
+	    {EOPNOTSUPP, "Operation not supported"},
+	    {EAFNOSUPPORT, "Address family not supported by protocol"},
+	    {EADDRINUSE, "Address already in use"},
+	    {EADDRNOTAVAIL, "Cannot assign requested address"},
+	    {ENETDOWN, "Network is down"},
+	    {ENETUNREACH, "Network is unreachable"},
+	    {ECONNABORTED, "Software caused connection abort"},
+	    {ECONNRESET, "Connection reset by peer"},
+	    {ENOBUFS, "No buffer space available"},
+	    {ENOTCONN, "Transport endpoint is not connected"},
+	    {ETIMEDOUT, "Connection timed out"},
+	    {ECONNREFUSED, "Connection refused"},
+	    {EHOSTDOWN, "Host is down"},
+	    {EHOSTUNREACH, "No route to host"},
+	    {ESTALE, "Stale file handle"},
+	    {EDQUOT, "Disk quota exceeded"},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (known[i].number == error)
+			return known[i].words;
+	return "An error that is not known here";
 }

@@ -101,4 +101,7 @@ bool text_unhex(struct span s, uint8_t *bytes, size_t n);
 /* A hash for tables. Names come from outside: the seed, random per process, keeps them from being chosen to collide. */
 uint64_t text_hash(struct span s, uint64_t seed);
 
+/* What errno says, in the words of libc. */
+const char *text_error(int error);
+
 #endif

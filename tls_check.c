@@ -164,7 +164,7 @@ static void find_authorities(struct tls_check *c)
 		error = tls_bundle_find(c->bundle, one.issuer, c->wall, &c->found);
 		if (error)
 			text_print(c->words, c->words_size, "%s cannot be read: %s", c->bundle,
-			    strerror(-error));
+			    text_error(-error));
 	}
 	c->minimal.trust_anchors = c->found.anchors;
 	c->minimal.trust_anchors_num = c->found.count;

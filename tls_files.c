@@ -61,8 +61,8 @@ static int read_open_file(struct reading *r, struct tls_file *f, int fd)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return fail(
-			    r, "%s in %s cannot be read: %s", f->name, r->folder, strerror(errno));
+			return fail(r, "%s in %s cannot be read: %s", f->name, r->folder,
+			    text_error(errno));
 		if (!n)
 			break;
 		f->size += (size_t)n;
@@ -84,7 +84,7 @@ static int read_file(struct reading *r, struct tls_file *f, const char *name)
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	if (fd < 0)
-		return fail(r, "%s in %s cannot be read: %s", name, r->folder, strerror(errno));
+		return fail(r, "%s in %s cannot be read: %s", name, r->folder, text_error(errno));
 	result = read_open_file(r, f, fd);
 	close(fd);
 	return result < 0 ? result : 1;

@@ -1,4 +1,5 @@
 /* test_text.c - what text.h promises: durations, numbers, globs, times, UTF-8, escapes, text_print. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -1276,9 +1277,25 @@ static void test_a_print_of_one_byte_counts_alone(void **state)
 	assert_int_equal(none, 0);
 }
 
+static void test_errors_have_the_words_of_libc(void **state)
+{
+	unsigned known = 0;
+
+	(void)state;
+	for (int error = 1; error < 140; error++) {
+		if (!strcmp(text_error(error), text_error(-1)))
+			continue;
+		assert_string_equal(text_error(error), strerror(error));
+		known++;
+	}
+	assert_true(known > 40);
+	assert_string_equal(text_error(ECONNREFUSED), "Connection refused");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_errors_have_the_words_of_libc),
 	    cmocka_unit_test(test_words_are_found),
 	    cmocka_unit_test(test_spans_are_compared_by_their_bytes),
 	    cmocka_unit_test(test_case_is_ignored_for_ascii_letters_alone),
