@@ -34,7 +34,7 @@ SRC = direct.c text.c tz.c buf.c log.c \
 	memory.c store.c \
 	facts.c call.c notice.c notify.c script.c docker.c \
 	evidence.c dependents.c probe.c \
-	monitor.c monitor_people.c monitor_probe.c monitor_memory.c \
+	monitor_act.c monitor_who.c monitor.c monitor_people.c monitor_probe.c monitor_memory.c \
 	self.c harden.c \
 	server.c \
 	api.c api_containers.c api_people.c api_metrics.c \
