@@ -26,8 +26,10 @@
 #define POLICY_ANSWER_FOREVER_MS (60 * 60 * 1000ull) /* where it is -1 */
 #define POLICY_PATIENCE_MAX_MS (30 * 60 * 1000ull)   /* of a recovery, however often doubled */
 #define POLICY_LOOK_AGAIN_MS 2000 /* between looks at a container whose restart's answer was lost */
-#define POLICY_PARENT_MS 1000     /* between looks at whether what it hangs on is healed */
-#define POLICY_KIN_MS 2000 /* so long the list may take that shows what hangs on a healed one */
+#define POLICY_START_AGAIN_MS \
+	1000 /* at least, between tries to start what our restart left down, back-off or not */
+#define POLICY_PARENT_MS 1000 /* between looks at whether what it hangs on is healed */
+#define POLICY_KIN_MS 2000    /* so long the list may take that shows what hangs on a healed one */
 #define POLICY_LOOKS_IN_TURN \
 	10 /* inspects an audit of containers that seem well, where the list has no word on health */
 #define POLICY_STORM_LEAST 10 /* so many failing at once may be a storm, whatever the share */

@@ -689,8 +689,8 @@ uint64_t policy_gate(const struct policy *p, const struct container *c, enum wai
 		later(gates, why, h->answered + policy_cooldown_of(p, c), WAIT_COOLDOWN);
 	if (h->given_until && h->cause != CAUSE_CRASH)
 		later(gates, why, h->given_until, WAIT_RECOVERY);
-	if (h->failures && s->backoff)
-		later(gates, why, h->failed + policy_backoff_time(s, h->failures), WAIT_BACKOFF);
+	if (h->failures && (s->backoff || h->down_by_us))
+		later(gates, why, h->failed + policy_backoff_time(s, h), WAIT_BACKOFF);
 	return gates[WAIT_NOTHING];
 }
 

@@ -47,7 +47,7 @@ uint64_t policy_killed_until(const struct container *c);
 uint64_t policy_kill_ahead(const struct policy *p, const struct container *c);
 uint64_t policy_next_trial(const struct policy *p);
 uint64_t policy_recovery_time(const struct policy *p, const struct container *c);
-uint64_t policy_backoff_time(const struct settings *s, uint32_t failures);
+uint64_t policy_backoff_time(const struct settings *s, const struct heal *h);
 bool policy_looped_often(struct policy *p, struct heal *h, uint64_t limit);
 void policy_remember_restart(struct policy *p, struct heal *h);
 void policy_unremember_restart(struct heal *h);

@@ -110,13 +110,16 @@ uint64_t policy_recovery_time(const struct policy *p, const struct container *c)
 	return ms_at_least(base, patient < POLICY_PATIENCE_MAX_MS ? patient : POLICY_PATIENCE_MAX_MS);
 }
 
-uint64_t policy_backoff_time(const struct settings *s, uint32_t failures)
+uint64_t policy_backoff_time(const struct settings *s, const struct heal *h)
 {
-	uint64_t wait = s->backoff_initial;
+	uint64_t wait = s->backoff ? s->backoff_initial : 0;
 
-	for (uint32_t i = 1; i < failures && wait < s->backoff_max; i++)
+	for (uint32_t i = 1; i < h->failures && wait < s->backoff_max; i++)
 		wait = wait * s->backoff_multiplier / 1000;
-	return wait < s->backoff_max ? wait : s->backoff_max;
+	if (wait > s->backoff_max)
+		wait = s->backoff_max;
+	/* nothing else stands between a start that the engine refuses at once and the next */
+	return h->down_by_us && wait < POLICY_START_AGAIN_MS ? POLICY_START_AGAIN_MS : wait;
 }
 
 /* The engine started it again after it had exited by itself. Whether that happened more than `limit` times within

@@ -611,16 +611,18 @@ static inline void engine_list(struct connection *c)
 
 static inline void engine_inspect(struct connection *c, const struct body *b)
 {
-	char out[2048], started[48];
+	char out[2048], started[48], probed[48];
 	int n;
 
 	engine_time(started, b->started);
+	engine_time(probed, engine_wall()); /* probes go on */
 	n = snprintf(out, sizeof out,
 	    "{\"Id\":\"%s\",\"Name\":\"/%s\",\"State\":{\"Status\":\"%s\",\"Paused\":%s,\"StartedAt\":\"%s\","
-	    "\"ExitCode\":%d,\"Health\":{\"Status\":\"%s\",\"FailingStreak\":%u}},\"Config\":{\"Labels\":{%s},"
+	    "\"ExitCode\":%d,\"Health\":{\"Status\":\"%s\",\"FailingStreak\":%u,\"Log\":[{\"Start\":\"%s\",\"End\":\"%s\","
+	    "\"ExitCode\":0,\"Output\":\"\"}]}},\"Config\":{\"Labels\":{%s},"
 	    "\"Healthcheck\":{\"Interval\":1000000000,\"Retries\":3}}}\n",
 	    b->id, b->name, engine_state(b), b->paused ? "true" : "false", started, b->exit_code,
-	    b->health, b->streak, b->labels);
+	    b->health, b->streak, probed, probed, b->labels);
 	engine_answer(c, "200 OK", out, (size_t)n);
 }
 

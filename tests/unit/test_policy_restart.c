@@ -262,6 +262,24 @@ static void test_what_our_restart_left_down_is_started_until_it_is_up(void **sta
 	assert_int_equal(web->identity->restarts, 4);
 }
 
+/* Nothing else would stand between a start that is refused at once and the next: no cooldown, no count, no look. */
+static void test_without_backoff_a_start_that_is_refused_waits_a_second(void **state)
+{
+	(void)state;
+	begin("AUTOHEAL_MAX_RESTARTS=0", "AUTOHEAL_BACKOFF=false", "AUTOHEAL_COOLDOWN=0", NULL);
+	left_down();
+	for (int i = 0; i < 5; i++) {
+		wait_for(SECOND - 1);
+		expect("");
+		wait_for(1);
+		expect("INSPECT");
+		facts(web, exited());
+		expect("START");
+		refused(web);
+		expect("restart:failure");
+	}
+}
+
 /* The right to start is another one than the right to restart. */
 static void test_a_proxy_that_forbids_a_start_is_named_with_its_remedy(void **state)
 {
@@ -974,6 +992,7 @@ int main(void)
 	    STORY(a_proxy_that_forbids_is_named_with_its_remedy),
 	    STORY(one_that_is_gone_is_forgotten),
 	    STORY(what_our_restart_left_down_is_started_until_it_is_up),
+	    STORY(without_backoff_a_start_that_is_refused_waits_a_second),
 	    STORY(a_proxy_that_forbids_a_start_is_named_with_its_remedy),
 	    STORY(what_our_restart_left_down_ends_in_quarantine),
 	    STORY(the_exit_may_be_seen_after_the_refusal),
