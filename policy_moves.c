@@ -685,7 +685,8 @@ uint64_t policy_gate(const struct policy *p, const struct container *c, enum wai
 		later(gates, why, h->detected + policy_unhealthy_for(p, c), WAIT_UNHEALTHY_FOR);
 	if (h->killed_at)
 		later(gates, why, policy_killed_until(c), WAIT_KILL);
-	if (h->answered && !h->down_by_us)
+	/* what our restart left down is started, which is the rest of that restart */
+	if (h->answered && (!h->down_by_us || c->running))
 		later(gates, why, h->answered + policy_cooldown_of(p, c), WAIT_COOLDOWN);
 	if (h->given_until && h->cause != CAUSE_CRASH)
 		later(gates, why, h->given_until, WAIT_RECOVERY);
