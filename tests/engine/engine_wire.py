@@ -118,8 +118,8 @@ class Link:
 
     @property
     def idle(self):
-        """It stands, and nothing was asked on it."""
-        return bool(self.shaken and not self.first and not self.closed)
+        """It stands, nothing was asked on it, and it was not dismissed."""
+        return bool(self.shaken and not self.first and not self.closed and not self.leaving)
 
     def __repr__(self):
         return f"<connection {self.number} {self.suite or self.error} {self.first}{' closed' if self.closed else ''}>"
@@ -265,12 +265,12 @@ class Server:
             raise AssertionError(f"waited {timeout} s in vain for {what} ({count}x); there were: {self.links[-40:]}")
         return found
 
-    def wait_spare(self, timeout=5.0):
+    def wait_spare(self, timeout=5.0, steady=0.25):
         """Waits for a connection that stands ready and unused, longer than one that is made for a request; returns it."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             for link in list(self.links):
-                if link.idle and time.monotonic() - link.shaken > 0.25:
+                if link.idle and time.monotonic() - link.shaken > steady:
                     return link
             time.sleep(0.02)
         raise AssertionError(f"waited {timeout} s in vain for a spare connection; there were: {self.links[-40:]}")

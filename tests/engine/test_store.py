@@ -54,7 +54,9 @@ def record(folder, name):
 
 
 def on_disk(folder):
-    """The events in the file."""
+    """The events in the file; there is none before the first was written."""
+    if not (folder / "events.jsonl").exists():
+        return []
     lines = (folder / "events.jsonl").read_text().split("\n")[:-1]     # the last may be being written
     assert lines[0] == '{"autoheal":1}'
     return [json.loads(line) for line in lines[1:]]

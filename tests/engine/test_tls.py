@@ -581,12 +581,12 @@ def test_a_spare_that_the_server_closes(site, autoheal, goodbye):
     s = site()
     s.engine.close_notify = goodbye
     ah = autoheal(s.engine, **s.settings, **QUICK)
-    s.engine.dismiss(s.engine.wait_spare())
+    s.engine.dismiss(s.engine.wait_spare(steady=1))
     fence(s.engine, ah)
     sick_and_healed(s.engine, ah, s.web)
-    s.engine.dismiss(s.engine.wait_spare())
+    s.engine.dismiss(s.engine.wait_spare(steady=1))
     sick_and_healed(s.engine, ah, s.web, 2)
-    spare = s.engine.wait_spare()
+    spare = s.engine.wait_spare(steady=1)       # our side of its handshake comes after those for evidence
     sick_and_healed(s.engine, ah, s.web, 3)
     assert s.engine.link_of(s.engine.restarts(s.web)[2]) is spare
     assert len(s.engine.restarts(s.web)) == 3

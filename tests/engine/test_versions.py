@@ -194,6 +194,7 @@ def test_a_restart_is_refused(make_engine, autoheal, how):
     engine = make_engine()
     web = engine.add("web", labels=LABEL)
     ah = autoheal(engine, AUTOHEAL_MAX_RESTARTS="1")     # a second one would be quarantine
+    engine.wait_request("GET", f"/containers/{web.id}/json")     # the look in turn, which would find the change first
     change(engine, how)
     engine.sicken(web)
     event = healed(engine, ah, web, timeout=10)

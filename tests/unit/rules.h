@@ -272,6 +272,7 @@ static void on_seen(struct world *world, struct body *b, const struct policy_eve
 	    "restart", "healthy", "unhealthy", "facts", "look failed", "answer", "due", "release",
 	    "parent"};
 	struct shadow *h = shadow_of(b);
+	uint64_t at;
 
 	(void)world;
 	goes_by(h, container_of(w, b));
@@ -311,8 +312,10 @@ static void on_seen(struct world *world, struct body *b, const struct policy_eve
 		h->hands_off &= !h->running;
 		return;
 	case EVENT_RESTARTED:
-		if (!may_be_ours(h, ours))
-			h->answered = w->sim.now;
+		/* a replay tells when it happened: amid our own restart they are one */
+		at = e->happened ? e->happened : w->sim.now;
+		if (!may_be_ours(h, ours) && at >= h->ours_until && at > h->answered)
+			h->answered = at;
 		return;
 	case EVENT_PARENT:
 		h->told_of_parent = w->sim.now;
