@@ -185,7 +185,7 @@ def test_frames_that_are_none(engine, autoheal, bytes_of_it, shown):
 @pytest.mark.parametrize("reads,token,masked", [("safe", False, True), ("safe", True, False), ("open", False, False),
                                                 ("token", True, False)])
 def test_who_sees_outputs_and_log(engine, autoheal, reads, token, masked):
-    web = engine.add("web", labels=LABEL)
+    web = engine.add("web", labels=LABEL, stop_seconds=0.5)
     web.lines = ["password=hunter2"]
     ah = autoheal(engine, AUTOHEAL_API_READS=reads)
     engine.sicken(web, output="token abc")
