@@ -11,6 +11,7 @@ import pytest
 
 import harness
 import prometheus
+from receiver import Receiver
 from steps import LABEL, QUICK, fence, healed, sick_and_healed, statuses, raw
 
 RESULTS = ("recovered", "not_recovered", "refused")
@@ -253,6 +254,26 @@ def rss(ah):
 def panels():
     board = json.loads((harness.ROOT / "docs" / "grafana.json").read_text(encoding="utf-8"))
     return board, [(p["title"], t["expr"]) for p in board["panels"] for t in p["targets"]]
+
+
+def test_notices_are_counted_by_target(engine, autoheal):
+    """Two targets that differ only in what is secret are one series; the heartbeat is none."""
+    web = engine.add("web", labels=LABEL)
+    with Receiver() as post:
+        post.answers.append((400, {}, b"no"))
+        ah = autoheal(engine, AUTOHEAL_NOTIFY=f"{post.url('/secret-a')} {post.url('/secret-b')}",
+                      AUTOHEAL_HEARTBEAT_URL=post.url("/beat"), **QUICK)
+        post.wait(1)                                               # the heartbeat of the first audit is refused
+        sick_and_healed(engine, ah, web)
+        series = {}
+
+        def counted():
+            series.update({dict(labels)["result"]: value for (name, labels), value in Metrics(ah).items()
+                           if name == "autoheal_notifications_total"})
+            return series.get("sent") == 4                         # two notices to two targets
+        harness.wait(counted, 10)
+    assert series == {"sent": 4, "failed": 0, "dropped": 0}
+    assert "secret" not in Metrics(ah).text and prometheus.lint(Metrics(ah).text) == ""
 
 
 def test_the_dashboard_asks_for_what_there_is(engine, autoheal):
