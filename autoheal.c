@@ -287,8 +287,10 @@ static int doctor(struct autoheal *a, bool json)
 	int status;
 
 	if (config_read(&a->settings, environ, error, sizeof(error), log_warning) ||
-	    find_engines(a, error, sizeof(error)))
+	    find_engines(a, error, sizeof(error)) ||
+	    notify_init(&a->notify, &a->loop, &a->workspace, &a->settings, error, sizeof(error)))
 		return usage_error(error);
+	a->monitor.notify = &a->notify;
 	signal(SIGPIPE, SIG_IGN);
 	status = doctor_run(&a->monitor, json);
 	log_finish(1000);

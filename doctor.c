@@ -100,6 +100,19 @@ static void check_storage(struct doctor *doc)
 		say(doc, FOUND_OK, "storage", NULL, "The data folder %s can be written", folder);
 }
 
+static void check_notices(struct doctor *doc)
+{
+	const struct notify *n = doc->m->notify;
+	size_t targets = n->count - (n->heartbeat != NULL);
+
+	if (targets)
+		say(doc, FOUND_OK, "notices", NULL,
+		    "%zu are told; `autoheal notify-test` sends each a message and shows the answer",
+		    targets);
+	else
+		say(doc, FOUND_NOTE, "notices", NULL, "AUTOHEAL_NOTIFY is not set: nobody is told");
+}
+
 /* ---- the containers ---------------------------------------------------------------------- */
 
 static void wait_on(struct doctor *doc)
@@ -457,6 +470,7 @@ int doctor_run(struct monitor *m, bool json)
 	json_key(&doc.w, "findings");
 	json_open(&doc.w, '[');
 	check_storage(&doc);
+	check_notices(&doc);
 	for (size_t i = 0; i < m->engines_count; i++)
 		check_engine(&doc, &m->engines[i]);
 	json_close(&doc.w, ']');

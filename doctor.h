@@ -12,7 +12,7 @@
 #define DOCTOR_LOOKS_MAX 256 /* containers of one engine inspected: unlabelled ones, and Podman's */
 #define DOCTOR_LINES_MAX 2000 /* findings told; those beyond count all the same */
 
-/* m: prepared by monitor_init and monitor_add_engine, and by nothing else. json: one JSON object in place of lines.
+/* m: prepared by monitor_init and monitor_add_engine, with its notify, and by nothing else. json: one JSON object in place of lines.
  * Returns the exit code: 0 all is well, 1 not. */
 int doctor_run(struct monitor *m, bool json);
 

@@ -55,7 +55,7 @@ def problem(found, check, *words):
 def test_all_is_well(engine, doctor):
     web = engine.add("web", labels=LABEL)
     engine.add("plain")
-    found = doctor(engine, AUTOHEAL_INCLUDE="inc*")
+    found = doctor(engine, AUTOHEAL_INCLUDE="inc*", AUTOHEAL_NOTIFY="ntfy://ntfy.sh/topic")
     assert not of(found, "healer") and not of(found, "label") and not [f for f in found if f.status != "ok"]
     connected, = of(found, "engine")
     assert connected.host == "local" and all(w in connected.message for w in (engine.url, "Docker 28.5.2", "API 1.51"))
@@ -286,6 +286,14 @@ def test_the_data_folder(engine, doctor, tmp_path):
     problem(doctor(engine, AUTOHEAL_DATA_DIR=tmp_path / "none"), "storage", "No such file", f"{tmp_path}/none", "mount a volume")
     (tmp_path / "file").write_text("")
     problem(doctor(engine, AUTOHEAL_DATA_DIR=tmp_path / "file"), "storage", "Not a directory")
+
+
+def test_who_is_told(engine, doctor):
+    note, = of(doctor(engine), "notices", "note")
+    assert "nobody is told" in note.message
+    found = doctor(engine, AUTOHEAL_NOTIFY="ntfy://ntfy.sh/secret-topic discord://secret@1", AUTOHEAL_HEARTBEAT_URL="http://h.example/x")
+    good, = of(found, "notices", "ok")
+    assert good.message.startswith("2 are told") and "secret" not in str(found)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
