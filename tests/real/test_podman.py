@@ -114,11 +114,11 @@ def test_sick_without_a_word_is_found_by_the_audit(podman, autoheal):
 def test_a_persons_stop_is_respected(podman, autoheal):
     """Stopped while sick: no revival over audits. Started again it is healed as before."""
     web = podman.run("web", labels=LABEL)
-    service = autoheal(podman, AUTOHEAL_INTERVAL="1", AUTOHEAL_START_PERIOD="4", **QUICK)
+    service = autoheal(podman, AUTOHEAL_INTERVAL="1", AUTOHEAL_START_PERIOD="10", **QUICK)
     assert web.probe()
     web.sick()
     assert not web.probe()
-    service.wait_phase("web", "waiting", timeout=5)  # sick, and too early to act
+    service.wait_phase("web", "waiting", timeout=9)  # sick, and too early to act
     web.stop()
     service.wait_event("skipped", "web", status="stopped")
     wait_audits(service, 5)
