@@ -24,7 +24,7 @@ Q = $(if $(V),,@echo "  $@";)
 SRC = direct.c text.c tz.c buf.c log.c \
 	loop.c watchdog.c budget.c \
 	net.c tls_der.c tls_names.c tls_files.c tls_check.c tls.c resolve.c \
-	http.c \
+	http.c frames.c \
 	json.c config.c target.c \
 	watch.c graph.c containers.c \
 	audit.c incidents.c \

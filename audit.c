@@ -225,6 +225,11 @@ bool audit_next(const struct audit *a, struct audit_cursor *cursor, struct audit
 	return true;
 }
 
+bool audit_succeeded(const struct audit_event *event)
+{
+	return span_is(event->status, "success") || span_is(event->status, "restarted");
+}
+
 const char *audit_kind_name(enum audit_kind kind)
 {
 	return kind_names[kind];

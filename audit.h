@@ -73,6 +73,8 @@ struct audit_cursor {
 /* The next event behind the cursor; its texts point into the ring until the next audit_add. false at the end. */
 bool audit_next(const struct audit *a, struct audit_cursor *cursor, struct audit_event *event);
 
+/* Whether what an event tells as done to a container was done. */
+bool audit_succeeded(const struct audit_event *event);
 const char *audit_kind_name(enum audit_kind kind);
 /* The kind of this name, or -1. */
 int audit_kind_of(struct span name);

@@ -146,8 +146,8 @@ static int usage_error(const char *sentence)
 	return EXIT_USAGE;
 }
 
-/* The engines that the settings name, and the loop under them. */
-static int find_engines(struct autoheal *a, char *error, size_t error_size)
+/* The engines that the settings name, the loop under them, and who is told. */
+static int set_up_monitor(struct autoheal *a, char *error, size_t error_size)
 {
 	int engines = target_find(
 	    a->targets, &a->settings, getenv("XDG_RUNTIME_DIR"), error, error_size);
@@ -159,6 +159,9 @@ static int find_engines(struct autoheal *a, char *error, size_t error_size)
 	for (int i = 0; i < engines; i++)
 		monitor_add_engine(&a->monitor, &a->targets[i]);
 	self_find(&a->monitor);
+	if (notify_init(&a->notify, &a->loop, &a->workspace, &a->settings, error, error_size))
+		return -1;
+	a->monitor.notify = &a->notify;
 	return 0;
 }
 
@@ -176,11 +179,8 @@ static int set_up(struct autoheal *a, char *error, size_t error_size)
 		    "TZ is '%.64s', and there is no file of that zone here: times are in UTC. The form "
 		    "CET-1CEST,M3.5.0,M10.5.0/3 needs no file",
 		    getenv("TZ"));
-	if (find_engines(a, error, error_size))
+	if (set_up_monitor(a, error, error_size))
 		return -1;
-	if (notify_init(&a->notify, &a->loop, &a->workspace, &a->settings, error, error_size))
-		return -1;
-	a->monitor.notify = &a->notify;
 	if (server_init(&a->server, &a->loop, &a->settings, a->workspace.bytes,
 		sizeof(a->workspace.bytes), error, error_size))
 		return -1;
@@ -287,10 +287,8 @@ static int doctor(struct autoheal *a, bool json)
 	int status;
 
 	if (config_read(&a->settings, environ, error, sizeof(error), log_warning) ||
-	    find_engines(a, error, sizeof(error)) ||
-	    notify_init(&a->notify, &a->loop, &a->workspace, &a->settings, error, sizeof(error)))
+	    set_up_monitor(a, error, sizeof(error)))
 		return usage_error(error);
-	a->monitor.notify = &a->notify;
 	signal(SIGPIPE, SIG_IGN);
 	status = doctor_run(&a->monitor, json);
 	log_finish(1000);

@@ -194,15 +194,19 @@ static void spare_again(void *owner)
 	make_spare(owner);
 }
 
-static struct call *begin(struct docker *d, const char *method, const char *path,
+static struct call *begin(struct docker *d, const char *method, const char *path, const char *body,
     enum json_split_mode mode, uint64_t timeout_ms, const struct call_handler *handler, void *owner,
     int *error)
 {
-	/* what changes something is what cannot wait for a handshake */
-	bool urgent = d->target.tls && !strcmp(method, "POST") && !d->place.body;
+	/* what changes something is what cannot wait for a handshake; what has a body only looks */
+	bool urgent = d->target.tls && !strcmp(method, "POST") && !body;
 	bool ready = urgent && call_spare_is_open(&d->spare);
-	struct call *call = call_start(d->loop, d->workspace, &d->place, ready ? &d->spare : NULL,
-	    method, path, mode, timeout_ms, handler, owner, error);
+	struct call_place place = d->place;
+	struct call *call;
+
+	place.body = body;
+	call = call_start(d->loop, d->workspace, &place, ready ? &d->spare : NULL, method, path,
+	    mode, timeout_ms, handler, owner, error);
 
 	/* also where there was none, because the server had closed it: trouble seldom comes alone */
 	if (urgent)
@@ -247,40 +251,45 @@ bool docker_refused_version(struct docker *d, const struct call *call)
 	return true;
 }
 
-struct call *docker_request(struct docker *d, const char *method, enum json_split_mode mode,
-    uint64_t timeout_ms, const struct call_handler *handler, void *owner, const char **error,
-    const char *format, ...)
+/* path: without the version's prefix. */
+static struct call *request(struct docker *d, const char *method, const char *path,
+    const char *body, enum json_split_mode mode, uint64_t timeout_ms,
+    const struct call_handler *handler, void *owner, const char **error)
 {
-	char path[1024];
+	char whole[1024];
 	struct call *call;
-	va_list args;
-	int n, code;
+	int code;
 
-	n = text_print(path, sizeof(path), "/v%s", d->api);
-	va_start(args, format);
-	text_vprint(path + n, sizeof(path) - (size_t)n, format, args);
-	va_end(args);
 	*error = d->request_error;
 	if (!d->api[0]) {
 		text_print(d->request_error, sizeof(d->request_error),
 		    "the engine is not connected: %.250s", d->error);
 		return NULL;
 	}
-	call = begin(d, method, path, mode, timeout_ms, handler, owner, &code);
+	text_print(whole, sizeof(whole), "/v%s%s", d->api, path);
+	call = begin(d, method, whole, body, mode, timeout_ms, handler, owner, &code);
 	if (!call)
 		docker_explain(d, -code, NULL, d->request_error, sizeof(d->request_error));
 	return call;
 }
 
+struct call *docker_request(struct docker *d, const char *method, enum json_split_mode mode,
+    uint64_t timeout_ms, const struct call_handler *handler, void *owner, const char **error,
+    const char *format, ...)
+{
+	char path[1024];
+	va_list args;
+
+	va_start(args, format);
+	text_vprint(path, sizeof(path), format, args);
+	va_end(args);
+	return request(d, method, path, NULL, mode, timeout_ms, handler, owner, error);
+}
+
 struct call *docker_post(struct docker *d, const char *path, const char *body,
     enum json_split_mode mode, const struct call_handler *handler, void *owner, const char **error)
 {
-	struct call *call;
-
-	d->place.body = body;
-	call = docker_request(d, "POST", mode, 0, handler, owner, error, "%s", path);
-	d->place.body = NULL;
-	return call;
+	return request(d, "POST", path, body, mode, 0, handler, owner, error);
 }
 
 struct call *docker_inspect(struct docker *d, const uint8_t id[32],
@@ -383,8 +392,8 @@ static void confirm_self(struct docker *d)
 	int error;
 
 	text_print(path, sizeof(path), "/v%s/containers/%s/json", d->api, d->confirm);
-	d->audit = begin(
-	    d, "GET", path, JSON_STREAM, d->settings->curl_timeout, &confirm_handler, d, &error);
+	d->audit = begin(d, "GET", path, NULL, JSON_STREAM, d->settings->curl_timeout,
+	    &confirm_handler, d, &error);
 	if (d->audit)
 		return;
 	down_unsent(d, error);
@@ -418,7 +427,7 @@ static void ask_version(struct docker *d)
 	bool refused;
 
 	d->state = DOCKER_ASKING;
-	d->audit = begin(d, "GET", "/version", JSON_STREAM, d->settings->curl_timeout,
+	d->audit = begin(d, "GET", "/version", NULL, JSON_STREAM, d->settings->curl_timeout,
 	    &version_handler, d, &error);
 	refused = d->target.local && !d->audit && error == -ECONNREFUSED;
 	if (watchdog_blind(&d->refused_since, refused, d->loop->now, getpid() == 1))
@@ -658,7 +667,7 @@ static void open_stream(struct docker *d)
 		    (long long)(d->last_nano / NANO), (long long)(d->last_nano % NANO));
 	d->state = DOCKER_OPENING;
 	d->skipped_told = d->skipped_listed = 0;
-	d->stream = begin(d, "GET", path, JSON_STREAM, 0, &stream_handler, d, &error);
+	d->stream = begin(d, "GET", path, NULL, JSON_STREAM, 0, &stream_handler, d, &error);
 	if (!d->stream) {
 		down_unsent(d, error);
 		return;
@@ -741,7 +750,7 @@ static void begin_list(struct docker *d)
 	d->handler->list_begins(d->owner, d);
 	loop_cancel(d->loop, &d->timer);
 	d->audit = begin(
-	    d, "GET", path, JSON_ARRAY, d->settings->curl_timeout, &list_handler, d, &error);
+	    d, "GET", path, NULL, JSON_ARRAY, d->settings->curl_timeout, &list_handler, d, &error);
 	if (d->audit)
 		return;
 	down_unsent(d, error);

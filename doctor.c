@@ -39,17 +39,9 @@ static void print_json(struct doctor *doc, enum finding found, const char *check
     const char *container, const char *message)
 {
 	static const char names[][8] = {"ok", "note", "problem"};
-	struct json_writer *w = &doc->w;
-	const char *const members[][2] = {{"status", names[found]}, {"check", check},
-	    {"host", doc->engine ? doc->engine->name : NULL}, {"container", container},
-	    {"message", message}};
 
-	json_open(w, '{');
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-		json_key(w, members[i][0]);
-		json_cstring(w, members[i][1]);
-	}
-	json_close(w, '}');
+	json_print(&doc->w, "{ status %s check %s host %s container %s message %s }", names[found],
+	    check, doc->engine ? doc->engine->name : NULL, container, message);
 }
 
 /* One finding. check: what it is about, in one word; container: its name, or NULL. */
@@ -466,17 +458,12 @@ int doctor_run(struct monitor *m, bool json)
 	log_setup((enum log_level)(LOG_ERROR + 1), LOG_TEXT); /* what there is to say is a finding */
 	buf_init(&doc.out, 4 << 20);
 	json_start(&doc.w, &doc.out);
-	json_open(&doc.w, '{');
-	json_key(&doc.w, "findings");
-	json_open(&doc.w, '[');
+	json_print(&doc.w, "{ findings [");
 	check_storage(&doc);
 	check_notices(&doc);
 	for (size_t i = 0; i < m->engines_count; i++)
 		check_engine(&doc, &m->engines[i]);
-	json_close(&doc.w, ']');
-	json_key(&doc.w, "problems");
-	json_number(&doc.w, doc.problems);
-	json_close(&doc.w, '}');
+	json_print(&doc.w, "] problems %u }", doc.problems);
 	buf_add_text(&doc.out, "\n");
 	for (size_t i = 0; json && i < doc.out.n; i += PIECE)
 		cli_say(STDOUT_FILENO, "%.*s", (int)(doc.out.n - i < PIECE ? doc.out.n - i : PIECE),

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "frames.h"
 #include "log.h"
 
 enum { INSPECT, LOG, CALLS };
@@ -13,7 +14,7 @@ struct evidence_job {
 	struct call *calls[CALLS];
 	bool looks;
 	size_t read;
-	struct log_frames frames;
+	struct frames frames;
 	struct loop_timer timer;
 };
 
@@ -87,7 +88,7 @@ static void log_bytes(struct call *call, const struct json *j)
 	size_t n = j->n;
 	struct span text;
 
-	while (e && log_next(&job->frames, &p, &n, &text))
+	while (e && frames_next(&job->frames, &p, &n, &text))
 		evidence_add_log(e, text);
 	job->read += j->n;
 	if (e && job->read < EVIDENCE_READ_MAX)

@@ -111,7 +111,7 @@ void incident_asked(struct incident *i, unsigned engine, const uint8_t container
 static void answered(struct incident *i, const struct audit_event *e, int64_t took)
 {
 	bool only_told = span_is(e->action, "notify");
-	bool done = only_told || span_is(e->status, "success") || span_is(e->status, "restarted");
+	bool done = only_told || audit_succeeded(e);
 	struct incident_action *a = last_action(i);
 
 	if (only_told || !a || a->status)
@@ -235,46 +235,6 @@ static struct span whole_lines(const struct evidence *e)
 		log.p = end + 1;
 	}
 	return log;
-}
-
-/* Whether the bytes of the head so far can be those of a frame. */
-static bool is_head(const struct log_frames *f)
-{
-	static const char zeros[3] = {0};
-	size_t n = f->have > 4 ? 3 : f->have - 1u;
-
-	return (unsigned char)f->head[0] <= 2 && !memcmp(f->head + 1, zeros, n);
-}
-
-static uint32_t length_in(const char head[8])
-{
-	uint32_t length = 0;
-
-	for (int i = 4; i < 8; i++)
-		length = length << 8 | (unsigned char)head[i];
-	return length;
-}
-
-bool log_next(struct log_frames *f, const char **p, size_t *n, struct span *text)
-{
-	while (*n && !f->raw && !f->left) {
-		f->head[f->have++] = *(*p)++;
-		--*n;
-		if (!is_head(f)) {
-			f->raw = true;
-			*text = (struct span){f->head, f->have};
-			return true;
-		}
-		if (f->have == sizeof(f->head)) {
-			f->left = length_in(f->head);
-			f->have = 0;
-		}
-	}
-	*text = (struct span){*p, f->raw || *n < f->left ? *n : f->left};
-	*p += text->n;
-	*n -= text->n;
-	f->left -= f->raw ? 0 : (uint32_t)text->n;
-	return text->n > 0;
 }
 
 /* ---- JSON ---------------------------------------------------------------------------------- */

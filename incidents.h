@@ -100,18 +100,6 @@ void evidence_read(struct evidence *e, const struct json *j, uint64_t now);
 /* Adds text of the log. */
 void evidence_add_log(struct evidence *e, struct span text);
 
-/* Takes the frames of a log apart (Docker API, "Stream format"): 8 bytes, of which the first is 0 to 2, three are 0
- * and four the length, before each piece. What does not look like that is a terminal's and has none. */
-struct log_frames {
-	char head[8];
-	uint8_t have; /* of the next head */
-	bool raw;
-	uint32_t left; /* of the piece */
-};
-
-/* Takes bytes from *p, *n (both moved on) up to the end of the next piece of text; false when all is taken. */
-bool log_next(struct log_frames *f, const char **p, size_t *n, struct span *text);
-
 /* One incident as a JSON object; outputs and log read "***" unless whole. */
 void incident_print(struct json_writer *w, const struct incident *i, bool whole);
 /* Those of this stable identity on the host, or on any (NULL) also of this name, as a JSON array. Returns whether there

@@ -556,15 +556,11 @@ static bool read_hex(const char *p, size_t n, uint32_t *code)
 {
 	*code = 0;
 	for (size_t i = 0; i < 4; i++) {
-		char c = i < n ? p[i] : 0;
-		char low = (char)(c | 0x20);
+		int digit = i < n ? text_hex_digit(p[i]) : -1;
 
-		if (is_digit(c))
-			*code = *code << 4 | (uint32_t)(c - '0');
-		else if (low >= 'a' && low <= 'f')
-			*code = *code << 4 | (uint32_t)(low - 'a' + 10);
-		else
+		if (digit < 0)
 			return false;
+		*code = *code << 4 | (uint32_t)digit;
 	}
 	return true;
 }

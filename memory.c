@@ -323,14 +323,11 @@ static uint64_t read_hex(struct span s)
 	uint64_t value = 0;
 
 	for (size_t i = 0; i < s.n && i < 16; i++) {
-		char digit = s.p[i];
+		int digit = text_hex_lower(s.p[i]);
 
-		if (digit >= '0' && digit <= '9')
-			value = value << 4 | (uint64_t)(digit - '0');
-		else if (digit >= 'a' && digit <= 'f')
-			value = value << 4 | (uint64_t)(digit - 'a' + 10);
-		else
+		if (digit < 0)
 			return 0;
+		value = value << 4 | (uint64_t)digit;
 	}
 	return value;
 }

@@ -258,8 +258,7 @@ static void recall_event(void *owner, const struct audit_event *e)
 		return;
 	if (e->kind == AUDIT_RESTART || e->kind == AUDIT_DEPENDENT_RESTART ||
 	    e->kind == AUDIT_STRANDED)
-		policy_was_answered(identity->heal,
-		    span_is(e->status, "success") || span_is(e->status, "restarted"));
+		policy_was_answered(identity->heal, audit_succeeded(e));
 }
 
 /* Whether all that lies there is ours, or nothing. */

@@ -1,13 +1,17 @@
 /* monitor_probe.c - what own probes and outside monitors say goes to the policy; of monitor.h. */
-#include "log.h"
-#include "monitor.h"
+#include "monitor_parts.h"
 
-static void warn(const struct container *c, const char *words, const char *why)
+static void warn(const struct container *c, const char *words)
 {
-	char id[13];
+	monitor_log(LOG_WARNING, "probe", c, words);
+}
 
-	text_hex(c->id, 6, id);
-	log_line(LOG_WARNING, "probe", "Container '%s' (%s) %s%s", c->name, id, words, why);
+static void cannot(const struct container *c, const char *why)
+{
+	char words[PROBE_WORDS_MAX + 32];
+
+	text_print(words, sizeof(words), "cannot be probed: %s", why);
+	warn(c, words);
 }
 
 static void told(void *owner, struct docker *d, const uint8_t id[32], enum probe_result result,
@@ -19,14 +23,14 @@ static void told(void *owner, struct docker *d, const uint8_t id[32], enum probe
 
 	if (!c || result == PROBE_BESIDE) {
 		if (c) {
-			warn(c, "has a HEALTHCHECK, so its autoheal.check label is ignored", "");
+			warn(c, "has a HEALTHCHECK, so its autoheal.check label is ignored");
 			c->word = WORD_NONE;
 		}
 		probes_drop(&m->probes, d, id);
 		return;
 	}
 	if (result == PROBE_CANNOT && words[0])
-		warn(c, "cannot be probed: ", words);
+		cannot(c, words);
 	probed.says = result == PROBE_PASSED ? SAYS_UP
 	    : result == PROBE_FAILED         ? SAYS_DOWN
 					     : SAYS_NOTHING;
@@ -46,14 +50,14 @@ void monitor_probe_add(struct monitor *m, struct container *c, const struct watc
 	const char *why;
 
 	if (check->several)
-		warn(c, "has more than one autoheal.check label: only the first counts", "");
+		warn(c, "has more than one autoheal.check label: only the first counts");
 	if (!check->kind)
 		return;
 	m->probes.several = m->engines_count > 1;
 	m->probes.at_home = !m->self_count;
 	why = probes_add(&m->probes, &m->engines[c->engine], c->id, check);
 	if (why) {
-		warn(c, "cannot be probed: ", why);
+		cannot(c, why);
 		return;
 	}
 	c->word = WORD_UNTRIED;

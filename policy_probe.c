@@ -4,6 +4,12 @@
 
 #include "policy_parts.h"
 
+/* Its own probe says something, and it has no healthcheck, beside which that is not heard. */
+static bool hears_its_probe(const struct container *c)
+{
+	return c->word > WORD_UNTRIED && c->health <= HEALTH_NONE;
+}
+
 enum container_health policy_health(const struct container *c)
 {
 	static const uint8_t of[] = {[WORD_UNTRIED] = HEALTH_NONE,
@@ -14,8 +20,7 @@ enum container_health policy_health(const struct container *c)
 
 	if (c->down)
 		return HEALTH_BAD;
-	/* beside a healthcheck its own probe is not heard */
-	if (c->word > WORD_UNTRIED && c->health <= HEALTH_NONE)
+	if (hears_its_probe(c))
 		return (enum container_health)of[c->word];
 	return (enum container_health)c->health;
 }
@@ -37,7 +42,7 @@ enum heal_cause policy_cause_of(const struct container *c)
 {
 	if (c->down)
 		return CAUSE_VERDICT;
-	return c->word == WORD_BAD && c->health <= HEALTH_NONE ? CAUSE_PROBE : CAUSE_UNHEALTHY;
+	return c->word == WORD_BAD && hears_its_probe(c) ? CAUSE_PROBE : CAUSE_UNHEALTHY;
 }
 
 const char *policy_cause_name(const struct heal *h)
@@ -144,8 +149,7 @@ bool policy_hear(
 		return judged(c, e, out);
 	if (e->kind == EVENT_HEALTHY)
 		return !c->down;
-	if (e->kind == EVENT_FACTS &&
-	    (c->down || (c->word > WORD_UNTRIED && c->health <= HEALTH_NONE))) {
+	if (e->kind == EVENT_FACTS && (c->down || hears_its_probe(c))) {
 		*facts = *e->facts;
 		facts->health = policy_health(c);
 		facts->streak = UINT32_MAX; /* it is the proof */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frames.h"
+
 /* What a probe that is under way waits for. */
 enum step {
 	STEP_ADDRESS, /* an inspect: whether it has a HEALTHCHECK, how old it is, where it is */
@@ -34,12 +36,12 @@ struct probe {
 	char address[INET6_ADDRSTRLEN];
 	char exec[65]; /* id of the last command */
 	/* the one under way */
-	uint8_t step;             /* enum step */
-	uint8_t outcome;          /* enum probe_result, of STEP_END */
-	bool ended;               /* STEP_OLD, STEP_EXIT */
-	int64_t exit_code;        /* the same */
-	uint8_t tries;            /* STEP_EXIT */
-	struct log_frames frames; /* of its output */
+	uint8_t step;         /* enum step */
+	uint8_t outcome;      /* enum probe_result, of STEP_END */
+	bool ended;           /* STEP_OLD, STEP_EXIT */
+	int64_t exit_code;    /* the same */
+	uint8_t tries;        /* STEP_EXIT */
+	struct frames frames; /* of its output */
 	struct call *call;
 	struct net_stream stream;
 	struct loop_timer deadline;
@@ -181,12 +183,11 @@ static void begin_tcp(struct probe *p)
 
 	net_literal(&to, span_of(p->address), p->check.port);
 	error = net_open(&p->stream, &to);
-
-	if (!error ||
-	    (error == -EAGAIN && !loop_watch(p->all->loop, p->stream.fd, LOOP_WRITE, tcp_ready, p)))
-		error = error ? -EMFILE : 0;
-	if (error == -EAGAIN)
-		return;
+	if (error == -EAGAIN) {
+		if (loop_watch(p->all->loop, p->stream.fd, LOOP_WRITE, tcp_ready, p))
+			return;
+		error = -EMFILE;
+	}
 	if (p->stream.fd >= 0)
 		net_close(&p->stream);
 	if (error)
@@ -287,7 +288,7 @@ static void exec_output(struct call *call, const struct json *j)
 	size_t n = j->n;
 	struct span text;
 
-	while (log_next(&p->frames, &at, &n, &text))
+	while (frames_next(&p->frames, &at, &n, &text))
 		p->words_n = (uint16_t)(p->words_n +
 		    span_copy(text, p->words + p->words_n, sizeof(p->words) - p->words_n));
 }
@@ -414,7 +415,7 @@ static void ask(struct probe *p, enum step step)
 		p->call = create(p, &error);
 	} else if (step == STEP_START) {
 		time = p->check.timeout;
-		p->frames = (struct log_frames){0};
+		p->frames = (struct frames){0};
 		p->words_n = 0;
 		text_print(path, sizeof(path), "/exec/%s/start", p->exec);
 		p->call = docker_post(p->docker, path, "{\"Detach\":false,\"Tty\":false}",

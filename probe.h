@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "docker.h"
-#include "incidents.h"
 #include "watch.h"
 
 #define PROBES_MAX 4096     /* containers with one; the next is refused */

@@ -646,7 +646,7 @@ int text_hex_digit(char c)
 	return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 
-static int hex_value(char c)
+int text_hex_lower(char c)
 {
 	return c <= 'F' && c >= 'A' ? -1 : text_hex_digit(c);
 }
@@ -656,7 +656,7 @@ bool text_unhex(struct span s, uint8_t *bytes, size_t n)
 	if (s.n != 2 * n)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		int high = hex_value(s.p[2 * i]), low = hex_value(s.p[2 * i + 1]);
+		int high = text_hex_lower(s.p[2 * i]), low = text_hex_lower(s.p[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

@@ -93,6 +93,8 @@ size_t text_escape(struct span s, char *out, size_t cap);
 
 /* The value of a hex digit of either case, or -1. */
 int text_hex_digit(char c);
+/* The same of those that text_hex writes, in lower case. */
+int text_hex_lower(char c);
 /* 2n lowercase hex digits of n bytes, with a terminating zero. */
 void text_hex(const uint8_t *bytes, size_t n, char *out);
 /* The reverse; false when s is not exactly 2n hex digits. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "frames.h"
 #include "incidents.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -406,7 +407,7 @@ static void test_hostile_bytes_become_valid_json(void **state)
 /* All of a log, handed in as two or three pieces. */
 static size_t unframed(const char *p, size_t n, size_t cut, size_t second, char *out)
 {
-	struct log_frames f = {.have = 0};
+	struct frames f = {.have = 0};
 	size_t ends[] = {cut, cut + second < n ? cut + second : n, n}, used = 0, from = 0;
 
 	for (size_t k = 0; k < COUNT(ends); k++) {
@@ -414,7 +415,7 @@ static size_t unframed(const char *p, size_t n, size_t cut, size_t second, char 
 		size_t left = ends[k] - from;
 		struct span text;
 
-		while (log_next(&f, &at, &left, &text)) {
+		while (frames_next(&f, &at, &left, &text)) {
 			memcpy(out + used, text.p, text.n);
 			used += text.n;
 		}

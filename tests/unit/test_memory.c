@@ -34,6 +34,13 @@ static struct json parsed(void)
 	return j;
 }
 
+static void text_is(const char *words)
+{
+	buf_free(&text);
+	buf_init(&text, 65536);
+	buf_add_text(&text, words);
+}
+
 static void print_web(void)
 {
 	struct memory_clock clock = at(WALL);
@@ -63,9 +70,7 @@ static struct identity *read_at(uint64_t now, int64_t wall)
 
 static struct identity *read_text(const char *words)
 {
-	buf_free(&text);
-	buf_init(&text, 65536);
-	buf_add_text(&text, words);
+	text_is(words);
 	return read_at(s.now, WALL);
 }
 
@@ -349,9 +354,7 @@ static void test_a_config_without_sense_chooses_nothing(void **state)
 	for (size_t i = 0; i < COUNT(words); i++) {
 		struct json j;
 
-		buf_free(&text);
-		buf_init(&text, 4096);
-		buf_add_text(&text, words[i]);
+		text_is(words[i]);
 		j = parsed();
 		policy_init(&other, &s.settings, s.now, 7, 1);
 		assert_true(memory_read_config(&other.containers, &j));
@@ -428,9 +431,7 @@ static void test_a_line_that_is_no_event_is_not_read(void **state)
 	for (size_t i = 0; i < COUNT(words); i++) {
 		struct json j;
 
-		buf_free(&text);
-		buf_init(&text, 4096);
-		buf_add_text(&text, words[i]);
+		text_is(words[i]);
 		j = parsed();
 		assert_false(memory_read_event(&j, &back));
 	}
