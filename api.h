@@ -56,7 +56,8 @@ enum api_wish {
  * - what it takes, one a line: a name, then a blank and words (of `?host` none, it is the same everywhere). A name
  *   begins with ? where it is one of the query, else it is a member of the body. Behind it # says that it is a number,
  *   ! true or false, @ a list of texts, % an object, ~ a duration, nothing a text; and a last * that it is needed;
- * - the statuses it may answer with besides those that follow from the rest (400 of what it takes, 401 and 403). */
+ * - the statuses it may answer with besides those that follow from the rest (400 of what it takes, 401 and 403); behind
+ *   one of an error a + says that it is a good answer all the same. 411: it cannot be without a body. */
 struct api_route {
 	const char *texts;
 	void (*handler)(struct api *api, struct server_client *c, struct server_request *r);
@@ -121,6 +122,11 @@ void api_maintenance(struct api *api, struct server_client *c, struct server_req
  * be, or NULL. */
 const char *api_grant(struct api *api, enum api_wish wish, int64_t until, const struct docker *d,
     const struct monitor_view *view, const struct container_facts *facts, struct buf *body);
+
+/* ---- api_index.c -------------------------------------------------------------------------- */
+
+/* GET /api */
+void api_index(struct api *api, struct server_client *c, struct server_request *r);
 
 /* ---- api_metrics.c ------------------------------------------------------------------------ */
 

@@ -11,10 +11,12 @@
 
 /* Of two paths that fit, the first counts: the one with more words stands before that with a name alone. */
 const struct api_route api_routes[] = {
-    {ROUTE("GET /health", "Whether the service is well", "", "200 503"), api_health,
+    {ROUTE("GET /health", "Whether the service is well", "", "200 503+"), api_health,
 	API_NEED_NOTHING, API_OBJECT, 0},
     {ROUTE("GET /metrics", "Metrics for Prometheus", "", "200"), api_metrics, API_NEED_READ,
 	API_METRICS, 0},
+    {ROUTE("GET /api", "These calls, as OpenAPI 3.1", "", "200"), api_index, API_NEED_READ,
+	API_OBJECT, 0},
     {ROUTE("GET /api/status", "Counts, engines, what the service is doing", "", "200"), api_status,
 	API_NEED_READ, API_OBJECT, 0},
     {ROUTE("GET /api/config", "The whole configuration", "", "200"), api_config, API_NEED_READ,
@@ -33,7 +35,7 @@ const struct api_route api_routes[] = {
     {ROUTE("POST /api/containers/select", "Select containers to be watched, or exclude them",
 	 "container_ids@* Names, stable ids, or ids of at least 4 digits, 64 at most\n"
 	 "enabled!* true selects, false excludes\n?host",
-	 "200 404 409 503"),
+	 "200 404 409 411 503"),
 	api_select_containers, API_NEED_WRITE, API_OBJECT, 0},
     {ROUTE("GET /api/containers/*/explain", "Why it is or is not watched, and what happens next",
 	 "?host", "200 404 409 503"),
@@ -156,6 +158,5 @@ void api_route(void *owner, struct server_client *c, struct server_request *r)
 	if (n)
 		not_allowed(c, allow);
 	else
-		server_error(c, 404,
-		    "There is nothing at this address; the documentation lists the calls of the API");
+		server_error(c, 404, "There is nothing at this address; GET /api lists the calls");
 }
