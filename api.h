@@ -9,7 +9,9 @@
 #include "monitor.h"
 #include "server.h"
 
-#define API_CHOICES_MAX 64   /* containers in one call of select */
+#define API_CHOICES_MAX 64 /* containers in one call of select */
+#define API_RETRY_MS \
+	3000 /* before one that followed the events and lost its connection asks again */
 #define API_CANDIDATES_MAX 8 /* named in an ambiguous answer */
 #define API_PATIENCE_MS \
 	3000 /* for one of several engines to bring (more of) its list; the others must not wait longer for it */
@@ -91,6 +93,10 @@ void api_page(struct server_client *c, const struct server_request *r, const str
 /* GET and DELETE /api/events */
 void api_events(struct api *api, struct server_client *c, struct server_request *r);
 void api_clear_events(struct api *api, struct server_client *c, struct server_request *r);
+/* GET /api/events/stream: Server-Sent Events. */
+void api_stream_events(struct api *api, struct server_client *c, struct server_request *r);
+/* The monitor's told: there is an event for those that follow; owner is the struct api. */
+void api_told(void *owner);
 
 /* ---- api_containers.c: answers that ask the engines -------------------------------------- */
 

@@ -6,6 +6,10 @@
 #include "page.h"
 
 #define ROUTE(call, summary, takes, statuses) call "\0" summary "\0" takes "\0" statuses
+#define EVENTS_WANTED \
+	"?type Only these kinds, separated by commas\n" \
+	"?container Only of this name, stable id, or id of at least 4 digits\n" \
+	"?since# Only those behind the event with this seq\n?host"
 #define UNTIL \
 	"for~ How long: seconds, or with a unit such as 90s, 5m, 2h\nuntil Or until when, RFC 3339"
 
@@ -22,11 +26,11 @@ const struct api_route api_routes[] = {
     {ROUTE("GET /api/config", "The whole configuration", "", "200"), api_config, API_NEED_READ,
 	API_OBJECT, 0},
     {ROUTE("GET /api/events", "The newest audit events, the oldest of them first",
-	 "?limit# So many at most\n?type Only these kinds, separated by commas\n"
-	 "?container Only of this name, stable id, or id of at least 4 digits\n"
-	 "?since# Only those behind the event with this seq\n?host",
-	 "200"),
+	 "?limit# So many at most\n" EVENTS_WANTED, "200"),
 	api_events, API_NEED_READ, API_ARRAY, 0},
+    {ROUTE("GET /api/events/stream", "The audit events as they come, as Server-Sent Events",
+	 EVENTS_WANTED, "200 503"),
+	api_stream_events, API_NEED_READ, API_STREAM, 0},
     {ROUTE("DELETE /api/events", "Forget all audit events, on disk too", "", "200 503"),
 	api_clear_events, API_NEED_WRITE, API_OBJECT, 0},
     {ROUTE("GET /api/containers", "The containers, and why each is watched or not",
