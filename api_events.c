@@ -9,7 +9,6 @@
 
 #define ANSWER_MAX 1024 /* bytes of what tells how many were forgotten */
 #define EVENTS_DEFAULT 100
-#define STREAM_PIECE 4096 /* bytes after which a piece of a stream ends */
 #define STREAM_AHEAD \
 	8192 /* bytes that wait for its client before it is paused; it catches up out of the ring, then off the disk */
 
@@ -120,7 +119,7 @@ static bool more_events(struct server_client *c)
 	struct buf piece;
 	bool last = true;
 
-	buf_init(&piece, SERVER_OUT_HIGH);
+	server_piece(c->server, &piece, SERVER_OUT_HIGH);
 	while (audit_next(&job->api->monitor->audit, &job->cursor, &e)) {
 		if (!is_wanted(job, &e))
 			continue;
@@ -129,7 +128,7 @@ static bool more_events(struct server_client *c)
 			continue;
 		}
 		print_event(job, &piece, e);
-		last = piece.n < SERVER_OUT_HIGH / 4;
+		last = piece.n < SERVER_PIECE;
 		if (!last)
 			break;
 	}
@@ -341,12 +340,12 @@ static bool more_stream(struct server_client *c)
 		c->more = older_wanted;
 		return false;
 	}
-	buf_init(&piece, SERVER_OUT_HIGH);
+	server_piece(c->server, &piece, SERVER_OUT_HIGH);
 	while ((more = audit_next(&job->api->monitor->audit, &job->cursor, &e))) {
 		tell_gap(job, &piece, e.seq);
 		if (is_wanted(job, &e))
 			print_event(job, &piece, e);
-		if (piece.n >= STREAM_PIECE)
+		if (piece.n >= SERVER_PIECE)
 			break;
 	}
 	server_stream(c, (struct span){piece.p, piece.n});
