@@ -142,6 +142,38 @@ build/unit/%: build/unit/%.o build/san/libautoheal.a build/bearssl/san/libbearss
 
 .PRECIOUS: build/unit/%.o
 
+# ---- fuzzing: clang, libFuzzer, the sanitizers -------------------------------------------------------
+
+FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ = $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
+FUZZ_OBJ = $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out autoheal.c,$(SRC))) build/fuzz/obj/page.o
+# An empty span has no address, and nothing added to it is nothing: clang 14 objects, the standard of today does not.
+FUZZ_FLAGS = -O1 -g -fno-omit-frame-pointer $(SANITIZE) -fno-sanitize=pointer-overflow
+FUZZ_SECONDS = 60
+
+build/fuzz/obj/%.o: %.c Makefile | build/include/jsmn.h build/bearssl/src/.verified
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(LANGUAGE) -MMD -MP $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+build/fuzz/obj/page.o: build/page.c Makefile | build/include/jsmn.h build/bearssl/src/.verified
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(LANGUAGE) $(FUZZ_FLAGS) -c -o $@ $<
+
+build/fuzz/libautoheal.a: $(FUZZ_OBJ)
+	@rm -f $@
+	$(Q)ar rcsD $@ $^
+
+build/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz.h tests/fuzz/fuzz_world.h build/fuzz/libautoheal.a build/bearssl/san/libbearssl.a
+	$(Q)$(CLANG) $(LANGUAGE) -Wall -Wextra -Werror $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $(filter %.c %.a,$^)
+
+fuzz-programs: $(FUZZ)
+
+fuzz: fuzz-programs ## fuzz every target for FUZZ_SECONDS (60) each; what it finds stays in build/fuzz
+	@tools/fuzz.sh $(FUZZ_SECONDS) $(FUZZ)
+
+fuzz-replay: fuzz-programs ## run the kept inputs of every target once
+	@tools/fuzz.sh 0 $(FUZZ)
+
 # ---- what comes from elsewhere, checked against pinned sums ------------------------------------------
 
 deps: build/include/jsmn.h build/bearssl/musl/libbearssl.a build/bearssl/san/libbearssl.a ## fetch, check and build jsmn and BearSSL
@@ -220,8 +252,8 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
 
-.PHONY: bench all san objects deps check unit unit-programs clang-check tidy format format-check test test-all run image \
+.PHONY: fuzz fuzz-replay fuzz-programs bench all san objects deps check unit unit-programs clang-check tidy format format-check test test-all run image \
 	install clean help
 .DELETE_ON_ERROR:
 
--include $(wildcard build/obj/*.d build/san/*.d build/unit/*.d)
+-include $(wildcard build/obj/*.d build/san/*.d build/unit/*.d build/fuzz/obj/*.d)
