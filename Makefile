@@ -171,8 +171,19 @@ fuzz-programs: $(FUZZ)
 fuzz: fuzz-programs ## fuzz every target for FUZZ_SECONDS (60) each; what it finds stays in build/fuzz
 	@tools/fuzz.sh $(FUZZ_SECONDS) $(FUZZ)
 
-fuzz-replay: fuzz-programs ## run the kept inputs of every target once
-	@tools/fuzz.sh 0 $(FUZZ)
+# The kept inputs need no fuzzer: the test binary's objects serve.
+build/replay/%: tests/fuzz/%.c tests/fuzz/replay.c tests/fuzz/fuzz.h tests/fuzz/fuzz_world.h build/san/libautoheal.a \
+		build/bearssl/san/libbearssl.a
+	@mkdir -p $(@D)
+	$(Q)$(GCC) $(LANGUAGE) -Wall -Wextra -Werror $(SAN_FLAGS) -o $@ $(filter %.c %.a,$^)
+
+REPLAY = $(FUZZ_SRC:tests/fuzz/%.c=build/replay/%)
+
+replay-programs: $(REPLAY)
+
+fuzz-replay: $(REPLAY) ## run the kept inputs of every fuzz target once
+	@for t in $(REPLAY); do echo "$${t##*/}: $$($$t tests/fuzz/corpus/$${t##*/}/* 2>build/replay/log || { tail -n 30 build/replay/log >&2; echo failed; })"; \
+		done | tee build/replay/result; ! grep -q failed build/replay/result
 
 # ---- what comes from elsewhere, checked against pinned sums ------------------------------------------
 
@@ -255,7 +266,7 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
 
-.PHONY: fuzz fuzz-replay fuzz-programs bench docs all san objects deps check unit unit-programs clang-check tidy format format-check test test-all run image \
+.PHONY: fuzz fuzz-replay fuzz-programs replay-programs bench docs all san objects deps check unit unit-programs clang-check tidy format format-check test test-all run image \
 	install clean help
 .DELETE_ON_ERROR:
 
