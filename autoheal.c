@@ -289,6 +289,8 @@ static int serve(struct autoheal *a)
 	char error[DOCKER_ERROR_MAX];
 
 	watchdog_start(WATCHDOG_OVER_S);
+	harden_environment(environ,
+	    "AUTOHEAL_API_TOKEN,AUTOHEAL_NOTIFY,WEBHOOK_URL,APPRISE_URL,AUTOHEAL_HEARTBEAT_URL");
 	if (set_up(a, error, sizeof(error)))
 		return usage_error(error);
 	if (!set_budget(a, error, sizeof(error))) {
