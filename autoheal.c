@@ -142,7 +142,10 @@ static uint64_t random_seed(void)
 /* Prints the sentence as the one line on stderr that a wrong start leaves. */
 static int usage_error(const char *sentence)
 {
-	cli_say(STDERR_FILENO, "autoheal: %s\n", sentence);
+	char safe[DOCKER_ERROR_MAX];
+
+	text_escape(span_of(sentence), safe, sizeof(safe)); /* a value may be anything */
+	cli_say(STDERR_FILENO, "autoheal: %s\n", safe);
 	return EXIT_USAGE;
 }
 
@@ -171,9 +174,11 @@ static int set_up(struct autoheal *a, char *error, size_t error_size)
 	bool known = tz_find(getenv("TZ"), &zone);
 
 	log_zone(&zone);
-	if (config_read(&a->settings, environ, error, error_size, log_warning))
+	if (config_read(&a->settings, environ, error, error_size, ignore_warning))
 		return -1;
 	log_setup(a->settings.log_level, a->settings.log_format);
+	/* once more: how its warnings are to be written had to be known first */
+	config_read(&a->settings, environ, error, error_size, log_warning);
 	if (!known)
 		log_line(LOG_WARNING, "config",
 		    "TZ is '%.64s', and there is no file of that zone here: times are in UTC. The form "

@@ -206,6 +206,19 @@ void evidence_read(struct evidence *e, const struct json *j, uint64_t now)
 	read_probes(e, j, json_get(j, health, "Log"));
 }
 
+struct span evidence_output(const struct evidence *e)
+{
+	struct span output = {e->outputs, 0};
+
+	for (size_t k = 0; k < e->probes_count; k++) {
+		output.p += output.n;
+		output.n = e->probes[k].length;
+	}
+	if (!e->probes_count || !e->probes[e->probes_count - 1].exit_code)
+		output.n = 0;
+	return output;
+}
+
 void evidence_add_log(struct evidence *e, struct span text)
 {
 	size_t most = sizeof(e->log), kept = e->log_length;

@@ -97,6 +97,8 @@ struct evidence *incidents_evidence(struct incidents *t, struct incident *i);
 
 /* Reads what the answer to an inspect shows. */
 void evidence_read(struct evidence *e, const struct json *j, uint64_t now);
+/* What its last probe put out, where that failed; foreign text. */
+struct span evidence_output(const struct evidence *e);
 /* Adds text of the log. */
 void evidence_add_log(struct evidence *e, struct span text);
 

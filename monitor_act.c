@@ -131,6 +131,8 @@ static void tell(struct monitor *m, const struct action *a)
 	e.reason = span_of(a->reason);
 	e.action = span_of(a->did);
 	e.health_output = span_of(a->output);
+	if (i && i->evidence && span_is(e.reason, "unhealthy"))
+		e.health_output = evidence_output(i->evidence);
 	keep_event(m, a->container, &e);
 	metrics_told(&m->metrics, a);
 	if (i)
