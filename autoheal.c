@@ -24,6 +24,8 @@
 #include "server.h"
 #include "watchdog.h"
 
+#define TELL_MS 3000 /* at the end, within AUTOHEAL_DRAIN, for the notices that wait */
+
 extern char **environ;
 
 /* Everything that changes, in one place. Its pages are touched only as far as they are used. */
@@ -34,7 +36,7 @@ struct autoheal {
 	struct notify notify;
 	struct loop_timer drain;
 	int signals[2]; /* the self-pipe */
-	bool stopping, drained;
+	bool stopping, drained, telling;
 	struct target targets[TARGETS_MAX];
 	struct loop loop;
 	struct call_workspace workspace;
@@ -231,9 +233,22 @@ static void tell_start(const struct autoheal *a)
 	    a->settings.dry_run ? "; dry run: it tells what it would do, and does nothing" : "");
 }
 
+/* Whether the loop goes on: until it is stopped, then for what is under way, then for notices that tell of it. */
+static bool goes_on(struct autoheal *a)
+{
+	if (!a->stopping || (monitor_under_way(&a->monitor) && !a->drained))
+		return true;
+	if (a->drained || !notify_waits(&a->notify))
+		return false;
+	if (!a->telling && a->drain.due > a->loop.now + TELL_MS)
+		loop_after(&a->loop, &a->drain, TELL_MS);
+	a->telling = true;
+	return true;
+}
+
 static void run(struct autoheal *a)
 {
-	while (!a->stopping || (monitor_under_way(&a->monitor) && !a->drained)) {
+	while (goes_on(a)) {
 		log_flush();
 		loop_wants(&a->loop, STDERR_FILENO, log_pending() ? LOOP_WRITE : 0);
 		loop_turn(&a->loop);

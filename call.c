@@ -93,7 +93,7 @@ static void want(struct call *call)
 {
 	unsigned wants = call->paused ? 0 : LOOP_READ;
 
-	if (call->stream.connecting || call->sent < call->out.n)
+	if (call->stream.connecting || call->sent < call->out.n || !call->out.n)
 		wants |= LOOP_WRITE;
 	loop_wants(call->loop, call->stream.fd, net_wants(&call->stream, wants));
 }
@@ -337,6 +337,8 @@ static void ready(void *owner, unsigned what)
 		else if (!error)
 			set_deadline(call);
 	}
+	if (!call->stream.connecting && !call->out.n)
+		finish(call, CALL_ANSWERED);
 	if (!call->closing && !call->stream.connecting && call->sent < call->out.n) {
 		error = write_out(call);
 		if (error)
