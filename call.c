@@ -44,15 +44,13 @@ static void explain(struct call *call, const char *words)
 /* The connection ended early or broke. */
 static void broke(struct call *call, int error)
 {
-	bool sent_all = call->sent == call->out.n;
-
 	call->error = error;
 	if (error)
 		explain(call, net_words(&call->stream, error));
 	else
 		explain(call, "the connection was closed before the answer was complete");
 	/* A request of which a part left is as good as sent: nobody knows what the engine saw. */
-	finish(call, sent_all || call->sent ? CALL_LOST : CALL_UNSENT);
+	finish(call, call->sent ? CALL_LOST : CALL_UNSENT);
 }
 
 static void nonsense(struct call *call, const char *words)
