@@ -86,7 +86,8 @@ static struct incident *end_incident(struct monitor *m, const struct identity *i
 	struct incident *i = h ? incidents_find(&m->incidents, h->incident) : NULL;
 
 	if (i && !h->open && !i->closed)
-		incident_close(i, m->loop->wall, (int64_t)(m->loop->now - h->detected));
+		incident_close(
+		    &m->incidents, i, m->loop->wall, (int64_t)(m->loop->now - h->detected));
 	return i;
 }
 
