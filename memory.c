@@ -413,7 +413,7 @@ uint64_t memory_read_incident(struct incidents *t, const struct json *j, const c
 	json_text(j, json_get(j, 0, "container_name"), name, sizeof(name));
 	what.cause = known_word(j, json_get(j, 0, "cause"));
 	what.detected_by = known_word(j, json_get(j, 0, "detected_by"));
-	what.outcome = incident_outcome_of(j, json_get(j, 0, "outcome"));
+	what.outcome = (uint8_t)incident_outcome_of(j, json_get(j, 0, "outcome"));
 	if (text_read_time(json_raw(j, json_get(j, 0, "closed")), &what.closed))
 		what.took = what.closed > what.opened ? what.closed - what.opened : 0;
 	i = incidents_open(t, &what, span_of(name), span_of(stable));
