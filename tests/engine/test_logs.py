@@ -100,10 +100,10 @@ def test_foreign_text_stays_text(engine, autoheal, form):
     """A name, labels, a probe's output, log lines, the engine's refusal and an outside monitor's word of the worst kind:
     in the log, on the command line and in notices all of it is escaped, and JSON is sound everywhere."""
     web = engine.add(EVIL, labels={**LABEL, "autoheal.cooldown": "so\x1b]0;on\u202e", f"com.{EVIL}": EVIL + "\ud800",
-                                   "autoheal.monitor": "kuma"}, stop_seconds=0.3)
+                                   "autoheal.monitor": "kuma"}, stop_seconds=1)
     near = engine.add("n\x1b[2J\u202e", labels={"Autoheal": "true\x07\x9b"})
     web.lines = [b"\xff\xfe\x1b[2J\xc3 \xed\xa0\x80 " + EVIL.encode() + b"\n"]
-    engine.fault("POST", "/restart$", before=0.3, status=500, body=b'{"message":"' + b"\xff\x1b[31m\xe2\x80\xae\xc2\x9b\\ud800\\u001b" + b'"}', times=1)
+    engine.fault("POST", "/restart$", before=1, status=500, body=b'{"message":"' + b"\xff\x1b[31m\xe2\x80\xae\xc2\x9b\\ud800\\u001b" + b'"}', times=1)
     with Receiver() as post:
         post.answers = [(403, {}, b"no \x1b[2J\xff" + EVIL.encode())]
         places = [post.url("/generic"), f"ntfy://{post.place}/topic?scheme=http", f"gotify://{post.place}/a-token?disableTLS=yes",
@@ -237,10 +237,12 @@ def test_no_secret_is_said(engine, autoheal, tmp_path, form):
     ("AUTOHEAL_NOTIFY", f"discord://{secret(1)}"), ("AUTOHEAL_NOTIFY", f"{secret(1)}://x"), ("AUTOHEAL_NOTIFY", f"https://{secret(1)}@"),
     ("AUTOHEAL_NOTIFY", f"pushover://{secret(1)}@{secret(2)}"), ("AUTOHEAL_NOTIFY", f"telegram://{secret(1)}:{secret(2)}@telegram"),
     ("AUTOHEAL_NOTIFY", f"teams://{secret(1)}"), ("AUTOHEAL_NOTIFY", f"http://x:99999/{secret(1)}"),
+    ("DOCKER_HOST", f"tcp://me:{secret(1)}@nas:2375"), ("DOCKER_HOST", f"ssh://{'x' * 110}:{secret(1)}@nas"),
+    ("AUTOHEAL_HOSTS", f"nas=tcp://me:{secret(1)}@nas:2375"), ("AUTOHEAL_HOSTS", f"tcp://me:{secret(1)}@nas:2375"),
     ("AUTOHEAL_HEARTBEAT_URL", f"ftp://{secret(1)}@x"), ("AUTOHEAL_NOTIFY", " ".join(f"http://x/{secret(n)}" for n in range(17)))])
 def test_a_start_that_fails_says_no_secret(engine, name, value):
-    for command in ([], ["doctor"], ["notify-test"]):
-        done = harness.run(*command, DOCKER_HOST=engine.url, AUTOHEAL_API_TOKEN=secret(3), **{name: value})
+    for command in ([], ["doctor"], ["notify-test"]) if "HOST" not in name else ([], ["doctor"]):
+        done = harness.run(*command, **{"DOCKER_HOST": engine.url, "AUTOHEAL_API_TOKEN": secret(3), name: value})
         assert done.returncode == 64 and len(done.stderr.splitlines()) == 1 and "s3cr3t" not in done.stderr + done.stdout, done
 
 

@@ -237,6 +237,7 @@ def stored(folder):
 def test_incidents_and_evidence_survive(engine, folder, web, start, sig):
     """What is shown after the start is what was shown before, masked for whom it was masked; and numbers go on."""
     web.lines = ["starting", "out of \"handles\" \x1b[31m"]
+    web.stop_seconds = 1                                          # so that it is looked at before
     ah = start()
     engine.sicken(web, output="connection refused\n")
     healed(engine, ah, web)
