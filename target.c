@@ -13,11 +13,15 @@ static void show(struct span url, char *shown, size_t cap)
 	size_t n = text_escape(url, shown, cap);
 	const char *begin = span_find((struct span){shown, n}, "://");
 	const char *end = memrchr(shown, '@', n); /* cut off, where it is not there */
+	bool secret = false;
 
 	if (!begin || !memchr(url.p, '@', url.n))
 		return;
-	for (char *p = shown + (begin - shown) + 3; *p && p != end; p++)
-		*p = '*';
+	for (char *p = shown + (begin - shown) + 3; *p && p != end; p++) {
+		if (secret)
+			*p = '*';
+		secret |= *p == ':';
+	}
 }
 
 static int bad(const char *variable, const char *url, const char *why, char *error, size_t error_size)
