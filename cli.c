@@ -228,10 +228,10 @@ int cli_notify_test(struct notify *n)
 		loop_turn(n->loop);
 		waits = false;
 		for (size_t i = 0; i < targets; i++)
-			waits |= n->targets[i].current || n->targets[i].waiting;
+			waits |= n->targets[i]->current || n->targets[i]->waiting;
 	}
 	for (size_t i = 0; i < targets; i++)
-		taken += n->targets[i].sent;
+		taken += n->targets[i]->sent;
 	notify_close(n);
 	log_finish(1000);
 	return taken == targets ? 0 : 1;
