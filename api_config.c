@@ -67,8 +67,8 @@ static void refuse(struct server_client *c, const struct config_draft *d)
 	if (d->status == 500)
 		server_error(c, 500, "%s", d->error);
 	else
-		server_error_about(c, d->status, d->member[0] ? d->member : NULL, "%s%s%s", d->member,
-		    d->member[0] ? " " : "The body ", d->error);
+		server_error_about(c, d->status, d->member[0] ? d->member : NULL, "%s%s%s",
+		    d->member, d->member[0] ? " " : "The body ", d->error);
 }
 
 /* Changes what the body says. The body of the answer is the caller's; false where it was answered already. */

@@ -211,7 +211,7 @@ void monitor_not_watched(struct monitor *m, const uint8_t id[32], const struct c
 	}
 	if (identity && identity->choice == CHOICE_LABEL && !identity->holder) {
 		monitor_end_selection(
-		    m, identity, "It came back without the label: it is not watched any more");
+		    m, identity, "It has no such label now: it is not watched any more");
 	}
 }
 
