@@ -346,8 +346,8 @@ def test_a_wrong_value_in_the_file_is_a_warning(engine, start, folder):
 
 def test_a_disk_that_refuses(engine, start, folder):
     """503 with the reason; the change holds all the same until the end."""
-    ah = start()
     (folder / ".autoheal.tmp").mkdir()                                  # in the way of every write
+    ah = start()
     answer = put(ah, "restart", {"max_restarts": 9}, 503)
     assert "not stored: Is a directory" in answer["error"]
     assert config(ah)["restart"]["max_restarts"] == 9
