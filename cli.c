@@ -2,8 +2,10 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include "http.h"
 #include "json.h"
 #include "log.h"
+#include "memory.h"
 #include "net.h"
 #include "server.h"
 
@@ -204,10 +207,11 @@ int cli_explain(const struct settings *settings, const char *name)
 	return good ? 0 : 1;
 }
 
-static void print_outcome(const char *target, bool good, const char *words)
+static void print_outcome(void *owner, const char *target, bool good, const char *words)
 {
 	char safe[512];
 
+	(void)owner;
 	text_escape(span_of(words), safe, sizeof(safe));
 	cli_say(STDOUT_FILENO, "%s %s: %s\n", good ? "ok    " : "failed", target, safe);
 }
@@ -216,23 +220,46 @@ int cli_notify_test(struct notify *n)
 {
 	uint64_t taken = 0;
 	size_t targets = n->count - (n->heartbeat != NULL);
-	bool waits = true;
 
 	if (!targets) {
 		cli_say(STDERR_FILENO,
 		    "autoheal: there is no target: set AUTOHEAL_NOTIFY, WEBHOOK_URL or APPRISE_URL\n");
 		return 1;
 	}
-	notify_test(n, print_outcome);
-	while (waits) {
+	notify_test(n, print_outcome, NULL);
+	while (notify_waits(n))
 		loop_turn(n->loop);
-		waits = false;
-		for (size_t i = 0; i < targets; i++)
-			waits |= n->targets[i]->current || n->targets[i]->waiting;
-	}
 	for (size_t i = 0; i < targets; i++)
 		taken += n->targets[i]->sent;
 	notify_close(n);
 	log_finish(1000);
 	return taken == targets ? 0 : 1;
+}
+
+void cli_read_config(struct config *c, void (*warn)(const char *sentence))
+{
+	struct config_draft draft;
+	char path[512], names[CONFIG_NAMES_MAX];
+	jsmntok_t *tokens = malloc(JSON_TOKENS_MAX * sizeof(*tokens));
+	char *text = malloc(JSON_VALUE_MAX);
+	struct json j;
+	ssize_t n = -1;
+	size_t wrong;
+	int fd;
+
+	text_print(path, sizeof(path), "%s/config.json", c->now.data_dir);
+	fd = c->now.data_dir[0] ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) : -1;
+	if (fd >= 0 && text)
+		n = read(fd, text, JSON_VALUE_MAX);
+	if (fd >= 0)
+		close(fd);
+	if (n > 0 && tokens && memory_is_own((struct span){text, (size_t)n}) &&
+	    json_valid((struct span){text, (size_t)n}, &wrong) &&
+	    !json_parse(&j, (struct span){text, (size_t)n}, tokens, JSON_TOKENS_MAX)) {
+		if (config_draft(&draft, c, CONFIG_STORED, &j, "", warn))
+			config_commit(c, &draft, names);
+		config_drop(&draft);
+	}
+	free(tokens);
+	free(text);
 }

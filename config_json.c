@@ -16,6 +16,14 @@ int config_init(struct config *c, char *const *environment, char *error, size_t 
 	return config_read(&c->now, environment, error, error_size, warn);
 }
 
+void config_free(struct config *c)
+{
+	for (size_t i = 0; i < config_count; i++)
+		if (config_is_text(&config_table[i]) && c->kept.changed[i])
+			free((void *)(uintptr_t)config_words(&c->kept, &config_table[i]));
+	*c = (struct config){0};
+}
+
 /* ---- printing ------------------------------------------------------------------------------ */
 
 static const char sections[] = "monitor\0restart\0filters\0observability\0notifications\0";
@@ -722,6 +730,7 @@ static void take_object(struct config_draft *d, int object, const char *path);
 
 static void take_member(struct config_draft *d, const char *member, int value)
 {
+	int any = -1;
 	size_t i = place_of(member);
 	bool section = config_is_section(span_of(member)) || !strcmp(member, "restart.backoff") ||
 	    !strcmp(member, "containers");
@@ -738,7 +747,8 @@ static void take_member(struct config_draft *d, const char *member, int value)
 		take_names(d, member, value, &d->selected);
 	else if (!strcmp(member, "containers.excluded"))
 		take_names(d, member, value, &d->excluded);
-	else if (!strcmp(member, "custom_health_checks") && json_is_array(d->j, value))
+	else if (!strcmp(member, "custom_health_checks") && json_is_array(d->j, value) &&
+	    !json_next_element(d->j, value, &any)) /* a list of them has no reader yet */
 		d->checks = value;
 	else if (d->source == CONFIG_IMPORT && !strcmp(member, "alerts") &&
 	    json_is_object(d->j, value))

@@ -23,6 +23,9 @@ struct config {
 int config_init(struct config *c, char *const *environment, char *error, size_t error_size,
     void (*warn)(const char *sentence));
 
+/* Gives what was allocated back. */
+void config_free(struct config *c);
+
 /* ---- printing ------------------------------------------------------------------------------ */
 
 /* Whether it is a section that stands for itself in the API: monitor, restart, … */

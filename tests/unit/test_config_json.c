@@ -39,16 +39,9 @@ static void parse(const char *text)
 	assert_int_equal(json_parse(&json, span_of(text), tokens, COUNT(tokens)), 0);
 }
 
-/* Gives all that was allocated back: a draft of nothing, over the defaults, has the texts of before. */
 static void forget(void)
 {
-	static char *const nothing[] = {NULL};
-	char error[256];
-
-	draft = (struct config_draft){.config = &config, .kept = config.kept};
-	config_read(&config.kept, nothing, error, sizeof(error), warn);
-	config_drop(&draft);
-	memset(&config, 0, sizeof(config));
+	config_free(&config);
 }
 
 /* The environment: "NAME=VALUE" texts, NULL at the end. */
@@ -357,6 +350,7 @@ static void test_what_is_no_member_is_refused(void **state)
 	    {"{\"containers\":{\"excluded\":[1]}}", "containers.excluded"},
 	    {"{\"containers\":{\"x\":1}}", "containers.x"},
 	    {"{\"custom_health_checks\":{}}", "custom_health_checks"},
+	    {"{\"custom_health_checks\":[{}]}", "custom_health_checks"},
 	    /* never to be set from outside */
 	    {"{\"docker_host\":\"unix:///x\"}", "docker_host"},
 	    {"{\"DOCKER_HOST\":\"unix:///x\"}", "DOCKER_HOST"},
