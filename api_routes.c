@@ -10,6 +10,9 @@
 	"?type Only these kinds, separated by commas\n" \
 	"?container Only of this name, stable id, or id of at least 4 digits\n" \
 	"?since# Only those behind the event with this seq\n?host"
+#define SECTIONS \
+	"monitor% What GET shows there, or some of it\nrestart% Likewise\nfilters% Likewise\n" \
+	"observability% Likewise\nnotifications% Likewise\ncontainers% selected and excluded"
 #define UNTIL \
 	"for~ How long: seconds, or with a unit such as 90s, 5m, 2h\nuntil Or until when, RFC 3339"
 
@@ -25,6 +28,26 @@ const struct api_route api_routes[] = {
 	API_NEED_READ, API_OBJECT, 0},
     {ROUTE("GET /api/config", "The whole configuration", "", "200"), api_config, API_NEED_READ,
 	API_OBJECT, 0},
+    {ROUTE("PUT /api/config", "Change it: what is left out keeps its value", SECTIONS,
+	 "200 409 411 422 500 503"),
+	api_config, API_NEED_WRITE, API_OBJECT, 0},
+    {ROUTE("GET /api/config/export", "The same as a file for import", "", "200"), api_export,
+	API_NEED_READ, API_OBJECT, 0},
+    {ROUTE("POST /api/config/import", "Take such a file, or docker-autoheal's", SECTIONS,
+	 "200 409 411 422 500 503"),
+	api_import, API_NEED_WRITE, API_OBJECT, 0},
+    {ROUTE("GET /api/config/*", "One section of the configuration", "", "200 404"), api_config,
+	API_NEED_READ, API_OBJECT, 0},
+    {ROUTE("PUT /api/config/*", "Change one section", "", "200 404 409 411 422 500 503"),
+	api_config, API_NEED_WRITE, API_OBJECT, 0},
+    {ROUTE("GET /api/notifications/config", "Who is told of what", "", "200"), api_notifications,
+	API_NEED_READ, API_OBJECT, 0},
+    {ROUTE("PUT /api/notifications/config", "Change it",
+	 "event_filters@ Kinds of events, or all\nservices& Each with name, url and enabled",
+	 "200 409 411 422 500 503"),
+	api_notifications, API_NEED_WRITE, API_OBJECT, 0},
+    {ROUTE("POST /api/notifications/test/*", "Send a test message to a service", "", "200 404 503"),
+	api_notify_test, API_NEED_WRITE, API_OBJECT, 0},
     {ROUTE("GET /api/events", "The newest audit events, the oldest of them first",
 	 "?limit# So many at most\n" EVENTS_WANTED, "200"),
 	api_events, API_NEED_READ, API_ARRAY, 0},
@@ -148,7 +171,7 @@ void api_route(void *owner, struct server_client *c, struct server_request *r)
 		if ((only.p && !span_equal(only, path)) ||
 		    !path_matches(path, span_of(r->path), &r->name))
 			continue;
-		if (span_find(path, "*/"))
+		if (span_find(path, "*/") || span_find(path, "config/"))
 			only = path;
 		if (method_matches(method, r->head.method)) {
 			r->wish = api_routes[i].wish;

@@ -280,17 +280,13 @@ void memory_print_choices(struct json_writer *w, const struct containers *t, uns
 	json_close(w, ']');
 }
 
-void memory_print_config(struct buf *out, const struct containers *t)
+void memory_print_config(struct json_writer *w, const struct containers *t)
 {
-	struct json_writer w;
-
-	json_start(&w, out);
-	json_print(&w, "{ autoheal %u containers { selected", 1u);
-	memory_print_choices(&w, t, 1u << CHOICE_PERSON);
-	json_key(&w, "excluded");
-	memory_print_choices(&w, t, 1u << CHOICE_EXCLUDED);
-	json_print(&w, "} }");
-	buf_add_text(out, "\n");
+	json_print(w, "containers { selected");
+	memory_print_choices(w, t, 1u << CHOICE_PERSON);
+	json_key(w, "excluded");
+	memory_print_choices(w, t, 1u << CHOICE_EXCLUDED);
+	json_close(w, '}');
 }
 
 bool memory_read_config(struct containers *t, const struct json *j)

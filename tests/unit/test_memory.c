@@ -320,6 +320,7 @@ static void test_what_people_chose_is_read_back_and_what_a_label_chose_is_not(vo
 		enum watch_choice choice;
 	} names[] = {{"db", CHOICE_PERSON}, {"web", CHOICE_LABEL},
 	    {"say \"hi\"\n", CHOICE_EXCLUDED}, {"x", CHOICE_NONE}};
+	struct json_writer w;
 	struct json j;
 
 	(void)state;
@@ -328,7 +329,10 @@ static void test_what_people_chose_is_read_back_and_what_a_label_chose_is_not(vo
 		containers_identity(&s.policy.containers, span_of(names[i].name), true)->choice =
 		    names[i].choice;
 	buf_init(&text, 4096);
-	memory_print_config(&text, &s.policy.containers);
+	json_start(&w, &text);
+	json_print(&w, "{ autoheal %u", 1u);
+	memory_print_config(&w, &s.policy.containers);
+	json_close(&w, '}');
 	assert_true(memory_is_own((struct span){text.p, text.n}));
 	j = parsed();
 	policy_init(&other, &s.settings, s.now, 7, 1);
