@@ -235,7 +235,7 @@ bool containers_move(struct container *c, struct identity *to, uint64_t now);
 /* Walks all records: *at = 0 first; NULL at the end. Who removes the one just returned takes one
  * back from *at: its place may hold another now. */
 struct container *containers_next(const struct containers *t, size_t *at);
-/* Gives c label settings of its own, or takes them away (own == NULL). */
+/* Gives c label settings of its own, a copy, or takes them away (own == NULL). */
 bool containers_set_own(struct container *c, const struct label_settings *own);
 
 /* The identity of this name; made where `make` is set. NULL: not there, or no memory. */

@@ -25,9 +25,10 @@ struct label_settings {
 	uint32_t stop_timeout; /* seconds; UINT32_MAX - 1 = for ever (-1) */
 	uint32_t unhealthy_for, start_period, cooldown;
 	uint32_t max_restarts;
-	bool no_restart; /* autoheal.restart.enable=false, autoheal.action=notify: tells only */
-	uint8_t action;  /* enum watch_action */
-	bool no_notices; /* autoheal.notify=false */
+	bool no_restart;     /* autoheal.restart.enable=false, autoheal.action=notify: tells only */
+	uint8_t action;      /* enum watch_action */
+	bool no_notices;     /* autoheal.notify=false */
+	const char *monitor; /* autoheal.monitor: the name an outside monitor has for it; NULL none */
 };
 #define WATCH_FOREVER (UINT32_MAX - 1)
 
@@ -66,6 +67,7 @@ struct watch_labels {
 	char project[WATCH_PROJECT_MAX], service[WATCH_PROJECT_MAX];
 	uint32_t number; /* of the replica, from 1; 0 unknown */
 	char monitoring_id[WATCH_PROJECT_MAX];
+	char monitor[WATCH_NAME_MAX]; /* what own.monitor points at */
 	struct label_settings own;
 	bool has_own; /* any of `own` is set */
 	struct watch_check check;
