@@ -775,11 +775,19 @@ void api_list_containers(struct api *api, struct server_client *c, struct server
 	ask_next(job);
 }
 
-void api_one_container(struct api *api, struct server_client *c, const struct server_request *r,
-    struct span name, enum api_wish wish, int64_t until)
+void api_one_container(struct api *api, struct server_client *c, struct server_request *r)
 {
+	struct span name = r->name;
+	enum api_wish wish = (enum api_wish)r->wish;
+	int64_t until = 0;
 	struct job *job;
+	struct json j;
 
+	if (wish >= API_RESTART &&
+	    !api_read_body(api, c, r, &j, "{\"for\":\"2h\"}", wish == API_SNOOZE))
+		return;
+	if (wish == API_SNOOZE && !api_read_until(api, c, &j, true, &until))
+		return;
 	if (name.n >= NAME_MAX_BYTES) {
 		server_error(c, 404, "There is no container with so long a name");
 		return;

@@ -233,12 +233,13 @@ static bool more_containers(struct server_client *c)
 	return true;
 }
 
-void api_metrics(struct api *api, struct server_client *c)
+void api_metrics(struct api *api, struct server_client *c, struct server_request *r)
 {
 	const struct monitor *m = api->monitor;
 	struct walk *walk = calloc(1, sizeof(*walk));
 	struct buf b;
 
+	(void)r;
 	buf_init(&b, PIECE_MAX);
 	print_watched(&b, m);
 	metrics_print_histogram(&b, "autoheal_heal_duration_seconds",

@@ -143,13 +143,9 @@ static const char *const later[] = {
     "AUTOHEAL_SANDBOX",
 };
 
-static const char *text_of(const struct setting *s, int which)
+static const char *text_of(const struct setting *s, unsigned which)
 {
-	const char *text = s->texts;
-
-	while (which--)
-		text += strlen(text) + 1;
-	return text;
+	return text_nth(s->texts, which);
 }
 
 static void describe(const struct setting *s, char *out, size_t cap)

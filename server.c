@@ -185,29 +185,34 @@ static bool is_admitted(struct server_client *c, struct server_request *r)
 	}
 	r->authorized = brings_token(c->server, &r->head);
 	r->sees_all = r->authorized || s->reads == READ_OPEN;
-	if (s->reads == READ_TOKEN && !r->authorized && strcmp(r->path, "/health") &&
-	    (span_starts(span_of(r->path), "/api") || !strcmp(r->path, "/metrics"))) {
-		server_answer(c, 401, "application/json", "WWW-Authenticate: Bearer\r\n",
-		    span_of("{\"error\":\"AUTOHEAL_API_READS=token: reading needs the token\"}"));
-		return false;
-	}
 	return true;
 }
 
-bool server_may_write(struct server_client *c)
+static bool wants_token(struct server_client *c, const char *answer)
+{
+	server_answer(c, 401, "application/json", "WWW-Authenticate: Bearer\r\n", span_of(answer));
+	return false;
+}
+
+bool server_may_read(struct server_client *c)
+{
+	return c->request->authorized || c->server->settings->reads != READ_TOKEN ||
+	    wants_token(c, "{\"error\":\"AUTOHEAL_API_READS=token: reading needs the token\"}");
+}
+
+bool server_may_write(struct server_client *c, bool always)
 {
 	const struct server *s = c->server;
 
-	if (c->request->authorized || s->settings->writes_open)
+	if (c->request->authorized || (s->settings->writes_open && !always))
 		return true;
 	if (!s->token[0])
 		server_error(c, 403,
 		    "Changes need a token: set AUTOHEAL_API_TOKEN (or AUTOHEAL_API_TOKEN_FILE) and send it "
 		    "as 'Authorization: Bearer TOKEN'");
 	else
-		server_answer(c, 401, "application/json", "WWW-Authenticate: Bearer\r\n",
-		    span_of(
-			"{\"error\":\"This needs the token: send it as 'Authorization: Bearer TOKEN'\"}"));
+		wants_token(c,
+		    "{\"error\":\"This needs the token: send it as 'Authorization: Bearer TOKEN'\"}");
 	return false;
 }
 

@@ -39,8 +39,11 @@ struct server_request {
 	char path[512]; /* percent-decoded, without the query */
 	struct span query;
 	struct span authority; /* of an absolute target; p == NULL without one */
-	bool authorized;       /* it brought the token, or writes are open */
+	bool authorized;       /* it brought the token */
 	bool sees_all;         /* nothing is masked for it */
+	/* the route function's own: */
+	struct span name; /* what stands in the path where the route has a star */
+	int wish;         /* which of a handler's calls it is */
 };
 
 struct server_client {
@@ -106,7 +109,9 @@ void server_stream(struct server_client *c, struct span piece);
 void server_stream_end(struct server_client *c);
 /* Bytes that wait for the client. */
 size_t server_backlog(const struct server_client *c);
-/* Whether a request that changes something may go on; answers it where not. */
-bool server_may_write(struct server_client *c);
+/* Whether a request may read, where AUTOHEAL_API_READS=token; or change something, with `always` even where writes are
+ * open. Answers it where not. */
+bool server_may_read(struct server_client *c);
+bool server_may_write(struct server_client *c, bool always);
 
 #endif
