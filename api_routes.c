@@ -57,6 +57,12 @@ const struct api_route api_routes[] = {
 	api_maintenance, API_NEED_WRITE, API_OBJECT, API_BEGIN},
     {ROUTE("POST /api/maintenance/disable", "End maintenance", "", "200 503"), api_maintenance,
 	API_NEED_WRITE, API_OBJECT, API_END},
+    {ROUTE("POST /api/verdicts",
+	 "An outside monitor's word; also the bodies that Uptime Kuma and Alertmanager send",
+	 "container* What the label autoheal.monitor says, a stable id, or a name\n"
+	 "status* down or up\nreason Why",
+	 "202 404 409"),
+	api_verdicts, API_NEED_WRITE, API_OBJECT, 0},
 };
 const size_t api_routes_count = sizeof(api_routes) / sizeof(api_routes[0]);
 

@@ -177,7 +177,8 @@ void monitor_tell_identity(struct monitor *m, const struct identity *identity, e
 
 /* ---- own probes and outside monitors; monitor_probe.c --------------------------------------------------------- */
 
-/* An outside monitor's word on c; reason: foreign text, "" for none. */
+/* An outside monitor's word on c; reason: foreign text, "" for none. What follows is decided by monitor_settle, once
+ * all that came together was given. */
 void monitor_verdict(struct monitor *m, struct container *c, bool down, const char *reason);
 /* Failures in a row of its own probe; 0 without one. */
 uint32_t monitor_probe_streak(struct monitor *m, const struct container *c);

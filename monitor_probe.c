@@ -86,5 +86,4 @@ void monitor_verdict(struct monitor *m, struct container *c, bool down, const ch
 	monitor_give(m, c,
 	    &(struct policy_event){
 		.kind = EVENT_VERDICT, .says = down ? SAYS_DOWN : SAYS_UP, .words = reason});
-	monitor_settle(m);
 }
