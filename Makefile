@@ -26,7 +26,7 @@ SRC = direct.c text.c tz.c buf.c log.c \
 	net.c tls_der.c tls_names.c tls_files.c tls_check.c tls.c resolve.c \
 	http.c frames.c \
 	json.c config.c target.c \
-	watch.c graph.c containers.c \
+	watch.c healthchecks.c graph.c containers.c \
 	audit.c incidents.c \
 	policy_times.c policy_probe.c policy_kin.c policy_moves.c policy_crash.c policy_steps.c policy_restart.c \
 	policy_people.c policy_storm.c policy_stale.c \

@@ -203,9 +203,10 @@ struct container {
 	bool leads : 1;   /* queued in a storm: others hang on it */
 	bool silent : 1;  /* it runs, and the last list had no word on its health */
 	bool health_only : 1; /* watched by INCLUDE or `all` alone: its crashes are its own unless the mode is set */
-	uint8_t word : 3;  /* enum container_word */
-	bool down : 1;     /* says an outside monitor, since its last start */
-	uint8_t heard : 2; /* room for who gives verdicts: what became of the one being given */
+	uint8_t word : 3;     /* enum container_word */
+	bool label_check : 1; /* a label of its own asks for its probe */
+	bool down : 1;        /* says an outside monitor, since its last start */
+	uint8_t heard : 2;    /* room for who gives verdicts: what became of the one being given */
 };
 
 struct containers {

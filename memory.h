@@ -6,6 +6,7 @@
 #define AUTOHEAL_MEMORY_H
 
 #include "audit.h"
+#include "healthchecks.h"
 #include "policy.h"
 
 #define MEMORY_BEGINS "{\"autoheal\":1" /* how every file of ours begins; what follows is , or } */
@@ -45,9 +46,10 @@ struct identity *memory_read(struct policy *p, const struct memory_clock *at, co
 /* Names of the identities with one of these choices, as bits 1 << enum watch_choice, into an array. */
 void memory_print_choices(struct json_writer *w, const struct containers *t, unsigned choices);
 /* The whole of config.json: what people changed through the API. */
-void memory_print_config(struct buf *out, const struct containers *t);
+void memory_print_config(
+    struct buf *out, const struct containers *t, const struct healthchecks *checks);
 /* false without memory. */
-bool memory_read_config(struct containers *t, const struct json *j);
+bool memory_read_config(struct containers *t, struct healthchecks *checks, const struct json *j);
 
 struct memory_event {
 	struct audit_event event; /* points into the others */

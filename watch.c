@@ -106,13 +106,13 @@ static bool read_port(struct watch_check *check, struct span value)
 	return true;
 }
 
-/* ":PORT" or ":PORT/PATH"; what could end the line of a request is no path. */
-static bool read_endpoint(struct watch_check *check, struct span value)
+/* What could end the line of a request is no path. */
+bool watch_read_endpoint(struct watch_check *check, struct span value)
 {
 	const char *slash = memchr(value.p, '/', value.n);
 	struct span path = span_of("/");
 
-	if (value.p[0] != ':')
+	if (!value.n || value.p[0] != ':')
 		return false;
 	if (slash) {
 		path = (struct span){slash, value.n - (size_t)(slash - value.p)};
@@ -130,7 +130,7 @@ static bool read_probe(struct watch_check *check, enum watch_check_kind kind, st
 	if (!value.n || value.n >= WATCH_CHECK_MAX - 1)
 		return false;
 	if (kind == CHECK_HTTP)
-		return read_endpoint(check, value);
+		return watch_read_endpoint(check, value);
 	if (kind == CHECK_TCP)
 		return read_port(check, value);
 	span_copy(value, check->what, sizeof(check->what));

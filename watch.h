@@ -47,7 +47,8 @@ struct watch_check {
 	uint16_t status; /* CHECK_HTTP: the one that passes */
 	uint32_t interval, timeout, start_period;
 	uint32_t retries;
-	char what[WATCH_CHECK_MAX]; /* the path; the command, or a JSON array of its words */
+	/* the path, behind a host where it is not the container's own; the command, or a JSON array of its words */
+	char what[WATCH_CHECK_MAX];
 };
 
 enum watch_label {
@@ -74,6 +75,9 @@ struct watch_labels {
 	int unreadable_count; /* labels whose value made no sense; the default holds */
 	char unreadable[WATCH_UNREADABLE_MAX][128]; /* LABEL=VALUE */
 };
+
+/* Reads ":PORT" or ":PORT/PATH" into port and what. */
+bool watch_read_endpoint(struct watch_check *check, struct span value);
 
 /* Reads the labels of interest out of an object of strings: Actor.Attributes, Labels,
  * Config.Labels. A token of -1 reads as no labels. */

@@ -328,11 +328,11 @@ static void test_what_people_chose_is_read_back_and_what_a_label_chose_is_not(vo
 		containers_identity(&s.policy.containers, span_of(names[i].name), true)->choice =
 		    names[i].choice;
 	buf_init(&text, 4096);
-	memory_print_config(&text, &s.policy.containers);
+	memory_print_config(&text, &s.policy.containers, &none);
 	assert_true(memory_is_own((struct span){text.p, text.n}));
 	j = parsed();
 	policy_init(&other, &s.settings, s.now, 7, 1);
-	assert_true(memory_read_config(&other.containers, &j));
+	assert_true(memory_read_config(&other.containers, &checks, &j));
 	assert_int_equal(other.containers.identities, 2);
 	for (size_t i = 0; i < COUNT(names); i++) {
 		const struct identity *identity = containers_identity(
@@ -357,7 +357,7 @@ static void test_a_config_without_sense_chooses_nothing(void **state)
 		text_is(words[i]);
 		j = parsed();
 		policy_init(&other, &s.settings, s.now, 7, 1);
-		assert_true(memory_read_config(&other.containers, &j));
+		assert_true(memory_read_config(&other.containers, &checks, &j));
 		assert_int_equal(other.containers.identities, 0);
 		policy_free(&other);
 	}
