@@ -195,8 +195,8 @@ void api_status(struct api *api, struct server_client *c, struct server_request 
 	    m->policy.maintenance, (long long)m->maintenance_since, (long long)m->maintenance_until,
 	    AUTOHEAL_VERSION, (unsigned long long)(m->loop->now - m->started) / 1000,
 	    api->settings->dry_run, m->policy.storms != 0);
-	json_print(&w, "sandbox { seccomp %d landlock %d no_new_privileges %d } engines [", false,
-	    false, false);
+	json_print(&w, "sandbox { seccomp %d landlock %d no_new_privileges %d } engines [",
+	    api->sandbox.seccomp, api->sandbox.landlock, api->sandbox.no_new_privileges);
 	for (size_t i = 0; i < m->engines_count; i++)
 		print_engine(&w, &m->engines[i]);
 	json_print(&w, "] }");

@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "monitor.h"
+#include "sandbox.h"
 #include "server.h"
 
 #define API_CHOICES_MAX 64   /* containers in one call of select */
@@ -25,6 +26,7 @@ struct api {
 	struct api_pending *pending;
 	struct monitor *monitor;
 	const struct settings *settings;
+	struct sandbox sandbox; /* what the process gave up */
 	struct server *server;
 	uint64_t silent_at[MONITOR_ENGINES_MAX]; /* when its list was waited for in vain, loop's clock; 0 never */
 };

@@ -348,7 +348,7 @@ static void write_listed(struct job *job, const struct docker *d, const struct j
 
 	if (!facts->now.running && !job->stopped_too)
 		return;
-	buf_init(&piece, PIECE_MAX);
+	server_piece(job->api->server, &piece, PIECE_MAX);
 	buf_add_text(&piece, job->any ? "," : "[");
 	print_container(&piece, job, d, j, facts, false);
 	if (!piece.failed) {

@@ -100,7 +100,7 @@ static bool more_events(struct server_client *c)
 	struct buf piece;
 	bool last = true;
 
-	buf_init(&piece, SERVER_OUT_HIGH);
+	server_piece(c->server, &piece, SERVER_OUT_HIGH);
 	while (audit_next(&job->api->monitor->audit, &job->cursor, &e)) {
 		if (!is_wanted(job, &e))
 			continue;
@@ -109,7 +109,7 @@ static bool more_events(struct server_client *c)
 			continue;
 		}
 		print_event(job, &piece, e);
-		last = piece.n < SERVER_OUT_HIGH / 4;
+		last = piece.n < SERVER_PIECE;
 		if (!last)
 			break;
 	}

@@ -77,8 +77,9 @@ static void write_out(struct server_client *c)
 		c->sent += (size_t)n;
 		loop_after(c->server->loop, &c->timer, SERVER_STUCK_MS);
 	}
-	buf_free(&c->out);
-	c->sent = 0;
+	c->sent = c->out.n = 0;
+	if (!c->out.lent)
+		buf_free(&c->out);
 }
 
 /* ---- who may ask -------------------------------------------------------------------------------------------------------
@@ -307,6 +308,11 @@ void server_error_about(
 	va_end(args);
 }
 
+void server_piece(struct server *s, struct buf *piece, size_t max)
+{
+	buf_lend(piece, s->piece_lent, SERVER_LENT, max);
+}
+
 void server_stream_begin(struct server_client *c, int status, const char *type)
 {
 	c->chunked = c->request->head.minor > 0;
@@ -484,24 +490,21 @@ static void advance(struct server_client *c)
 	}
 }
 
+/* One piece of a long answer a turn: others, and the engine's events above all, are not to wait for a second one. */
 static void pump(struct server_client *c)
 {
-	unsigned rounds = SERVER_PIECES_A_TURN;
 	bool again;
 
-	do {
-		advance(c);
-		again = !c->closing && c->answering && c->more &&
-		    server_backlog(c) < SERVER_OUT_HIGH / 2 && c->more(c);
-		if (!c->closing && server_backlog(c)) {
-			size_t before = server_backlog(c);
+	advance(c);
+	again = !c->closing && c->answering && c->more && server_backlog(c) < SERVER_OUT_HIGH / 2 &&
+	    c->more(c);
+	if (!c->closing && server_backlog(c)) {
+		size_t before = server_backlog(c);
 
-			write_out(c);
-			again |= !c->answering && server_backlog(c) < before && c->in.n;
-		}
-		again &= !c->closing && server_backlog(c) < SERVER_OUT_HIGH / 2;
-	} while (again && --rounds);
-	c->goes_on = again;
+		write_out(c);
+		again |= !c->answering && server_backlog(c) < before && c->in.n;
+	}
+	c->goes_on = again && !c->closing && server_backlog(c) < SERVER_OUT_HIGH / 2;
 }
 
 static void read_in(struct server_client *c)
@@ -549,11 +552,15 @@ static void client_ready(void *owner, unsigned what)
 	struct server_client *c = owner;
 
 	c->busy = true;
+	if (!c->out.n)
+		buf_lend(&c->out, c->server->out_lent, SERVER_LENT, SERVER_OUT_MAX);
 	if (what & LOOP_READ && !c->answering && !c->ended)
 		read_in(c);
 	if (!c->closing)
 		pump(c);
 	c->busy = false;
+	buf_keep(&c->out);
+	c->closing |= c->out.failed;
 	if (c->ended && !c->answering && !server_backlog(c))
 		c->closing = true;
 	if (c->closing) {
@@ -614,6 +621,7 @@ static void take_client(struct server *s, int fd)
 		free(c);
 		return;
 	}
+	loop_can_wait(s->loop, fd);
 	s->clients[s->count++] = c;
 	loop_after(s->loop, &c->timer, SERVER_REQUEST_MS);
 }
