@@ -37,7 +37,7 @@ SRC = direct.c text.c tz.c buf.c log.c \
 	monitor_act.c monitor_who.c monitor.c monitor_people.c monitor_probe.c monitor_memory.c \
 	self.c harden.c sandbox.c \
 	server.c \
-	api.c api_containers.c api_people.c api_verdicts.c api_events.c api_metrics.c api_routes.c \
+	api.c api_containers.c api_people.c api_verdicts.c api_healthchecks.c api_events.c api_metrics.c api_routes.c \
 	cli.c doctor.c autoheal.c
 PAGE = page/index.html page/page.css page/page.js
 UNIT_SRC = $(wildcard tests/unit/test_*.c)

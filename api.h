@@ -119,6 +119,12 @@ enum api_match api_match(const char *wanted, const char *host, const char *name,
 /* POST /api/verdicts */
 void api_verdicts(struct api *api, struct server_client *c, struct server_request *r);
 
+/* ---- api_healthchecks.c -------------------------------------------------------------------- */
+
+/* /api/healthchecks, and that of one container below it */
+void api_healthchecks(struct api *api, struct server_client *c, struct server_request *r);
+void api_one_healthcheck(struct api *api, struct server_client *c, struct server_request *r);
+
 /* ---- api_people.c: maintenance, and what is done with one container ----------------------- */
 
 /* Reads the JSON body of a call that changes something; without one j is empty where none is needed. Answers and
