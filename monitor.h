@@ -53,6 +53,7 @@ struct monitor_memory {
 	uint64_t seq_saving,
 	    seq_saved; /* the last event of the write under way, of the last that succeeded */
 	uint64_t engines_listed; /* bits: their first whole list has come */
+	uint32_t incidents;      /* changes of them, when a write was wanted last */
 	bool chosen, cleared,
 	    pressing; /* since: a person chose; events were cleared; a request was sent */
 	void (*saved)(void *owner, uint64_t ticket, const char *problem); /* as in store.h */
@@ -63,8 +64,10 @@ struct monitor {
 	struct loop *loop;
 	struct call_workspace *workspace;
 	const struct settings *settings;
-	struct notify *notify; /* NULL: nobody is told */
-	struct script *script; /* NULL: nothing is run after a restart */
+	struct notify *notify;     /* NULL: nobody is told */
+	struct script *script;     /* NULL: nothing is run after a restart */
+	void (*told)(void *owner); /* NULL, or called after each audit event; it may not add one */
+	void *told_owner;
 	struct policy policy;
 	/* What is in use all the time stands together, before the tables: it takes fewer pages so. */
 	size_t engines_count;

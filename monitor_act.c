@@ -45,6 +45,8 @@ void monitor_add_event(struct monitor *m, const struct container *c, const struc
 	bool over = h && !(h->open && h->incident == e->incident);
 
 	audit_add(&m->audit, e);
+	if (m->told)
+		m->told(m->told_owner);
 	if (m->notify && !(c && c->own && c->own->no_notices))
 		notify_event(m->notify, e, over);
 }
@@ -86,7 +88,8 @@ static struct incident *end_incident(struct monitor *m, const struct identity *i
 	struct incident *i = h ? incidents_find(&m->incidents, h->incident) : NULL;
 
 	if (i && !h->open && !i->closed)
-		incident_close(i, m->loop->wall, (int64_t)(m->loop->now - h->detected));
+		incident_close(
+		    &m->incidents, i, m->loop->wall, (int64_t)(m->loop->now - h->detected));
 	return i;
 }
 
@@ -131,6 +134,8 @@ static void tell(struct monitor *m, const struct action *a)
 	e.reason = span_of(a->reason);
 	e.action = span_of(a->did);
 	e.health_output = span_of(a->output);
+	if (i && i->evidence && span_is(e.reason, "unhealthy"))
+		e.health_output = evidence_output(i->evidence);
 	keep_event(m, a->container, &e);
 	metrics_told(&m->metrics, a);
 	if (i)
