@@ -43,21 +43,26 @@ static void print_containers(struct json_writer *w, const struct monitor *m)
 /* section: "" all of it. */
 static void print(const struct api *api, const char *section, struct buf *body)
 {
-	struct buf containers;
-	struct json_writer w;
+	struct buf containers, checks;
+	struct json_writer w, given;
 
 	buf_init(body, 2 * ANSWER_MAX);
 	buf_init(&containers, ANSWER_MAX);
+	buf_init(&checks, ANSWER_MAX);
+	json_start(&given, &checks);
 	json_start(&w, *section ? body : &containers);
 	if (!*section || !strcmp(section, "containers"))
 		print_containers(&w, api->monitor);
 	else
 		config_print_section(&w, api->settings, section);
-	if (!*section)
-		config_print(
-		    api->settings, body, (struct span){containers.p, containers.n}, span_of("[]"));
-	body->failed |= containers.failed;
+	if (!*section) {
+		healthchecks_print(&given, &api->monitor->checks);
+		config_print(api->settings, body, (struct span){containers.p, containers.n},
+		    (struct span){checks.p, checks.n});
+	}
+	body->failed |= containers.failed || checks.failed;
 	buf_free(&containers);
+	buf_free(&checks);
 }
 
 /* ---- changing ----------------------------------------------------------------------------- */
@@ -71,10 +76,25 @@ static void refuse(struct server_client *c, const struct config_draft *d)
 		    d->member, d->member[0] ? " " : "The body ", d->error);
 }
 
+/* Reads the probes that the draft has; false where they cannot be, or not by this client, which was answered. */
+static bool read_checks(
+    struct server_client *c, const struct config_draft *d, struct healthchecks *checks)
+{
+	const char *member = "", *why = NULL;
+
+	if (d->checks >= 0)
+		why = healthchecks_read(checks, d->j, d->checks, true, &member);
+	if (why)
+		server_error_about(
+		    c, 422, "custom_health_checks", "custom_health_checks: %s: %s", member, why);
+	return !why && (!healthchecks_have_exec(checks) || server_may_write(c, true));
+}
+
 /* Changes what the body says. The body of the answer is the caller's; false where it was answered already. */
 static bool change(struct api *api, struct server_client *c, struct server_request *r,
     const char *section, enum config_source source, struct buf *ignored)
 {
+	struct healthchecks checks = {0};
 	struct config_draft draft;
 	bool well;
 	struct json j;
@@ -86,9 +106,12 @@ static bool change(struct api *api, struct server_client *c, struct server_reque
 		refuse(c, &draft);
 	else
 		/* whom autoheal calls is not for everybody to say, even where writes are open */
-		well = !draft.targets || server_may_write(c, true);
+		well = (!draft.targets || server_may_write(c, true)) &&
+		    read_checks(c, &draft, &checks);
 	if (well)
-		monitor_configure(api->monitor, &draft, source == CONFIG_IMPORT);
+		monitor_configure(api->monitor, &draft, draft.checks < 0 ? NULL : &checks,
+		    source == CONFIG_IMPORT);
+	healthchecks_free(&checks);
 	if (ignored)
 		buf_print(
 		    ignored, "{\"imported\":true,\"ignored\":[%.*s]}", JSON_SPAN(draft.ignored));

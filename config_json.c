@@ -730,7 +730,6 @@ static void take_object(struct config_draft *d, int object, const char *path);
 
 static void take_member(struct config_draft *d, const char *member, int value)
 {
-	int any = -1;
 	size_t i = place_of(member);
 	bool section = config_is_section(span_of(member)) || !strcmp(member, "restart.backoff") ||
 	    !strcmp(member, "containers");
@@ -747,8 +746,9 @@ static void take_member(struct config_draft *d, const char *member, int value)
 		take_names(d, member, value, &d->selected);
 	else if (!strcmp(member, "containers.excluded"))
 		take_names(d, member, value, &d->excluded);
-	else if (!strcmp(member, "custom_health_checks") && json_is_array(d->j, value) &&
-	    !json_next_element(d->j, value, &any)) /* a list of them has no reader yet */
+	else if (!strcmp(member, "custom_health_checks") &&
+	    (json_is_array(d->j, value) ||
+		(d->source == CONFIG_IMPORT && json_is_object(d->j, value))))
 		d->checks = value;
 	else if (d->source == CONFIG_IMPORT && !strcmp(member, "alerts") &&
 	    json_is_object(d->j, value))

@@ -53,7 +53,7 @@ struct config_draft {
 	void (*warn)(const char *sentence); /* of CONFIG_STORED */
 	struct settings kept;   /* before config_commit the new ones, afterwards the old ones */
 	int selected, excluded; /* tokens of the lists in `containers`; -1 where they are not there */
-	int checks;             /* of custom_health_checks, an array, likewise */
+	int checks;             /* of custom_health_checks, likewise; who does them reads it */
 	bool targets;           /* who is told changes: that needs the token */
 	struct buf ignored;     /* of CONFIG_IMPORT: elements of a JSON array */
 	struct json_writer names;

@@ -1,4 +1,6 @@
 /* monitor_config.c - the configuration changes while the service runs; of monitor.h. */
+#include <string.h>
+
 #include "log.h"
 #include "monitor.h"
 
@@ -23,18 +25,38 @@ static void tell_parts(struct monitor *m)
 	}
 }
 
-void monitor_configure(struct monitor *m, struct config_draft *draft, bool imported)
+/* Whether these are not what there is. */
+static bool differ(struct healthchecks *a, const struct healthchecks *b)
+{
+	const struct healthcheck *one = b->first, *other;
+
+	if (a->count != b->count)
+		return true;
+	for (; one; one = one->next) {
+		other = healthchecks_find(a, one->container);
+		if (!other || memcmp(&other->check, &one->check, sizeof(one->check)))
+			return true;
+	}
+	return false;
+}
+
+void monitor_configure(
+    struct monitor *m, struct config_draft *draft, struct healthchecks *checks, bool imported)
 {
 	enum log_level before = m->settings->log_level;
 	char names[CONFIG_NAMES_MAX], message[CONFIG_NAMES_MAX + 64];
 	int chosen = monitor_choose_lists(m, draft->j, draft->selected, draft->excluded);
 	size_t changed = config_commit(m->config, draft, names);
+	bool probes = checks && differ(checks, &m->checks);
 
-	if (!changed && !chosen)
+	if (probes)
+		monitor_checks_replace(m, checks);
+	if (!changed && !chosen && !probes)
 		return;
-	text_print(message, sizeof(message), "%s by a person: %s%s%s",
+	text_print(message, sizeof(message), "%s by a person: %s%s%s%s%s",
 	    imported ? "Imported" : "Changed", names, changed && chosen ? ", " : "",
-	    chosen ? "containers" : "");
+	    chosen ? "containers" : "", probes && (changed || chosen) ? ", " : "",
+	    probes ? "custom_health_checks" : "");
 	m->memory.chosen = true;
 	monitor_tell(
 	    m, AUDIT_CONFIG, imported ? "imported" : "changed", monitor_any_host(m), message);

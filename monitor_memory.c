@@ -60,7 +60,7 @@ static void print_config(const struct monitor *m, struct buf *out)
 	json_start(&w, out);
 	json_print(&w, "{ autoheal %u", 1u);
 	config_print_changed(&w, &m->config->kept);
-	memory_print_config(&w, &m->policy.containers);
+	memory_print_config(&w, &m->policy.containers, &m->checks);
 	json_close(&w, '}');
 	buf_add_text(out, "\n");
 }
@@ -257,7 +257,8 @@ static bool read_config(struct monitor *m, int fd, size_t size)
 		room = n / 2 + 2; /* no text has more tokens */
 		tokens = malloc(room * sizeof(tokens[0]));
 		well = tokens && !json_parse(&j, (struct span){text, n}, tokens, (int)room) &&
-		    memory_read_config(&m->policy.containers, &j) && monitor_restore_config(m, &j);
+		    memory_read_config(&m->policy.containers, &m->checks, &j) &&
+		    monitor_restore_config(m, &j);
 	}
 	free(tokens);
 	free(text);

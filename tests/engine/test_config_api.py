@@ -311,7 +311,7 @@ def test_it_is_kept(engine, start, folder):
     assert stored(folder) == {
         "autoheal": 1, "monitor": {"label_key": "heal"}, "restart": {"backoff": {"multiplier": 1.5}},
         "notifications": {"services": [{"name": "x", "url": f"https://127.0.0.1:1/{SECRET}", "enabled": True}]},
-        "containers": {"selected": [], "excluded": []}}
+        "containers": {"selected": [], "excluded": []}, "custom_health_checks": []}
     assert stat.S_IMODE(os.stat(folder / "config.json").st_mode) == 0o600
     before = config(ah)
     again(ah, signal.SIGKILL)
@@ -466,6 +466,27 @@ def test_a_body_that_is_too_large(engine, start):
     assert ah.post("/api/config/import", {"filters": {"projects": ["x" * 100] * 500}}).status == 422
     assert ah.post("/api/config/import", "[" * 5000, {"Content-Type": "application/json"}).status == 400
     assert ah.get("/health").status == 200
+
+
+def test_own_probes_are_part_of_it(engine, start, folder):
+    """custom_health_checks: replaced as a list, wrong ones named, commands with the token alone, sent back without a change."""
+    engine.add("db", labels=LABEL, healthcheck=False)
+    ah = start(AUTOHEAL_API_WRITES="open")
+    ah.wait_event("auto_monitor", "db")
+    probe = {"container_id": "db", "check_type": "tcp", "tcp_port": 5432, "interval_seconds": 60}
+    put(ah, "", {"custom_health_checks": [probe]})
+    shown = config(ah)["custom_health_checks"]
+    assert len(shown) == 1 and probe.items() <= shown[0].items()
+    assert stored(folder)["custom_health_checks"][0]["tcp_port"] == 5432
+    put(ah, "", config(ah))
+    assert changes(ah) == [("changed", "Changed by a person: custom_health_checks")]
+    wrong = put(ah, "", {"restart": {"max_restarts": 9}, "custom_health_checks": [{**probe, "tcp_port": 0}]}, 422)
+    assert wrong["member"].startswith("custom_health_checks") and config(ah)["restart"]["max_restarts"] == 3
+    command = {"container_id": "db", "check_type": "exec", "exec_command": ["true"]}
+    put(ah, "", {"custom_health_checks": [command]}, 401, token=False)
+    assert config(ah)["custom_health_checks"] == shown
+    put(ah, "", {"custom_health_checks": []})
+    assert config(ah)["custom_health_checks"] == []
 
 
 # ---- who is told

@@ -77,6 +77,7 @@ static void change(struct config *config, const struct json *j, enum config_sour
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct policy policy;
+	struct healthchecks checks = {0};
 	struct span rest = fuzz_span(data, size), part;
 	struct memory_clock at = {.now = 1ull << 40, .wall = 1700000000000};
 	static struct config config;
@@ -95,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		copy = fuzz_copy(part, false);
 		memory_is_own((struct span){copy, part.n});
 		if (!json_parse(&j, (struct span){copy, part.n}, tokens, JSON_TOKENS_MAX)) {
-			memory_read_config(&policy.containers, &j);
+			memory_read_config(&policy.containers, &checks, &j);
 			for (int source = CONFIG_STORED; source <= CONFIG_IMPORT; source++)
 				change(&config, &j, (enum config_source)source);
 			read_event(&j);
@@ -108,8 +109,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	json_start(&w, &out);
 	json_open(&w, '{');
 	config_print_changed(&w, &config.kept);
-	memory_print_config(&w, &policy.containers);
+	memory_print_config(&w, &policy.containers, &checks);
 	json_close(&w, '}');
+	healthchecks_free(&checks);
 	fuzz_is_json(&out);
 	buf_free(&out);
 	buf_init(&out, 1 << 20);
