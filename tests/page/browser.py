@@ -59,8 +59,9 @@ class Browser:
             raise BrowserError(answer["fault"])
         return answer["value"]
 
-    def page(self, url, width=1280, height=900, dark=False, init=""):
-        """A page in a context of its own, which the last one's closes. init runs before the page's own script."""
+    def page(self, url, width=1280, height=900, dark=False, init="", clock=False):
+        """A page in a context of its own, which the last one's closes. init runs before the page's own script; with clock
+        the page's time is the test's (state.page.clock)."""
         self.run("""
             await state.context?.close();
             state.faults = [];
@@ -76,8 +77,10 @@ class Browser:
             state.page.on('console', (m) => m.type() === 'error' && !/Failed to load resource/.test(m.text()) && state.faults.push(m.text()));
             state.page.on('dialog', (d) => { state.faults.push(`dialog ${d.message()}`); d.dismiss(); });
             state.page.on('request', (r) => state.requests.push(`${r.method()} ${new URL(r.url()).pathname}`));
+            if (args.clock)
+                await state.page.clock.install();
             await state.page.goto(args.url);
-        """, url=url, width=width, height=height, dark=dark, init=init)
+        """, clock=clock, url=url, width=width, height=height, dark=dark, init=init)
         return Page(self)
 
 
@@ -93,8 +96,14 @@ class Page:
                         "return state.page.evaluate(({e, a}) => eval(e)(a), {e: args.e, a: args.a})", e=expression, a=args)
 
     def wait(self, expression, timeout=15):
-        """Waits until an expression is true in the page."""
-        self.run("await state.page.waitForFunction(args.e, null, {timeout: args.t * 1000})", e=expression, t=timeout)
+        """Waits until an expression is true in the page. (Not with waitForFunction: the page's policy forbids its eval.)"""
+        self.run("""
+            for (const end = Date.now() + args.t * 1000; !await state.page.evaluate(args.e);) {
+                if (Date.now() > end)
+                    throw new Error(`waited ${args.t} s in vain for ${args.e}`);
+                await new Promise((done) => setTimeout(done, 20));
+            }
+        """, e=expression, t=timeout)
 
     def see(self, selector, timeout=15):
         """Waits until one that fits is visible."""
@@ -132,6 +141,18 @@ class Page:
 
     def screenshot(self, path, whole=True):
         self.run("await state.page.screenshot({path: args.p, fullPage: args.w, animations: 'disabled'})", p=str(path), w=whole)
+
+    def download(self, selector, folder):
+        """What a click there saves, as a path in the folder."""
+        return Path(self.run("""
+            const [download] = await Promise.all([state.page.waitForEvent('download'), state.page.locator(args.s).click()]);
+            const path = `${args.f}/${download.suggestedFilename()}`;
+            await download.saveAs(path);
+            return path;
+        """, s=selector, f=str(folder)))
+
+    def upload(self, selector, path):
+        self.run("await state.page.locator(args.s).setInputFiles(args.p)", s=selector, p=str(path))
 
     def axe(self):
         """axe-core's findings that are serious or critical, as [(rule, impact, nodes)]. It is run beside the page's
