@@ -35,9 +35,9 @@ SRC = direct.c text.c tz.c buf.c log.c \
 	facts.c call.c notice.c notify.c script.c docker.c \
 	evidence.c dependents.c probe.c \
 	monitor_act.c monitor_who.c monitor.c monitor_people.c monitor_probe.c monitor_memory.c \
-	self.c harden.c \
+	self.c harden.c sandbox.c \
 	server.c \
-	api.c api_containers.c api_people.c api_metrics.c \
+	api.c api_containers.c api_people.c api_events.c api_metrics.c api_routes.c \
 	cli.c doctor.c autoheal.c
 PAGE_JS = dom time ask api overview containers events detail settings live page
 PAGE = page/index.html page/page.css $(PAGE_JS:%=page/%.js)
@@ -78,7 +78,7 @@ PACKED = $(if $(filter x86_64-%,$(TARGET)),-Wl$(comma)-z$(comma)pack-relative-re
 LINK = $(GCC) $(MUSL_FLAGS) -nostdlib -static-pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code \
 	-Wl,--gc-sections -Wl,--sort-section=alignment -Wl,--build-id=none -Wl,--fatal-warnings $(PACKED)
 
-all: $(if $(SAN),san,build/autoheal build/image/bin/autoheal) ## the shipped binary build/autoheal (SAN=1: build/san/autoheal)
+all: $(if $(SAN),san,build/autoheal build/autoheal.spdx.json build/image/bin/autoheal) ## the shipped binary build/autoheal (SAN=1: build/san/autoheal)
 
 san: build/san/autoheal ## the test binary build/san/autoheal: glibc, ASan, UBSan
 
@@ -105,6 +105,9 @@ build/obj/page.o: build/page.c Makefile | build/include/jsmn.h build/bearssl/src
 build/page.c: tools/pack-page.sh $(PAGE)
 	@mkdir -p $(@D)
 	$(Q)tools/pack-page.sh $@ $(PAGE)
+
+build/autoheal.spdx.json: build/autoheal tools/make-sbom.sh
+	@tools/make-sbom.sh $@ $< $(VERSION)
 
 # What the image holds, as a tree: the builder takes modes from here. The authorities of the web are Debian's.
 CA_FILE = /etc/ssl/certs/ca-certificates.crt

@@ -1,4 +1,5 @@
-/* api.h - the JSON API and the page: a table of routes over the server (shapes: docs/api.md). */
+/* api.h - the JSON API and the page: a table of routes over the server (shapes: docs/api.md). A new call is one row of
+ * api_routes[] and its handler. */
 #ifndef AUTOHEAL_API_H
 #define AUTOHEAL_API_H
 
@@ -6,6 +7,7 @@
 
 #include "config.h"
 #include "monitor.h"
+#include "sandbox.h"
 #include "server.h"
 
 #define API_CHOICES_MAX 64   /* containers in one call of select */
@@ -23,28 +25,80 @@ struct api {
 	struct api_pending *pending;
 	struct monitor *monitor;
 	const struct settings *settings;
+	struct sandbox sandbox; /* what the process gave up */
 	struct server *server;
 	uint64_t silent_at[MONITOR_ENGINES_MAX]; /* when its list was waited for in vain, loop's clock; 0 never */
 };
 
 void api_init(struct api *api, struct monitor *monitor, const struct settings *settings,
     struct server *server);
+
+/* ---- api_routes.c: the table of calls ----------------------------------------------------- */
+
+/* Who may call. READ: with AUTOHEAL_API_READS=token only who brings the token. WRITE: only who brings it, unless writes
+ * are open. TOKEN: even then. */
+enum api_need { API_NEED_NOTHING, API_NEED_READ, API_NEED_WRITE, API_NEED_TOKEN };
+/* What a good answer is. */
+enum api_gives { API_OBJECT, API_ARRAY, API_METRICS, API_STREAM };
+/* r->wish: which of its calls a handler that has several is asked for. */
+enum api_wish {
+	API_SHOW, /* also for one that has no other */
+	API_EXPLAIN,
+	API_INCIDENTS,
+	API_RESTART,
+	API_RELEASE,
+	API_SNOOZE,
+	API_BEGIN,
+	API_END,
+};
+
+/* One call. The texts stand in one, each ended by a zero:
+ * - its method and path, in which a * stands for a name: the handler finds it in r->name;
+ * - what it does, in a short sentence;
+ * - what it takes, one a line: a name, then a blank and words (of `?host` none, it is the same everywhere). A name
+ *   begins with ? where it is one of the query, else it is a member of the body. Behind it # says that it is a number,
+ *   ! true or false, @ a list of texts, % an object, ~ a duration, nothing a text; and a last * that it is needed;
+ * - the statuses it may answer with besides those that follow from the rest (400 of what it takes, 401 and 403). */
+struct api_route {
+	const char *texts;
+	void (*handler)(struct api *api, struct server_client *c, struct server_request *r);
+	uint8_t need, gives, wish;
+};
+enum { API_TEXT_CALL, API_TEXT_SUMMARY, API_TEXT_TAKES, API_TEXT_STATUSES };
+
+extern const struct api_route api_routes[];
+extern const size_t api_routes_count;
+
 /* The server's route function; owner is the struct api. */
 void api_route(void *owner, struct server_client *c, struct server_request *r);
 
+/* ---- api.c: what the calls share, and the small ones -------------------------------------- */
+
+/* A value of the query, decoded; "" when absent. false when it is empty, malformed, too long or there twice. */
+bool api_query(const struct server_request *r, const char *name, char *out, size_t cap);
 /* Answers when what was changed is on disk, or 503 with the reason why it is not; at once where nothing is stored. The
  * body becomes the answer's. */
 void api_answer_stored(struct api *api, struct server_client *c, int status, struct buf *body);
+
+/* GET /health, /api/status, /api/config */
+void api_health(struct api *api, struct server_client *c, struct server_request *r);
+void api_status(struct api *api, struct server_client *c, struct server_request *r);
+void api_config(struct api *api, struct server_client *c, struct server_request *r);
+struct page_file;
+void api_page(struct server_client *c, const struct server_request *r, const struct page_file *file);
+
+/* ---- api_events.c: the audit events -------------------------------------------------------- */
+
+/* GET and DELETE /api/events */
+void api_events(struct api *api, struct server_client *c, struct server_request *r);
+void api_clear_events(struct api *api, struct server_client *c, struct server_request *r);
 
 /* ---- api_containers.c: answers that ask the engines -------------------------------------- */
 
 /* GET /api/containers */
 void api_list_containers(struct api *api, struct server_client *c, struct server_request *r);
-/* What is asked of one container, by its name in the address. */
-enum api_wish { API_SHOW, API_EXPLAIN, API_INCIDENTS, API_RESTART, API_RELEASE, API_SNOOZE };
-/* until: of API_SNOOZE, wall ms; 0 ends it. */
-void api_one_container(struct api *api, struct server_client *c, const struct server_request *r,
-    struct span name, enum api_wish wish, int64_t until);
+/* /api/containers/NAME and what is below it */
+void api_one_container(struct api *api, struct server_client *c, struct server_request *r);
 /* "next_action" of a container, NULL where it is not watched. */
 void api_print_next_action(struct json_writer *w, const struct monitor *m, const struct container *c);
 /* Whether and why it is watched, in words; status: the engine's word for its state. */
@@ -64,7 +118,7 @@ bool api_read_body(struct api *api, struct server_client *c, const struct server
 bool api_read_until(
     struct api *api, struct server_client *c, const struct json *j, bool snoozes, int64_t *until);
 /* /api/maintenance/status, /enable, /disable */
-void api_maintenance(struct api *api, struct server_client *c, const struct server_request *r);
+void api_maintenance(struct api *api, struct server_client *c, struct server_request *r);
 /* Does what is wished with the container that the engine just showed. Its answer goes into body; returns why it cannot
  * be, or NULL. */
 const char *api_grant(struct api *api, enum api_wish wish, int64_t until, const struct docker *d,
@@ -73,6 +127,6 @@ const char *api_grant(struct api *api, enum api_wish wish, int64_t until, const 
 /* ---- api_metrics.c ------------------------------------------------------------------------ */
 
 /* GET /metrics: the text format of Prometheus, version 0.0.4. */
-void api_metrics(struct api *api, struct server_client *c);
+void api_metrics(struct api *api, struct server_client *c, struct server_request *r);
 
 #endif

@@ -348,7 +348,7 @@ static void write_listed(struct job *job, const struct docker *d, const struct j
 
 	if (!facts->now.running && !job->stopped_too)
 		return;
-	buf_init(&piece, PIECE_MAX);
+	server_piece(job->api->server, &piece, PIECE_MAX);
 	buf_add_text(&piece, job->any ? "," : "[");
 	print_container(&piece, job, d, j, facts, false);
 	if (!piece.failed) {
@@ -775,11 +775,19 @@ void api_list_containers(struct api *api, struct server_client *c, struct server
 	ask_next(job);
 }
 
-void api_one_container(struct api *api, struct server_client *c, const struct server_request *r,
-    struct span name, enum api_wish wish, int64_t until)
+void api_one_container(struct api *api, struct server_client *c, struct server_request *r)
 {
+	struct span name = r->name;
+	enum api_wish wish = (enum api_wish)r->wish;
+	int64_t until = 0;
 	struct job *job;
+	struct json j;
 
+	if (wish >= API_RESTART &&
+	    !api_read_body(api, c, r, &j, "{\"for\":\"2h\"}", wish == API_SNOOZE))
+		return;
+	if (wish == API_SNOOZE && !api_read_until(api, c, &j, true, &until))
+		return;
 	if (name.n >= NAME_MAX_BYTES) {
 		server_error(c, 404, "There is no container with so long a name");
 		return;

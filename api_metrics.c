@@ -14,14 +14,12 @@
 #include "log.h"
 
 #define PIECE_MAX (128 * 1024) /* bytes; the first holds up to 64 engines */
-#define PIECE_USUAL 15000      /* after which the next is begun */
 #define ZEROS_MAX \
 	1000 /* watched containers up to which those that had no trouble yet are shown, with zeros: so the first restart is a rise */
 
 /* The containers of one answer. */
 struct walk {
 	size_t at, slots;
-	struct buf piece; /* kept from one piece to the next: to give it back costs more than to fill it */
 };
 
 static void sample(struct buf *b, const char *name, const char *help, uint64_t value)
@@ -206,10 +204,7 @@ static void print_results(struct buf *b, const struct monitor *m, const struct c
 
 static void gone(struct server_client *c)
 {
-	struct walk *walk = c->job;
-
-	buf_free(&walk->piece);
-	free(walk);
+	free(c->job);
 }
 
 /* Writes the next containers. A table that has grown since the last piece would show some twice: the answer ends there,
@@ -220,26 +215,29 @@ static bool more_containers(struct server_client *c)
 	const struct monitor *m = api->monitor;
 	struct walk *walk = c->job;
 	const struct container *next = NULL;
+	struct buf piece;
 
-	walk->piece.n = 0;
-	while (walk->slots == m->policy.containers.slots_count && walk->piece.n < PIECE_USUAL &&
+	server_piece(c->server, &piece, PIECE_MAX);
+	while (walk->slots == m->policy.containers.slots_count && piece.n < SERVER_PIECE &&
 	    (next = containers_next(&m->policy.containers, &walk->at)))
-		print_results(&walk->piece, m, next);
-	server_stream(c, (struct span){walk->piece.p, walk->piece.n});
+		print_results(&piece, m, next);
+	server_stream(c, (struct span){piece.p, piece.n});
+	buf_free(&piece);
 	if (!next) {
-		gone(c);
+		free(walk);
 		server_stream_end(c);
 	}
 	return true;
 }
 
-void api_metrics(struct api *api, struct server_client *c)
+void api_metrics(struct api *api, struct server_client *c, struct server_request *r)
 {
 	const struct monitor *m = api->monitor;
 	struct walk *walk = calloc(1, sizeof(*walk));
 	struct buf b;
 
-	buf_init(&b, PIECE_MAX);
+	(void)r;
+	server_piece(c->server, &b, PIECE_MAX);
 	print_watched(&b, m);
 	metrics_print_histogram(&b, "autoheal_heal_duration_seconds",
 	    "From the detection of trouble to health", &m->metrics.heal, metrics_heal_bounds);
@@ -257,7 +255,6 @@ void api_metrics(struct api *api, struct server_client *c)
 		free(walk);
 		server_error(c, 500, "There is not enough memory for this answer");
 	} else {
-		buf_init(&walk->piece, PIECE_MAX);
 		walk->slots = m->policy.containers.slots_count;
 		server_stream_begin(c, 200, "text/plain; version=0.0.4; charset=utf-8");
 		server_stream(c, (struct span){b.p, b.n});

@@ -88,17 +88,17 @@ bool api_read_until(
 
 /* ---- maintenance ------------------------------------------------------------------------- */
 
-void api_maintenance(struct api *api, struct server_client *c, const struct server_request *r)
+void api_maintenance(struct api *api, struct server_client *c, struct server_request *r)
 {
 	struct monitor *m = api->monitor;
-	bool enable = span_is(r->head.method, "POST") && span_find(span_of(r->path), "/enable");
+	bool enable = r->wish == API_BEGIN;
 	struct json_writer w;
 	struct buf body;
 	struct json j;
 	int64_t until;
 
-	if (span_is(r->head.method, "POST")) {
-		if (!server_may_write(c) || !api_read_body(api, c, r, &j, "", false) ||
+	if (r->wish != API_SHOW) {
+		if (!api_read_body(api, c, r, &j, "", false) ||
 		    (enable && !api_read_until(api, c, &j, false, &until)))
 			return;
 		if (enable && (!m->policy.maintenance || m->maintenance_until != until))

@@ -1,6 +1,7 @@
 /* autoheal.c - main: settings, parts, loop, end. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,6 +227,52 @@ static void tell_start(const struct autoheal *a)
 	    a->settings.dry_run ? "; dry run: it tells what it would do, and does nothing" : "");
 }
 
+/* A certificate may be a link to another folder. */
+static void keep_certificates(struct sandbox *box, const struct target *t, const char *cert_path)
+{
+	struct span names = span_of("ca.pem cert.pem key.pem client-cert.pem client-key.pem"), name;
+	char folder[PATH_MAX], file[PATH_MAX];
+
+	target_certificates(t, cert_path, folder, sizeof(folder));
+	sandbox_keep_folder(box, cert_path, SANDBOX_READ);
+	while (span_next(&names, ' ', &name)) {
+		text_print(file, sizeof(file), "%s/%.*s", folder, (int)name.n, name.p);
+		sandbox_keep_file(box, file, SANDBOX_READ);
+	}
+}
+
+/* What is opened while it runs: the folders stay, as files in them are replaced by others. */
+static void keep_folders(struct sandbox *box, const struct autoheal *a)
+{
+	const struct settings *s = &a->settings;
+
+	sandbox_keep_file(box, "/etc/hosts", SANDBOX_READ);
+	sandbox_keep_file(box, "/etc/resolv.conf", SANDBOX_READ);
+	sandbox_keep_file(box, s->ca_file, SANDBOX_READ);
+	sandbox_keep_folder(box, "/proc/self", SANDBOX_READ); /* its own memory, for the metrics */
+	for (size_t i = 0; i < a->monitor.engines_count; i++)
+		if (a->targets[i].tls)
+			keep_certificates(box, &a->targets[i], s->cert_path);
+	if (s->data_dir[0])
+		sandbox_keep_folder(box, s->data_dir, SANDBOX_WRITE);
+	if (span_starts(span_of(s->listen), "unix:"))
+		sandbox_keep_file(box, s->listen + 5, SANDBOX_WRITE);
+}
+
+static void close_door(struct autoheal *a)
+{
+	struct sandbox *box = &a->api.sandbox;
+	char words[SANDBOX_WORDS];
+
+	if (a->settings.sandbox) {
+		sandbox_begin(box);
+		keep_folders(box, a);
+		sandbox_enter(box);
+	}
+	sandbox_describe(box, words);
+	log_line(LOG_INFO, "autoheal", "Sandbox: %s", words);
+}
+
 static void run(struct autoheal *a)
 {
 	while (!a->stopping || (monitor_under_way(&a->monitor) && !a->drained)) {
@@ -268,6 +315,7 @@ static int serve(struct autoheal *a)
 		return EXIT_CONFIG;
 	}
 	server_start(&a->server);
+	close_door(a);
 	monitor_start(&a->monitor);
 	run(a);
 	monitor_remember(&a->monitor, true);

@@ -11,9 +11,15 @@ void buf_init(struct buf *b, size_t max)
 	*b = (struct buf){.max = max};
 }
 
+void buf_lend(struct buf *b, char *memory, size_t size, size_t max)
+{
+	*b = (struct buf){.p = memory, .cap = size, .max = max, .lent = true};
+}
+
 void buf_free(struct buf *b)
 {
-	free(b->p);
+	if (!b->lent)
+		free(b->p);
 	buf_init(b, b->max);
 }
 
@@ -26,23 +32,43 @@ static size_t grown(size_t cap, size_t need, size_t max)
 	return size < max ? size : max;
 }
 
+/* Gives it size bytes of its own. */
+static bool resize(struct buf *b, size_t size)
+{
+	char *p = realloc(b->lent ? NULL : b->p, size);
+
+	if (!p) {
+		b->failed = true;
+		return false;
+	}
+	if (b->lent)
+		memcpy(p, b->p, b->n);
+	b->lent = false;
+	b->p = p;
+	b->cap = size;
+	return true;
+}
+
+void buf_keep(struct buf *b)
+{
+	if (!b->lent)
+		return;
+	if (b->n && resize(b, b->n))
+		return;
+	b->failed = b->n > 0;
+	b->p = NULL;
+	b->n = b->cap = 0;
+	b->lent = false;
+}
+
 char *buf_room(struct buf *b, size_t n)
 {
 	if (b->failed || n > b->max || b->n > b->max - n) {
 		b->failed = true;
 		return NULL;
 	}
-	if (b->n + n > b->cap) {
-		size_t size = grown(b->cap, b->n + n, b->max);
-		char *p = realloc(b->p, size);
-
-		if (!p) {
-			b->failed = true;
-			return NULL;
-		}
-		b->p = p;
-		b->cap = size;
-	}
+	if (b->n + n > b->cap && !resize(b, grown(b->cap, b->n + n, b->max)))
+		return NULL;
 	return b->p + b->n;
 }
 

@@ -14,10 +14,16 @@ struct buf {
 	size_t cap; /* bytes allocated */
 	size_t max; /* never grows beyond this */
 	bool failed;
+	bool lent; /* the memory is somebody else's */
 };
 
 /* An empty buf which may grow to max bytes. Allocates nothing yet. */
 void buf_init(struct buf *b, size_t max);
+/* The same over memory of the caller's, which must outlive it or a buf_keep: no allocation as long as size bytes are
+ * enough. */
+void buf_lend(struct buf *b, char *memory, size_t size, size_t max);
+/* Moves what stands in lent memory to the buf's own. */
+void buf_keep(struct buf *b);
 /* Gives the memory back; the buf is empty and usable again. */
 void buf_free(struct buf *b);
 /* Makes room for n more bytes and returns where they go, or NULL (failed is set then). The caller

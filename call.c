@@ -472,7 +472,11 @@ static int begin(struct call *call, struct call_spare *spare, const struct call_
 		result = begin_on(call, open_stream(&call->stream, place, call->loop->wall));
 	if (result && result != -EAGAIN)
 		return result;
-	return loop_watch(call->loop, call->stream.fd, LOOP_WRITE, ready, call) ? 0 : -EMFILE;
+	if (!loop_watch(call->loop, call->stream.fd, LOOP_WRITE, ready, call))
+		return -EMFILE;
+	if (call->split.mode == JSON_ARRAY) /* a list: an event that comes amid it goes first */
+		loop_can_wait(call->loop, call->stream.fd);
+	return 0;
 }
 
 struct call *call_send(struct loop *loop, struct call_workspace *workspace,

@@ -117,6 +117,7 @@ static const struct setting table[] = {
     {TEXTS("AUTOHEAL_LOG_FORMAT", "text", "observability.log_format", "text|json"), AT(log_format),
 	TYPE_CHOICE, GROUP_API, 0, 0},
     {TEXTS("AUTOHEAL_DATA_DIR", "", "", ""), AT(data_dir), TYPE_TEXT, GROUP_API, 0, 0},
+    {TEXTS("AUTOHEAL_SANDBOX", "true", "", ""), AT(sandbox), TYPE_BOOLEAN, GROUP_API, 0, 0},
     {TEXTS("AUTOHEAL_NOTIFY", "", "notifications.services", ""), AT(notify), TYPE_TEXT,
 	GROUP_NOTICES, 0, 0},
     {TEXTS("AUTOHEAL_NOTIFY_EVENTS",
@@ -138,18 +139,9 @@ static const struct setting table[] = {
 _Static_assert(SETTINGS <= CONFIG_SETTINGS_MAX, "from_environment has a place for every setting");
 /* writes_open is a choice of two, so that its place in the words is its truth */
 
-/* Names of the contract whose part has not been built yet: told when set, never silently ignored. */
-static const char *const later[] = {
-    "AUTOHEAL_SANDBOX",
-};
-
-static const char *text_of(const struct setting *s, int which)
+static const char *text_of(const struct setting *s, unsigned which)
 {
-	const char *text = s->texts;
-
-	while (which--)
-		text += strlen(text) + 1;
-	return text;
+	return text_nth(s->texts, which);
 }
 
 static void describe(const struct setting *s, char *out, size_t cap)
@@ -334,23 +326,11 @@ static void warn_of_names(char *const *environment, void (*warn)(const char *))
 {
 	char sentence[256];
 
-	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
-		const char *value = lookup(environment, later[i]);
-
-		if (!value || !*value)
-			continue;
-		text_print(sentence, sizeof(sentence),
-		    "%s is set, but this version does not have that part yet", later[i]);
-		warn(sentence);
-	}
 	for (; *environment; environment++) {
 		const char *end = strchr(*environment, '=');
 		struct span name = {*environment, end ? (size_t)(end - *environment) : 0};
-		bool coming = false;
 
-		for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-			coming |= span_is(name, later[i]);
-		if (coming || !span_starts(name, "AUTOHEAL_") || is_known(name))
+		if (!span_starts(name, "AUTOHEAL_") || is_known(name))
 			continue;
 		text_print(sentence, sizeof(sentence),
 		    "%.*s is no setting of autoheal; `autoheal --help` names them all",

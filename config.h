@@ -52,6 +52,7 @@ struct settings {
 	bool writes_open;
 	enum read_rule reads;
 	const char *data_dir, *instance;
+	bool sandbox;
 	uint64_t events;
 	enum log_level log_level;
 	enum log_format log_format;

@@ -59,11 +59,17 @@ void loop_wants(struct loop *loop, int fd, unsigned wants)
 		FD_CLR(fd, &loop->write);
 }
 
+void loop_can_wait(struct loop *loop, int fd)
+{
+	FD_SET(fd, &loop->patient);
+}
+
 void loop_forget(struct loop *loop, int fd)
 {
 	if (fd < 0 || fd >= LOOP_FD_MAX)
 		return;
 	loop_wants(loop, fd, 0);
+	FD_CLR(fd, &loop->patient);
 	loop->watches[fd].ready = NULL;
 	while (loop->top >= 0 && !loop->watches[loop->top].ready)
 		loop->top--;
@@ -192,6 +198,23 @@ static void call_ready(struct loop *loop, int fd, const fd_set *r, const fd_set 
 		loop->watches[fd].ready(loop->watches[fd].owner, what);
 }
 
+/* Those who can wait: from where the last turn ended, until their time is up. */
+static void call_patient(struct loop *loop, int top, const fd_set *r, const fd_set *w)
+{
+	int first = loop->turn_of <= top ? loop->turn_of : 0;
+
+	for (int i = 0; i <= top; i++) {
+		int fd = (first + i) % (top + 1);
+
+		if (!FD_ISSET(fd, &loop->patient) || !(FD_ISSET(fd, r) || FD_ISSET(fd, w)))
+			continue;
+		loop->turn_of = fd + 1;
+		call_ready(loop, fd, r, w);
+		if (loop_since_now(loop) >= LOOP_PATIENCE_US)
+			return;
+	}
+}
+
 void loop_turn(struct loop *loop)
 {
 	fd_set r = loop->read, w = loop->write;
@@ -219,5 +242,7 @@ void loop_turn(struct loop *loop)
 	/* A descriptor closed and opened again within this turn may be called once too often: every
 	 * `ready` reads without blocking, so that costs a system call and nothing else. */
 	for (int fd = 0; fd <= top; fd++)
-		call_ready(loop, fd, &r, &w);
+		if (!FD_ISSET(fd, &loop->patient))
+			call_ready(loop, fd, &r, &w);
+	call_patient(loop, top, &r, &w);
 }

@@ -14,7 +14,8 @@
 	2048 /* every part has a fixed number of them: connections, engines, listeners */
 #define LOOP_BEGINS \
 	(1ull << 40) /* ms: of the loop's clock at the machine's start, so that it has words for what was before */
-#define LOOP_STALL_MS 2000 /* events read after a stall longer than this are a backlog */
+#define LOOP_PATIENCE_US 200 /* of one turn for those who can wait, and at least one of them */
+#define LOOP_STALL_MS 2000   /* events read after a stall longer than this are a backlog */
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
@@ -35,6 +36,8 @@ struct loop_timer {
 struct loop {
 	struct loop_watch watches[LOOP_FD_MAX];
 	fd_set read, write;
+	fd_set patient;  /* those who can wait */
+	int turn_of;     /* whose turn among them it is next */
 	int top;         /* the highest watched descriptor, -1 without one */
 	uint64_t now;    /* ms, CLOCK_MONOTONIC and LOOP_BEGINS, taken once after each wait */
 	uint64_t now_us; /* the same moment by CLOCK_MONOTONIC alone, microseconds */
@@ -57,6 +60,10 @@ bool loop_watch(
     struct loop *loop, int fd, unsigned wants, void (*ready)(void *, unsigned), void *owner);
 /* Changes what a watched descriptor is waited for. */
 void loop_wants(struct loop *loop, int fd, unsigned wants);
+/* This one can wait: a client of the API, a long list. All others that are ready come first, and the wait begins anew
+ * when LOOP_PATIENCE_US are spent, so that many of them together hold up an event no longer than one of them. They take
+ * turns. */
+void loop_can_wait(struct loop *loop, int fd);
 /* Must be called before fd is closed. */
 void loop_forget(struct loop *loop, int fd);
 /* Arms the timer, or moves it when armed; `after` ms from now. */

@@ -77,8 +77,9 @@ static void write_out(struct server_client *c)
 		c->sent += (size_t)n;
 		loop_after(c->server->loop, &c->timer, SERVER_STUCK_MS);
 	}
-	buf_free(&c->out);
-	c->sent = 0;
+	c->sent = c->out.n = 0;
+	if (!c->out.lent)
+		buf_free(&c->out);
 }
 
 /* ---- who may ask -------------------------------------------------------------------------------------------------------
@@ -185,29 +186,34 @@ static bool is_admitted(struct server_client *c, struct server_request *r)
 	}
 	r->authorized = brings_token(c->server, &r->head);
 	r->sees_all = r->authorized || s->reads == READ_OPEN;
-	if (s->reads == READ_TOKEN && !r->authorized && strcmp(r->path, "/health") &&
-	    (span_starts(span_of(r->path), "/api") || !strcmp(r->path, "/metrics"))) {
-		server_answer(c, 401, "application/json", "WWW-Authenticate: Bearer\r\n",
-		    span_of("{\"error\":\"AUTOHEAL_API_READS=token: reading needs the token\"}"));
-		return false;
-	}
 	return true;
 }
 
-bool server_may_write(struct server_client *c)
+static bool wants_token(struct server_client *c, const char *answer)
+{
+	server_answer(c, 401, "application/json", "WWW-Authenticate: Bearer\r\n", span_of(answer));
+	return false;
+}
+
+bool server_may_read(struct server_client *c)
+{
+	return c->request->authorized || c->server->settings->reads != READ_TOKEN ||
+	    wants_token(c, "{\"error\":\"AUTOHEAL_API_READS=token: reading needs the token\"}");
+}
+
+bool server_may_write(struct server_client *c, bool always)
 {
 	const struct server *s = c->server;
 
-	if (c->request->authorized || s->settings->writes_open)
+	if (c->request->authorized || (s->settings->writes_open && !always))
 		return true;
 	if (!s->token[0])
 		server_error(c, 403,
 		    "Changes need a token: set AUTOHEAL_API_TOKEN (or AUTOHEAL_API_TOKEN_FILE) and send it "
 		    "as 'Authorization: Bearer TOKEN'");
 	else
-		server_answer(c, 401, "application/json", "WWW-Authenticate: Bearer\r\n",
-		    span_of(
-			"{\"error\":\"This needs the token: send it as 'Authorization: Bearer TOKEN'\"}"));
+		wants_token(c,
+		    "{\"error\":\"This needs the token: send it as 'Authorization: Bearer TOKEN'\"}");
 	return false;
 }
 
@@ -300,6 +306,11 @@ void server_error_about(
 	va_start(args, format);
 	put_error(c, status, member, format, args);
 	va_end(args);
+}
+
+void server_piece(struct server *s, struct buf *piece, size_t max)
+{
+	buf_lend(piece, s->piece_lent, SERVER_LENT, max);
 }
 
 void server_stream_begin(struct server_client *c, int status, const char *type)
@@ -479,24 +490,21 @@ static void advance(struct server_client *c)
 	}
 }
 
+/* One piece of a long answer a turn: others, and the engine's events above all, are not to wait for a second one. */
 static void pump(struct server_client *c)
 {
-	unsigned rounds = SERVER_PIECES_A_TURN;
 	bool again;
 
-	do {
-		advance(c);
-		again = !c->closing && c->answering && c->more &&
-		    server_backlog(c) < SERVER_OUT_HIGH / 2 && c->more(c);
-		if (!c->closing && server_backlog(c)) {
-			size_t before = server_backlog(c);
+	advance(c);
+	again = !c->closing && c->answering && c->more && server_backlog(c) < SERVER_OUT_HIGH / 2 &&
+	    c->more(c);
+	if (!c->closing && server_backlog(c)) {
+		size_t before = server_backlog(c);
 
-			write_out(c);
-			again |= !c->answering && server_backlog(c) < before && c->in.n;
-		}
-		again &= !c->closing && server_backlog(c) < SERVER_OUT_HIGH / 2;
-	} while (again && --rounds);
-	c->goes_on = again;
+		write_out(c);
+		again |= !c->answering && server_backlog(c) < before && c->in.n;
+	}
+	c->goes_on = again && !c->closing && server_backlog(c) < SERVER_OUT_HIGH / 2;
 }
 
 static void read_in(struct server_client *c)
@@ -544,11 +552,15 @@ static void client_ready(void *owner, unsigned what)
 	struct server_client *c = owner;
 
 	c->busy = true;
+	if (!c->out.n)
+		buf_lend(&c->out, c->server->out_lent, SERVER_LENT, SERVER_OUT_MAX);
 	if (what & LOOP_READ && !c->answering && !c->ended)
 		read_in(c);
 	if (!c->closing)
 		pump(c);
 	c->busy = false;
+	buf_keep(&c->out);
+	c->closing |= c->out.failed;
 	if (c->ended && !c->answering && !server_backlog(c))
 		c->closing = true;
 	if (c->closing) {
@@ -609,6 +621,7 @@ static void take_client(struct server *s, int fd)
 		free(c);
 		return;
 	}
+	loop_can_wait(s->loop, fd);
 	s->clients[s->count++] = c;
 	loop_after(s->loop, &c->timer, SERVER_REQUEST_MS);
 }

@@ -17,14 +17,16 @@
 #define SERVER_CLIENTS_MAX \
 	BUDGET_CLIENTS_MAX /* at the limit the oldest idle one goes; where none is idle the new one gets 503 */
 #define SERVER_BODY_MAX 65536 /* bytes of a request's body (413) */
+#define SERVER_LENT \
+	16384 /* bytes that are at hand for what is written in one turn, so that most answers need no allocation */
 #define SERVER_OUT_HIGH \
 	65536 /* bytes that wait for a client before its answer's source is paused */
 #define SERVER_OUT_MAX (512 * 1024) /* and at most, where one piece is large */
 #define SERVER_REQUEST_MS 10000     /* for a whole request to arrive (408) */
 #define SERVER_IDLE_MS 75000        /* a kept-alive connection without a request */
 #define SERVER_STUCK_MS 30000       /* a client that takes nothing of its answer */
-#define SERVER_PIECES_A_TURN \
-	4 /* of a long answer; the next turn, which comes at once, goes on with it */
+#define SERVER_PIECE \
+	6144 /* bytes of a long answer that are made in one turn; the next one, which comes at once, goes on */
 #define SERVER_TOKEN_MAX 256
 #define SERVER_PAUSE_MS \
 	1000 /* before the next client where the system has no descriptor or memory for it */
@@ -39,8 +41,11 @@ struct server_request {
 	char path[512]; /* percent-decoded, without the query */
 	struct span query;
 	struct span authority; /* of an absolute target; p == NULL without one */
-	bool authorized;       /* it brought the token, or writes are open */
+	bool authorized;       /* it brought the token */
 	bool sees_all;         /* nothing is masked for it */
+	/* the route function's own: */
+	struct span name; /* what stands in the path where the route has a star */
+	int wish;         /* which of a handler's calls it is */
 };
 
 struct server_client {
@@ -68,6 +73,8 @@ struct server {
 	const struct settings *settings;
 	void (*route)(void *owner, struct server_client *c, struct server_request *r);
 	void *owner;
+	_Alignas(4096) char out_lent[SERVER_LENT];   /* of the client whose turn it is */
+	_Alignas(4096) char piece_lent[SERVER_LENT]; /* of server_piece */
 	char *workspace; /* CALL_READ_SIZE bytes that one read may use */
 	size_t workspace_size;
 	struct net_address address;
@@ -100,13 +107,18 @@ void server_error(struct server_client *c, int status, const char *format, ...) 
 /* The same with the member of the request's body that is at fault. */
 void server_error_about(struct server_client *c, int status, const char *member, const char *format,
     ...) TEXT_PRINTS(4, 5);
+/* For one piece of an answer: memory that is good until the next one is begun. max: bytes at most, beyond SERVER_LENT of
+ * its own. buf_free it. */
+void server_piece(struct server *s, struct buf *piece, size_t max);
 /* An answer in pieces. */
 void server_stream_begin(struct server_client *c, int status, const char *type);
 void server_stream(struct server_client *c, struct span piece);
 void server_stream_end(struct server_client *c);
 /* Bytes that wait for the client. */
 size_t server_backlog(const struct server_client *c);
-/* Whether a request that changes something may go on; answers it where not. */
-bool server_may_write(struct server_client *c);
+/* Whether a request may read, where AUTOHEAL_API_READS=token; or change something, with `always` even where writes are
+ * open. Answers it where not. */
+bool server_may_read(struct server_client *c);
+bool server_may_write(struct server_client *c, bool always);
 
 #endif

@@ -637,6 +637,13 @@ void text_hex(const uint8_t *bytes, size_t n, char *out)
 	out[2 * n] = 0;
 }
 
+const char *text_nth(const char *texts, unsigned n)
+{
+	while (n--)
+		texts += strlen(texts) + 1;
+	return texts;
+}
+
 int text_hex_digit(char c)
 {
 	char low = (char)(c | 0x20);

@@ -91,6 +91,9 @@ bool text_unsafe(uint32_t code);
  * invalid bytes \xNN. Always terminated; returns the bytes written, cut at a whole escape. */
 size_t text_escape(struct span s, char *out, size_t cap);
 
+/* Of texts that stand one behind another, each ended by a zero, the one at place n, counted from 0. */
+const char *text_nth(const char *texts, unsigned n);
+
 /* The value of a hex digit of either case, or -1. */
 int text_hex_digit(char c);
 /* The same of those that text_hex writes, in lower case. */

@@ -7,7 +7,7 @@ build="gcc libc6-dev make binutils musl-tools libjsmn-dev dpkg-dev xz-utils gzip
 run="docker.io busybox-static curl procps util-linux"
 test="libcmocka-dev python3 python3-pytest clang clang-format clang-tidy libclang-rt-14-dev strace haproxy iproute2
 	openssl chromium git podman"
-bench="python3 strace openssl libssl-dev"
+bench="python3 strace openssl libssl-dev wrk"
 
 wanted=
 prometheus=

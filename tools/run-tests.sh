@@ -42,6 +42,7 @@ suite build 900 make -j"$(nproc)" all san
 if [ "$(cat "$out/packages.rc" "$out/build.rc" | tr -d '\n')" = 00 ]; then
 	suite format 120 make format-check
 	suite clang 300 make clang-check
+	python build 600 tests/build
 	suite unit 600 make -j"$(nproc)" unit-programs
 	for source in tests/unit/test_*.c; do
 		name=$(basename "$source" .c)

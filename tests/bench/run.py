@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """run.py [--quick] [--only NAME[,NAME]] - measures the shipped binary and prints a table; that of a whole run is kept in build/bench.txt.
 
-Parts: latency, tls, real, memory, policy, handshake, storm, ten, events, audit, idle, start, size. Everything but `real` runs against
+Parts: latency, tls, real, memory, policy, handshake, storm, ten, events, audit, idle, api, start, size. Everything but `real` runs against
 bench_engine, scripted engines in C. What is compared is measured in the same run: the heal beside a bare C client that does
 only that, the memory beside an empty static program, mutual TLS beside the unix socket. Standard library only.
 """
@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -498,6 +499,49 @@ def idle(table, folder, quick):
                   f"{status_kib(service.pid, 'voluntary_ctxt_switches') - switches} wake-ups")
 
 
+CLIENTS = 50
+
+
+def wrk(address, seconds):
+    """The clients: percentiles in ms, answers a second. Behind the engine's and autoheal's priority, they have what is left."""
+    out = subprocess.run([*pinned(0), "wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds}s", "--latency", "--timeout", "20s", address],
+                         check=True, capture_output=True, text=True).stdout
+    units = {"us": 0.001, "ms": 1.0, "s": 1000.0}
+    found = {p: float(n) * units[u] for p, n, u in re.findall(r"(\d+)% +([\d.]+)(us|ms|s)", out)}
+    if "Non-2xx" in out or "Socket errors" in out:
+        raise RuntimeError("wrk: " + " ".join(out.split()[-40:]))
+    return found["50"], found["99"], float(re.search(r"Requests/sec: +([\d.]+)", out)[1])
+
+
+def api(table, folder, quick):
+    """Fifty keep-alive clients that ask without a pause, and heals meanwhile, a new one every 10 ms."""
+    rounds, seconds = (50, 2) if quick else (300, 8)
+    with FakeEngine(folder, 1000, prompt()) as engine, \
+            autoheal(folder, engine, **AT_ONCE, **SELDOM) as service:  # no real-time priority: it is not to be throttled
+        engine.ask("ready 300")
+
+        def heals():
+            engine.ask(f"latency {rounds} {folder}/latency 10")
+            return [int(line) / 1000 for line in open(f"{folder}/latency", encoding="ascii")]
+
+        heals()  # fills the ring of events
+        idle = heals()
+        table.add("api: heal with nobody asking, p50 / p99", f"{percentile(idle, 50):.0f} / {percentile(idle, 99):.0f} us")
+        for path in ("/api/events", "/api/containers", "/metrics", "/health"):
+            answer = []
+            clients = threading.Thread(
+                target=lambda: answer.append(wrk(f"http://127.0.0.1:{service.port}{path}", seconds)))  # noqa: B023
+            clients.start()
+            time.sleep(0.5)
+            busy = heals()
+            clients.join()
+            p50, p99, rate = answer[0]
+            table.add(f"api: GET {path}, {CLIENTS} clients, p50 / p99", f"{p50:.1f} / {p99:.1f} ms", note=f"{rate:,.0f} a second")
+            ratio = percentile(busy, 50) / percentile(idle, 50)
+            table.add("api: heal meanwhile / with nobody asking, p50", f"{ratio:.2f}", "<= 2", ratio <= 2,
+                      f"{percentile(busy, 50):.0f} us, p99 {percentile(busy, 99):.0f} us")
+
+
 def start(table, folder, quick):
     took = []
     for _ in range(5 if quick else 20):
@@ -533,7 +577,7 @@ def size(table, folder, quick):
     table.add("size: binary", f"{n / 1024:.1f} KiB", "<= 300 KiB", n <= 300 * 1024, f"{n} bytes")
 
 
-PARTS = {f.__name__: f for f in (latency, tls, real, memory, policy, handshake, storm, ten, events, audit, idle, start, size)}
+PARTS = {f.__name__: f for f in (latency, tls, real, memory, policy, handshake, storm, ten, events, audit, idle, api, start, size)}
 
 
 def machine():

@@ -259,6 +259,53 @@ static void test_a_ceiling_holds_for_what_waits_not_for_all_that_passed(void **s
 	buf_free(&b);
 }
 
+static void test_lent_memory_is_used_as_long_as_it_is_enough(void **state)
+{
+	char memory[8];
+	struct buf b;
+
+	(void)state;
+	buf_lend(&b, memory, sizeof(memory), 20);
+	buf_add_text(&b, "12345678");
+	assert_ptr_equal(b.p, memory);
+	buf_add_text(&b, "9");
+	assert_ptr_not_equal(b.p, memory);
+	assert_holds(&b, "123456789");
+	buf_add_text(&b, "0123456789A");
+	buf_add_text(&b, "B");
+	assert_true(b.failed); /* the ceiling is its own */
+	buf_free(&b);
+	buf_lend(&b, memory, sizeof(memory), 20);
+	buf_add_text(&b, "1");
+	buf_free(&b); /* no memory of ours to give back */
+	assert_null(b.p);
+	assert_int_equal(b.n, 0);
+}
+
+static void test_what_is_kept_outlives_the_loan(void **state)
+{
+	char memory[8];
+	struct buf b;
+
+	(void)state;
+	buf_lend(&b, memory, sizeof(memory), 100);
+	buf_add_text(&b, "hello");
+	buf_keep(&b);
+	memset(memory, 'x', sizeof(memory));
+	assert_holds(&b, "hello");
+	buf_keep(&b); /* its own already */
+	assert_holds(&b, "hello");
+	buf_free(&b);
+
+	buf_lend(&b, memory, sizeof(memory), 100);
+	buf_keep(&b);
+	assert_null(b.p); /* nothing to keep, nothing allocated */
+	buf_add_text(&b, "later");
+	assert_ptr_not_equal(b.p, memory);
+	assert_holds(&b, "later");
+	buf_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +321,8 @@ int main(void)
 	    cmocka_unit_test(test_a_print_may_fill_to_the_last_byte),
 	    cmocka_unit_test(test_dropping_moves_the_rest_to_the_front),
 	    cmocka_unit_test(test_a_ceiling_holds_for_what_waits_not_for_all_that_passed),
+	    cmocka_unit_test(test_lent_memory_is_used_as_long_as_it_is_enough),
+	    cmocka_unit_test(test_what_is_kept_outlives_the_loan),
 	};
 
 	return cmocka_run_group_tests_name("buf", tests, NULL, NULL);

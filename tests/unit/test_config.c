@@ -437,10 +437,7 @@ static const char *const known[] = {"DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_
     "AUTOHEAL_ONLY_MONITOR_RUNNING", "AUTOHEAL_LISTEN", "AUTOHEAL_API_TOKEN",
     "AUTOHEAL_API_TOKEN_FILE", "AUTOHEAL_API_WRITES", "AUTOHEAL_API_READS", "AUTOHEAL_API_HOSTS",
     "AUTOHEAL_DATA_DIR", "AUTOHEAL_EVENTS", "AUTOHEAL_LOG_LEVEL", "AUTOHEAL_LOG_FORMAT",
-    "AUTOHEAL_INSTANCE"};
-
-/* Of the contract, for versions to come. */
-static const char *const later[] = {"AUTOHEAL_SANDBOX"};
+    "AUTOHEAL_INSTANCE", "AUTOHEAL_SANDBOX"};
 
 static void test_an_empty_value_counts_as_unset(void **state)
 {
@@ -457,10 +454,6 @@ static void test_an_empty_value_counts_as_unset(void **state)
 			if (memcmp(&settings, &defaults, sizeof(settings)))
 				fail_msg("%s='%s' changed something", known[i], empty[k]);
 		}
-	for (size_t i = 0; i < COUNT(later); i++) {
-		read_well(later[i], "");
-		assert_int_equal(warned, 0);
-	}
 }
 
 static void test_a_number_may_stand_among_blanks(void **state)
@@ -627,19 +620,6 @@ static void test_a_long_unknown_name_is_cut(void **state)
 	assert_int_equal(warned, 1);
 	assert_non_null(strstr(warnings[0], "AUTOHEAL_XXXX"));
 	assert_non_null(strstr(warnings[0], "is no setting"));
-}
-
-static void test_names_of_parts_to_come_are_warned_of_once(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < COUNT(later); i++) {
-		read_well(later[i], "something");
-		assert_int_equal(warned, 1);
-		if (strncmp(warnings[0], later[i], strlen(later[i])) || !strstr(warnings[0], "yet"))
-			fail_msg("%s: %s", later[i], warnings[0]);
-		assert_null(strstr(warnings[0], "something"));
-		assert_int_equal(locked_count(), 0);
-	}
 }
 
 /* ---- the configuration as JSON --------------------------------------------------------------- */
@@ -923,7 +903,6 @@ int main(void)
 	    cmocka_unit_test(test_no_known_name_is_warned_of),
 	    cmocka_unit_test(test_unknown_names_of_ours_are_warned_of),
 	    cmocka_unit_test(test_a_long_unknown_name_is_cut),
-	    cmocka_unit_test(test_names_of_parts_to_come_are_warned_of_once),
 	    cmocka_unit_test(test_the_defaults_print_as_the_contract_shows_them),
 	    cmocka_unit_test(test_every_member_stands_in_its_own_section_once),
 	    cmocka_unit_test(test_changed_values_are_printed),

@@ -872,6 +872,114 @@ static void test_a_signal_ends_the_sleep_and_nothing_else(void **state)
 	close_both(&a, &b);
 }
 
+/* Who was called, in order. */
+static char order[32];
+static size_t ordered;
+
+static void note(struct end *e)
+{
+	order[ordered++] = e->what == LOOP_READ ? (char)('a' + e->fd % 26) : '?';
+	order[ordered] = 0;
+}
+
+static void note_slowly(struct end *e)
+{
+	note(e);
+	pass(1); /* longer than the patience of one turn */
+}
+
+static void test_who_can_wait_is_called_after_all_others(void **state)
+{
+	struct end patient, p, usual, u;
+
+	(void)state;
+	ordered = 0;
+	pair(&patient, &p);
+	pair(&usual, &u);
+	assert_true(patient.fd < usual.fd);
+	watch(&patient, LOOP_READ);
+	watch(&usual, LOOP_READ);
+	loop_can_wait(&loop, patient.fd);
+	patient.also = usual.also = note;
+	say(&p);
+	say(&u);
+	turns(1);
+	assert_int_equal(ordered, 2);
+	assert_int_equal(order[0], 'a' + usual.fd % 26);
+	assert_int_equal(order[1], 'a' + patient.fd % 26);
+	close_both(&patient, &p);
+	close_both(&usual, &u);
+}
+
+static void test_those_who_can_wait_take_turns_when_their_time_is_up(void **state)
+{
+	struct end patient[3], other[3];
+
+	(void)state;
+	ordered = 0;
+	for (size_t i = 0; i < 3; i++) {
+		pair(&patient[i], &other[i]);
+		watch(&patient[i], LOOP_READ);
+		loop_can_wait(&loop, patient[i].fd);
+		patient[i].also = note_slowly;
+		say(&other[i]);
+	}
+	turns(7);
+	for (size_t i = 0; i < 7; i++)
+		assert_int_equal(order[i], 'a' + patient[i % 3].fd % 26);
+	assert_int_equal(ordered, 7);      /* one a turn */
+	loop_forget(&loop, patient[2].fd); /* whose turn is next may be gone */
+	turns(2);
+	assert_int_equal(ordered, 9);
+	assert_int_not_equal(order[7], order[8]);
+	for (size_t i = 0; i < 3; i++)
+		close_both(&patient[i], &other[i]);
+}
+
+static void test_those_who_can_wait_share_a_turn_that_is_long_enough(void **state)
+{
+	struct end patient[3], other[3];
+
+	(void)state;
+	ordered = 0;
+	for (size_t i = 0; i < 3; i++) {
+		pair(&patient[i], &other[i]);
+		watch(&patient[i], LOOP_READ);
+		loop_can_wait(&loop, patient[i].fd);
+		patient[i].also = note;
+		say(&other[i]);
+	}
+	turns(1);
+	assert_int_equal(ordered, 3);
+	for (size_t i = 0; i < 3; i++)
+		close_both(&patient[i], &other[i]);
+}
+
+static void test_a_number_that_is_used_again_need_not_wait(void **state)
+{
+	struct end first, f, second, s, high, h;
+
+	(void)state;
+	ordered = 0;
+	pair(&first, &f);
+	watch(&first, LOOP_READ);
+	loop_can_wait(&loop, first.fd);
+	close_both(&first, &f);
+	pair(&second, &s);
+	pair(&high, &h);
+	assert_int_equal(second.fd, first.fd);
+	watch(&second, LOOP_READ);
+	watch(&high, LOOP_READ);
+	loop_can_wait(&loop, high.fd);
+	second.also = high.also = note;
+	say(&s);
+	say(&h);
+	turns(1);
+	assert_int_equal(order[0], 'a' + second.fd % 26);
+	close_both(&second, &s);
+	close_both(&high, &h);
+}
+
 /* ---- clocks and stalls ----------------------------------------------------------------------- */
 
 static void spend_a_second(struct probe *p)
@@ -1145,6 +1253,10 @@ int main(void)
 	    TEST(test_one_forgotten_in_anothers_call_is_not_called_any_more),
 	    TEST(test_what_is_unwanted_since_is_not_told),
 	    TEST(test_one_watched_in_anothers_call_has_its_turn_next),
+	    TEST(test_who_can_wait_is_called_after_all_others),
+	    TEST(test_those_who_can_wait_take_turns_when_their_time_is_up),
+	    TEST(test_those_who_can_wait_share_a_turn_that_is_long_enough),
+	    TEST(test_a_number_that_is_used_again_need_not_wait),
 	    TEST(test_timers_come_before_descriptors),
 	    TEST(test_both_a_timer_and_a_descriptor_have_their_turn),
 	    TEST(test_a_signal_ends_the_sleep_and_nothing_else),
