@@ -29,9 +29,11 @@ const needsAttention = (c) =>
 	c.monitored && (BUSY_PHASES.has(c.phase) || c.health?.status === 'unhealthy');
 const project = (c) => c.labels?.['com.docker.compose.project'] ?? '';
 const order = new Intl.Collator(undefined, {numeric: true}).compare;
-export const keyOf = (c) => `${c.host}/${c.full_id}`;
+const keyOf = (c) => `${c.host}/${c.full_id}`;
+/* The other engines need not be asked. */
+const onHost = (c) => (manyHosts() ? `?host=${encodeURIComponent(c.host)}` : '');
 /* The address of a call about it. */
-export const addressOf = (c) => `api/containers/${encodeURIComponent(c.host)}/${c.full_id}`;
+export const addressOf = (c, what) => `api/containers/${c.full_id}${what}${onHost(c)}`;
 
 /* What state, health and phase look like: of a row, and of what is shown of one. */
 export function drawFacts(f, c) {
@@ -180,9 +182,7 @@ export const containers = {
 	/* Watches or excludes it. */
 	choose(c) {
 		return this.busy(c, async () => {
-			// the other engines need not be asked
-			const where = manyHosts() ? `?host=${encodeURIComponent(c.host)}` : '';
-			const answer = await tryChange(c.name, 'POST', `api/containers/select${where}`,
+			const answer = await tryChange(c.name, 'POST', `api/containers/select${onHost(c)}`,
 				{container_ids: [c.full_id], enabled: !c.monitored});
 			return answer && (c.monitored ? 'is excluded: autoheal leaves it alone.' : 'is watched.');
 		});
@@ -190,6 +190,6 @@ export const containers = {
 
 	release(c) {
 		return this.busy(c, async () =>
-			await tryChange(c.name, 'POST', `${addressOf(c)}/unquarantine`) && 'is released from quarantine.');
+			await tryChange(c.name, 'POST', addressOf(c, '/unquarantine')) && 'is released from quarantine.');
 	},
 };

@@ -1,9 +1,9 @@
 /* detail.js - one container: why it is as it is, its incidents with their evidence, and what can be done with it. */
 import {$, attribute, drawList, sentence, text, tone} from './dom.js';
 import {setTime, took} from './time.js';
-import {read, token, tryChange} from './api.js';
+import {read, tryChange} from './api.js';
 import {askFor, notice} from './ask.js';
-import {ACTIONS, addressOf, containers, drawFacts, keyOf} from './containers.js';
+import {ACTIONS, addressOf, containers, drawFacts} from './containers.js';
 
 const OUTCOME_TONES = {open: 'warn', recovered: 'ok', not_recovered: 'bad', quarantined: 'bad', cancelled: 'muted'};
 const MASK = '***';
@@ -31,9 +31,8 @@ export const detail = {
 		const c = this.item;
 		if (!$('detail').open)
 			return;
-		const where = addressOf(c);
 		const [one, why, incidents] = await Promise.allSettled(
-			[where, `${where}/explain`, `${where}/incidents`].map(read));
+			['', '/explain', '/incidents'].map((what) => read(addressOf(c, what))));
 		if (this.item !== c) // another one was opened meanwhile
 			return;
 		if (one.value)
@@ -48,7 +47,8 @@ export const detail = {
 		drawList($('detail-incidents'), (incidents.value ?? []).toReversed(), (i) => i.id, 'incident-item',
 			(f, i, item) => this.drawIncident(f, i, item));
 		text($('incidents-empty'), incidents.value?.length ? '' : incidents.reason?.message ?? 'None is kept: nothing happened to it lately.');
-		$('detail-masked').hidden = Boolean(token) || !$('detail').textContent.includes(MASK);
+		$('detail-masked').hidden = 
+			![...document.querySelectorAll('#detail pre, #detail dd')].some((node) => node.textContent === MASK);
 	},
 
 	drawHead(c) {
@@ -112,7 +112,7 @@ export const detail = {
 	restart() {
 		const c = this.item;
 		return containers.busy(c, async () =>
-			await tryChange(c.name, 'POST', `${addressOf(c)}/restart`) && 'is being restarted.');
+			await tryChange(c.name, 'POST', addressOf(c, '/restart')) && 'is being restarted.');
 	},
 
 	async snooze() {
@@ -121,12 +121,9 @@ export const detail = {
 			['End the snooze now', {for: 0}]);
 		if (!body)
 			return;
-		const answer = await tryChange(c.name, 'POST', `${addressOf(c)}/snooze`, body);
+		const answer = await tryChange(c.name, 'POST', addressOf(c, '/snooze'), body);
 		if (answer)
 			notice(answer.until ? `${c.name} is left alone until ${new Date(answer.until).toLocaleString()}.`
 				: `${c.name} is no longer snoozed.`, 'ok');
 	},
-
-	/* Whether the event is about the container that is shown. */
-	isAbout: (e) => $('detail').open && (!e.container_id || `${e.host}/${e.container_id}` === keyOf(detail.item)),
 };

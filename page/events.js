@@ -64,8 +64,16 @@ export const events = {
 			this.take(e);
 	},
 
-	/* One more; false where it is known. */
+	/* One more; false where it is known. What is none tells of a gap: of a past that autoheal has lost, or of events
+	 * that it holds no longer. */
 	take(e) {
+		if (!e.seq) {
+			this.last = e.to ?? 0;
+			if (!this.last)
+				this.all = null;
+			this.load().catch(() => {});
+			return false;
+		}
 		if (e.seq <= this.last)
 			return false;
 		this.last = e.seq;

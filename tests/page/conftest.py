@@ -19,7 +19,8 @@ REAL = HERE.parent / "real/conftest.py"
 spec = importlib.util.spec_from_file_location("real_conftest", REAL)
 real = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(real)
-shared_engine, engine, program, autoheal = real.shared_engine, real.engine, real.program, real.autoheal
+shared_engine, engine, own_engine = real.shared_engine, real.engine, real.own_engine
+program, autoheal = real.program, real.autoheal
 
 
 @pytest.fixture(scope="session")

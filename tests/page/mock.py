@@ -380,11 +380,15 @@ class Handler(BaseHTTPRequestHandler):
         mock, last = self.mock, self.headers["Last-Event-ID"]
         with mock.news:
             mock.resumed.append(last)
-            cuts, at = mock.cuts, int(last) if last else (mock.events[-1]["seq"] if mock.events else 0)
+            newest = mock.events[-1]["seq"] if mock.events else 0
+            cuts, at = mock.cuts, int(last) if last else newest
         self.close_connection = True
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
+        if at > newest:  # of a service before this one, which kept nothing
+            self.wfile.write(b"event: gap\ndata: %s\n\n" % json.dumps({"from": at, "to": None}).encode())
+            at = 0
         try:
             while True:
                 with mock.news:

@@ -13,6 +13,7 @@ import pytest
 
 import mock
 from browser import BrowserError
+from harness import wait
 
 GZIP_MAX = 24 * 1024
 SCRIPTS = mock.SOURCES[2:]
@@ -324,7 +325,7 @@ def test_nothing_is_asked_while_the_stream_stands(service, visit):
         service.find(name)["next_action"] = None
     page = visit(clock=True)
     page.requests()
-    page.run("await state.page.clock.runFor(1800000)")
+    page.run("for (let n = 0; n < 10; n++) { await state.page.clock.fastForward(180000); await state.page.clock.runFor(3000); }")
     assert re.match("in 1[45] min", page.text(f"{row('search')} time"))
     assert page.requests() == []
 
@@ -335,10 +336,8 @@ def test_what_was_due_is_asked_for_once(service, visit):
     service.find("worker")["next_action"]["at"] = mock.stamp(-300)
     page = visit(clock=True)
     page.requests()
-    page.run("await state.page.clock.runFor(310000)")
-    page.see(f"{row('worker')} >> text=now")
-    page.wait("true")
-    assert page.requests().count("GET /api/containers") == 1
+    page.run("for (let n = 0; n < 4; n++) { await state.page.clock.fastForward(100000); await state.page.clock.runFor(3000); }")
+    wait(lambda: "GET /api/containers" in page.requests(), 5, "the question how things are")
 
 
 def test_a_stream_that_is_cut_is_resumed_without_loss_or_doubles(service, visit):
@@ -358,6 +357,17 @@ def test_a_stream_that_is_cut_is_resumed_without_loss_or_doubles(service, visit)
     assert service.resumed == [None, str(last)]
     seqs = page.js("[...document.querySelectorAll('#event-items li')].map((n) => n.key)")
     assert seqs == sorted(set(seqs), reverse=True)
+
+
+def test_an_autoheal_that_has_forgotten_its_past(service, visit):
+    """Its events begin anew: those of the one before are gone from the page, and the new ones are not taken for old."""
+    page = visit()
+    service.events[:] = [{**service.events[0], "seq": 3, "message": "another life"}]
+    service.cut()
+    page.wait("document.querySelectorAll('#event-items li').length === 1")
+    page.see("#event-items >> text=another life")
+    service.push("skipped", "paused", "cache", "and it goes on")
+    page.see("#event-items >> text=and it goes on")
 
 
 def test_without_a_stream_it_asks_now_and_then(service, visit):
@@ -603,7 +613,7 @@ def test_restart_is_asked_twice_and_told(service, visit):
     page.click("#detail [data-f=restart]")
     page.see("#notice >> text=web is being restarted.")
     page.see("#detail >> text=verifying")
-    assert service.paths("POST") == [f"/api/containers/local/{service.find('web')['full_id']}/restart"]
+    assert service.paths("POST") == [f"/api/containers/{service.find('web')['full_id']}/restart"]
 
 
 def test_a_restart_that_cannot_be_says_why(service, visit):
