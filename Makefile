@@ -37,7 +37,7 @@ SRC = direct.c text.c tz.c buf.c log.c \
 	monitor_act.c monitor_who.c monitor.c monitor_people.c monitor_probe.c monitor_memory.c \
 	self.c harden.c sandbox.c \
 	server.c \
-	api.c api_containers.c api_people.c api_events.c api_metrics.c api_routes.c \
+	api.c api_containers.c api_people.c api_events.c api_metrics.c api_routes.c api_index.c \
 	cli.c doctor.c autoheal.c
 PAGE_JS = dom time ask api overview containers events detail settings live page
 PAGE = page/index.html page/page.css $(PAGE_JS:%=page/%.js)
@@ -208,6 +208,9 @@ test-all: ## the same with the long tests
 run: build/autoheal ## see it work: on your engine without acting (RUN=live acts), else on a private one with samples
 	@RUN="$(RUN)" exec tools/run.sh
 
+docs: build/autoheal ## write docs/api.md anew, from the table of calls and docs/api.md.in
+	@tools/make-docs.py $<
+
 image: build/image/bin/autoheal ## the Docker image IMAGE=autoheal:latest on the engine at DOCKER_HOST
 	DOCKER_BUILDKIT=0 $(firstword $(wildcard /usr/bin/docker) docker) build -q -f Dockerfile.scratch \
 		--build-arg VERSION=$(VERSION) --build-arg SOURCE="$(SOURCE)" -t $(IMAGE) .
@@ -221,7 +224,7 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
 
-.PHONY: bench all san objects deps check unit unit-programs clang-check tidy format format-check test test-all run image \
+.PHONY: bench docs all san objects deps check unit unit-programs clang-check tidy format format-check test test-all run image \
 	install clean help
 .DELETE_ON_ERROR:
 

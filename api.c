@@ -303,6 +303,8 @@ void api_init(struct api *api, struct monitor *monitor, const struct settings *s
 	*api = (struct api){.monitor = monitor, .settings = settings, .server = server};
 	monitor->memory.saved = stored;
 	monitor->memory.saved_owner = api;
+	monitor->told = api_told;
+	monitor->told_owner = api;
 	server->route = api_route;
 	server->owner = api;
 }

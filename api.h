@@ -10,7 +10,9 @@
 #include "sandbox.h"
 #include "server.h"
 
-#define API_CHOICES_MAX 64   /* containers in one call of select */
+#define API_CHOICES_MAX 64 /* containers in one call of select */
+#define API_RETRY_MS \
+	3000 /* before one that followed the events and lost its connection asks again */
 #define API_CANDIDATES_MAX 8 /* named in an ambiguous answer */
 #define API_PATIENCE_MS \
 	3000 /* for one of several engines to bring (more of) its list; the others must not wait longer for it */
@@ -58,7 +60,8 @@ enum api_wish {
  * - what it takes, one a line: a name, then a blank and words (of `?host` none, it is the same everywhere). A name
  *   begins with ? where it is one of the query, else it is a member of the body. Behind it # says that it is a number,
  *   ! true or false, @ a list of texts, % an object, ~ a duration, nothing a text; and a last * that it is needed;
- * - the statuses it may answer with besides those that follow from the rest (400 of what it takes, 401 and 403). */
+ * - the statuses it may answer with besides those that follow from the rest (400 of what it takes, 401 and 403); behind
+ *   one of an error a + says that it is a good answer all the same. 411: it cannot be without a body. */
 struct api_route {
 	const char *texts;
 	void (*handler)(struct api *api, struct server_client *c, struct server_request *r);
@@ -92,6 +95,10 @@ void api_page(struct server_client *c, const struct server_request *r, const str
 /* GET and DELETE /api/events */
 void api_events(struct api *api, struct server_client *c, struct server_request *r);
 void api_clear_events(struct api *api, struct server_client *c, struct server_request *r);
+/* GET /api/events/stream: Server-Sent Events. */
+void api_stream_events(struct api *api, struct server_client *c, struct server_request *r);
+/* The monitor's told: there is an event for those that follow; owner is the struct api. */
+void api_told(void *owner);
 
 /* ---- api_containers.c: answers that ask the engines -------------------------------------- */
 
@@ -123,6 +130,11 @@ void api_maintenance(struct api *api, struct server_client *c, struct server_req
  * be, or NULL. */
 const char *api_grant(struct api *api, enum api_wish wish, int64_t until, const struct docker *d,
     const struct monitor_view *view, const struct container_facts *facts, struct buf *body);
+
+/* ---- api_index.c -------------------------------------------------------------------------- */
+
+/* GET /api */
+void api_index(struct api *api, struct server_client *c, struct server_request *r);
 
 /* ---- api_metrics.c ------------------------------------------------------------------------ */
 

@@ -1,4 +1,4 @@
-/* api_events.c - the audit events, of api.h: a list of them, and forgetting them. */
+/* api_events.c - the audit events, of api.h: a list of them, following them, and forgetting them. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +9,8 @@
 
 #define ANSWER_MAX 1024 /* bytes of what tells how many were forgotten */
 #define EVENTS_DEFAULT 100
+#define STREAM_AHEAD \
+	8192 /* bytes that wait for its client before it is paused; it catches up out of the ring, then off the disk */
 
 /* Which events are wanted, and how far their answer is. */
 struct events_job {
@@ -26,6 +28,8 @@ struct events_job {
 	bool counting;
 	struct store_sink *sink;
 	bool sees_all;
+	bool stream;
+	uint64_t reached; /* of a stream: the last seq that was looked at */
 };
 _Static_assert(AUDIT_KINDS <= 32, "one bit each in events_job.kinds");
 
@@ -65,16 +69,31 @@ static bool read_kinds(struct span list, uint32_t *kinds, char *unknown, size_t 
 	return true;
 }
 
+/* Of a stream: says which events before this seq are not to be had any more, and goes on behind it. */
+static void tell_gap(struct events_job *job, struct buf *out, uint64_t seq)
+{
+	if (seq > job->reached + 1)
+		buf_print(out, "event: gap\nid: %llu\ndata: {\"from\":%llu,\"to\":%llu}\n\n",
+		    (unsigned long long)seq - 1, (unsigned long long)job->reached + 1,
+		    (unsigned long long)seq - 1);
+	job->reached = seq;
+}
+
 static void print_event(struct events_job *job, struct buf *out, struct audit_event e)
 {
 	struct json_writer w;
 
-	buf_add_text(out, job->any ? "," : "[");
+	if (job->stream)
+		buf_print(out, "id: %llu\ndata: ", (unsigned long long)e.seq);
+	else
+		buf_add_text(out, job->any ? "," : "[");
 	job->any = true;
 	json_start(&w, out);
 	if (!job->sees_all && e.health_output.n)
 		e.health_output = span_of("***");
 	audit_print(&w, &e);
+	if (job->stream)
+		buf_add_text(out, "\n\n");
 }
 
 static void close_pipe(struct events_job *job)
@@ -124,13 +143,19 @@ static bool more_events(struct server_client *c)
 	return true;
 }
 
+static bool more_stream(struct server_client *c);
+
 /* ---- in the child that reads older ones ---- */
 
 static void take_older(void *owner, const struct audit_event *e)
 {
 	struct events_job *job = owner;
 
-	if (e->seq <= job->since || e->seq >= job->before || !is_wanted(job, e))
+	if (e->seq <= job->since || e->seq >= job->before)
+		return;
+	if (job->stream)
+		tell_gap(job, &job->sink->piece, e->seq);
+	if (!is_wanted(job, e))
 		return;
 	if (job->counting) {
 		job->older++;
@@ -144,18 +169,20 @@ static void take_older(void *owner, const struct audit_event *e)
 	store_flush(job->sink, false);
 }
 
-/* Counts them, then prints the newest that are still wanted. */
+/* Counts them, then prints the newest that are still wanted. A stream wants all. */
 static void read_older(void *owner, struct store_sink *sink)
 {
 	struct events_job *job = owner;
 	uint64_t wanted = job->older;
 
 	job->sink = sink;
-	for (int pass = 0; pass < 2; pass++) {
+	for (int pass = job->stream; pass < 2; pass++) {
 		job->counting = !pass;
 		job->older = pass && job->older > wanted ? job->older - wanted : 0;
 		monitor_stored_events(job->api->monitor, 2 * STORE_EVENTS_MAX, take_older, job);
 	}
+	if (job->stream)
+		tell_gap(job, &sink->piece, job->before);
 }
 
 /* ---- and out of it ---- */
@@ -176,8 +203,11 @@ static void older_ready(void *owner, unsigned what)
 	}
 	close_pipe(job);
 	store_read_ended(&job->api->monitor->memory.store);
-	job->client->more = more_events;
-	more_events(job->client);
+	job->reached = job->before - 1;
+	if (job->stream)
+		job->cursor = (struct audit_cursor){.seq = job->reached, .offset = UINT32_MAX};
+	job->client->more = job->stream ? more_stream : more_events;
+	server_go_on(job->client);
 }
 
 /* The client has taken what came. */
@@ -201,7 +231,11 @@ static bool ask_older(struct events_job *job, uint64_t wanted)
 	if (!wanted || job->before <= job->since + 1)
 		return false;
 	job->pipe = store_read_apart(&m->memory.store, read_older, job);
-	return job->pipe >= 0 && loop_watch(m->loop, job->pipe, LOOP_READ, older_ready, job);
+	if (job->pipe >= 0 && !loop_watch(m->loop, job->pipe, LOOP_READ, older_ready, job)) {
+		close(job->pipe);
+		job->pipe = -1;
+	}
+	return job->pipe >= 0;
 }
 
 static uint64_t count_wanted(const struct events_job *job)
@@ -252,30 +286,143 @@ static bool read_events_query(struct api *api, struct server_client *c, struct s
 	return true;
 }
 
-void api_events(struct api *api, struct server_client *c, struct server_request *r)
+/* A job of what is asked for; answers and returns NULL where that is wrong. */
+static struct events_job *new_job(
+    struct api *api, struct server_client *c, struct server_request *r, uint64_t *limit)
 {
 	struct events_job *job = calloc(1, sizeof(*job));
-	uint64_t limit, count;
 
 	if (!job) {
 		server_error(c, 500, "There is not enough memory for this answer");
-		return;
+		return NULL;
 	}
 	job->api = api;
+	job->client = c;
 	job->pipe = -1;
 	job->sees_all = r->sees_all;
-	if (!read_events_query(api, c, r, job, &limit)) {
+	if (!read_events_query(api, c, r, job, limit)) {
 		free(job);
-		return;
+		return NULL;
 	}
+	return job;
+}
+
+void api_events(struct api *api, struct server_client *c, struct server_request *r)
+{
+	uint64_t limit, count;
+	struct events_job *job = new_job(api, c, r, &limit);
+
+	if (!job)
+		return;
 	limit = limit < api->settings->events ? limit : api->settings->events;
 	count = count_wanted(job);
 	job->skip = count > limit ? count - limit : 0;
-	job->client = c;
 	server_stream_begin(c, 200, "application/json");
 	c->job = job;
 	c->more = ask_older(job, limit - (count - job->skip)) ? older_wanted : more_events;
 	c->gone = end_events;
+}
+
+/* ---- a stream of them ---------------------------------------------------------------------- */
+
+/* Writes what has come since, from the disk where the ring does not hold it any more. */
+static bool more_stream(struct server_client *c)
+{
+	struct events_job *job = c->job;
+	struct audit_event e;
+	struct buf piece;
+	bool more;
+
+	if (server_backlog(c) >= STREAM_AHEAD)
+		return true;
+	job->since = job->reached;
+	if (ask_older(job, UINT64_MAX)) {
+		c->more = older_wanted;
+		return false;
+	}
+	server_piece(c->server, &piece, SERVER_OUT_HIGH);
+	while ((more = audit_next(&job->api->monitor->audit, &job->cursor, &e))) {
+		tell_gap(job, &piece, e.seq);
+		if (is_wanted(job, &e))
+			print_event(job, &piece, e);
+		if (piece.n >= SERVER_PIECE)
+			break;
+	}
+	server_stream(c, (struct span){piece.p, piece.n});
+	buf_free(&piece);
+	return more;
+}
+
+void api_told(void *owner)
+{
+	const struct server *s = ((struct api *)owner)->server;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->clients[i]->more == more_stream)
+			server_go_on(s->clients[i]);
+}
+
+/* Where a stream begins: behind what its client has, by its own word or by ?since, else behind all. */
+static bool read_begin(
+    struct server_client *c, const struct server_request *r, struct events_job *job)
+{
+	uint64_t newest = job->api->monitor->audit.next_seq - 1;
+	struct span last = http_field(&r->head, "Last-Event-ID");
+
+	job->reached = job->cursor.offset
+	    ? job->since
+	    : newest; /* an offset stands there where ?since was given */
+	if (last.n && !text_number(last, INT64_MAX, &job->reached)) {
+		server_error(c, 400, "Last-Event-ID must be the seq of an event");
+		return false;
+	}
+	return true;
+}
+
+void api_stream_events(struct api *api, struct server_client *c, struct server_request *r)
+{
+	const struct server *s = api->server;
+	uint64_t newest = api->monitor->audit.next_seq - 1, limit;
+	struct events_job *job = new_job(api, c, r, &limit);
+	size_t streams = 0;
+	char begin[128];
+
+	if (!job)
+		return;
+	for (size_t i = 0; i < s->count; i++)
+		streams += s->clients[i]->pulse != NULL;
+	if (streams >= s->clients_max / 2) {
+		server_error(c, 503, "Too many clients follow the events; half of all may do so");
+		free(job);
+		return;
+	}
+	if (!read_begin(c, r, job)) {
+		free(job);
+		return;
+	}
+	/* nginx would keep the events until it has enough of them */
+	server_stream_begin(c, 200, "text/event-stream\r\nX-Accel-Buffering: no");
+	if (c->head_only) {
+		server_stream_end(c);
+		free(job);
+		return;
+	}
+	text_print(begin, sizeof(begin), "retry: %d\n", API_RETRY_MS);
+	server_stream(c, span_of(begin));
+	if (job->reached > newest) { /* of a service before this one, which kept nothing */
+		text_print(begin, sizeof(begin), "event: gap\ndata: {\"from\":%llu,\"to\":null}\n",
+		    (unsigned long long)job->reached);
+		server_stream(c, span_of(begin));
+		job->reached = 0;
+	}
+	text_print(begin, sizeof(begin), "id: %llu\n\n", (unsigned long long)job->reached);
+	server_stream(c, span_of(begin));
+	job->stream = true;
+	job->cursor = (struct audit_cursor){.seq = job->reached, .offset = UINT32_MAX};
+	c->job = job;
+	c->more = more_stream;
+	c->gone = end_events;
+	server_endless(c, ":\n\n");
 }
 
 void api_clear_events(struct api *api, struct server_client *c, struct server_request *r)

@@ -6,25 +6,31 @@
 #include "page.h"
 
 #define ROUTE(call, summary, takes, statuses) call "\0" summary "\0" takes "\0" statuses
+#define EVENTS_WANTED \
+	"?type Only these kinds, separated by commas\n" \
+	"?container Only of this name, stable id, or id of at least 4 digits\n" \
+	"?since# Only those behind the event with this seq\n?host"
 #define UNTIL \
 	"for~ How long: seconds, or with a unit such as 90s, 5m, 2h\nuntil Or until when, RFC 3339"
 
 /* Of two paths that fit, the first counts: the one with more words stands before that with a name alone. */
 const struct api_route api_routes[] = {
-    {ROUTE("GET /health", "Whether the service is well", "", "200 503"), api_health,
+    {ROUTE("GET /health", "Whether the service is well", "", "200 503+"), api_health,
 	API_NEED_NOTHING, API_OBJECT, 0},
     {ROUTE("GET /metrics", "Metrics for Prometheus", "", "200"), api_metrics, API_NEED_READ,
 	API_METRICS, 0},
+    {ROUTE("GET /api", "These calls, as OpenAPI 3.1", "", "200"), api_index, API_NEED_READ,
+	API_OBJECT, 0},
     {ROUTE("GET /api/status", "Counts, engines, what the service is doing", "", "200"), api_status,
 	API_NEED_READ, API_OBJECT, 0},
     {ROUTE("GET /api/config", "The whole configuration", "", "200"), api_config, API_NEED_READ,
 	API_OBJECT, 0},
     {ROUTE("GET /api/events", "The newest audit events, the oldest of them first",
-	 "?limit# So many at most\n?type Only these kinds, separated by commas\n"
-	 "?container Only of this name, stable id, or id of at least 4 digits\n"
-	 "?since# Only those behind the event with this seq\n?host",
-	 "200"),
+	 "?limit# So many at most\n" EVENTS_WANTED, "200"),
 	api_events, API_NEED_READ, API_ARRAY, 0},
+    {ROUTE("GET /api/events/stream", "The audit events as they come, as Server-Sent Events",
+	 EVENTS_WANTED, "200 503"),
+	api_stream_events, API_NEED_READ, API_STREAM, 0},
     {ROUTE("DELETE /api/events", "Forget all audit events, on disk too", "", "200 503"),
 	api_clear_events, API_NEED_WRITE, API_OBJECT, 0},
     {ROUTE("GET /api/containers", "The containers, and why each is watched or not",
@@ -33,7 +39,7 @@ const struct api_route api_routes[] = {
     {ROUTE("POST /api/containers/select", "Select containers to be watched, or exclude them",
 	 "container_ids@* Names, stable ids, or ids of at least 4 digits, 64 at most\n"
 	 "enabled!* true selects, false excludes\n?host",
-	 "200 404 409 503"),
+	 "200 404 409 411 503"),
 	api_select_containers, API_NEED_WRITE, API_OBJECT, 0},
     {ROUTE("GET /api/containers/*/explain", "Why it is or is not watched, and what happens next",
 	 "?host", "200 404 409 503"),
@@ -156,6 +162,5 @@ void api_route(void *owner, struct server_client *c, struct server_request *r)
 	if (n)
 		not_allowed(c, allow);
 	else
-		server_error(c, 404,
-		    "There is nothing at this address; the documentation lists the calls of the API");
+		server_error(c, 404, "There is nothing at this address; GET /api lists the calls");
 }

@@ -62,8 +62,10 @@ struct monitor {
 	struct loop *loop;
 	struct call_workspace *workspace;
 	const struct settings *settings;
-	struct notify *notify; /* NULL: nobody is told */
-	struct script *script; /* NULL: nothing is run after a restart */
+	struct notify *notify;     /* NULL: nobody is told */
+	struct script *script;     /* NULL: nothing is run after a restart */
+	void (*told)(void *owner); /* NULL, or called after each audit event; it may not add one */
+	void *told_owner;
 	struct policy policy;
 	/* What is in use all the time stands together, before the tables: it takes fewer pages so. */
 	size_t engines_count;

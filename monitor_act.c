@@ -45,6 +45,8 @@ void monitor_add_event(struct monitor *m, const struct container *c, const struc
 	bool over = h && !(h->open && h->incident == e->incident);
 
 	audit_add(&m->audit, e);
+	if (m->told)
+		m->told(m->told_owner);
 	if (m->notify && !(c && c->own && c->own->no_notices))
 		notify_event(m->notify, e, over);
 }

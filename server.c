@@ -56,7 +56,7 @@ static void want(struct server_client *c)
 	unsigned wants = 0;
 
 	/* While an answer is under way nothing more is read: the client waits, and so does its next request. */
-	if (!c->answering && !c->ended)
+	if ((!c->answering || c->pulse) && !c->ended)
 		wants |= LOOP_READ;
 	if (server_backlog(c) || c->goes_on)
 		wants |= LOOP_WRITE;
@@ -241,6 +241,7 @@ static void answered(struct server_client *c)
 	c->more = NULL;
 	c->gone = NULL;
 	c->job = NULL;
+	c->pulse = NULL;
 	c->since = c->server->loop->now;
 	if (c->out.failed)
 		c->closing = true;
@@ -342,6 +343,18 @@ void server_stream_end(struct server_client *c)
 	if (c->chunked && !c->head_only)
 		buf_add_text(&c->out, "0\r\n\r\n");
 	answered(c);
+}
+
+void server_endless(struct server_client *c, const char *pulse)
+{
+	c->pulse = pulse;
+	buf_free(&c->in);
+}
+
+void server_go_on(struct server_client *c)
+{
+	c->goes_on = true;
+	want(c);
 }
 
 /* ---- requests ---------------------------------------------------------------------------- */
@@ -493,16 +506,17 @@ static void advance(struct server_client *c)
 /* One piece of a long answer a turn: others, and the engine's events above all, are not to wait for a second one. */
 static void pump(struct server_client *c)
 {
-	bool again;
+	bool again, room;
 
 	advance(c);
-	again = !c->closing && c->answering && c->more && server_backlog(c) < SERVER_OUT_HIGH / 2 &&
-	    c->more(c);
+	room = server_backlog(c) < SERVER_OUT_HIGH / 2;
+	again = room && !c->closing && c->answering && c->more && c->more(c);
 	if (!c->closing && server_backlog(c)) {
 		size_t before = server_backlog(c);
 
 		write_out(c);
 		again |= !c->answering && server_backlog(c) < before && c->in.n;
+		again |= !room && c->answering && c->more; /* it has not been asked yet */
 	}
 	c->goes_on = again && !c->closing && server_backlog(c) < SERVER_OUT_HIGH / 2;
 }
@@ -518,6 +532,8 @@ static void read_in(struct server_client *c)
 		c->closing = true;
 		return;
 	}
+	if (c->pulse)
+		return;
 	if (!c->in.n && !c->request)
 		loop_after(s->loop, &c->timer, SERVER_REQUEST_MS);
 	buf_add(&c->in, s->workspace, (size_t)got);
@@ -536,6 +552,8 @@ static void timed_out(void *owner)
 
 	if (c->answering && !server_backlog(c)) {
 		/* the client waits for us, not we for it */
+		if (c->pulse)
+			server_stream(c, span_of(c->pulse));
 		loop_after(c->server->loop, &c->timer, SERVER_STUCK_MS);
 		return;
 	}
@@ -554,7 +572,7 @@ static void client_ready(void *owner, unsigned what)
 	c->busy = true;
 	if (!c->out.n)
 		buf_lend(&c->out, c->server->out_lent, SERVER_LENT, SERVER_OUT_MAX);
-	if (what & LOOP_READ && !c->answering && !c->ended)
+	if (what & LOOP_READ && (!c->answering || c->pulse) && !c->ended)
 		read_in(c);
 	if (!c->closing)
 		pump(c);

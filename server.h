@@ -24,7 +24,9 @@
 #define SERVER_OUT_MAX (512 * 1024) /* and at most, where one piece is large */
 #define SERVER_REQUEST_MS 10000     /* for a whole request to arrive (408) */
 #define SERVER_IDLE_MS 75000        /* a kept-alive connection without a request */
-#define SERVER_STUCK_MS 30000       /* a client that takes nothing of its answer */
+#define SERVER_STUCK_MS 25000       /* a client that takes nothing of its answer */
+#define SERVER_PULSE_MS \
+	SERVER_STUCK_MS /* so long an answer without end is silent: proxies cut after 30 s and more */
 #define SERVER_PIECE \
 	6144 /* bytes of a long answer that are made in one turn; the next one, which comes at once, goes on */
 #define SERVER_TOKEN_MAX 256
@@ -66,6 +68,7 @@ struct server_client {
 	bool (*more)(struct server_client *c);
 	void (*gone)(struct server_client *c);
 	void *job;
+	const char *pulse; /* of an answer without end: what it sends when it was silent for a while */
 };
 
 struct server {
@@ -114,6 +117,11 @@ void server_piece(struct server *s, struct buf *piece, size_t max);
 void server_stream_begin(struct server_client *c, int status, const char *type);
 void server_stream(struct server_client *c, struct span piece);
 void server_stream_end(struct server_client *c);
+/* The answer that was begun has no end: it says `pulse` where it was silent for SERVER_PULSE_MS, so that neither a proxy
+ * nor a client that is gone stays unheard; what the client sends meanwhile is passed over. It is never idle. */
+void server_endless(struct server_client *c, const char *pulse);
+/* more() has something to write again: it is called in the next turn. */
+void server_go_on(struct server_client *c);
 /* Bytes that wait for the client. */
 size_t server_backlog(const struct server_client *c);
 /* Whether a request may read, where AUTOHEAL_API_READS=token; or change something, with `always` even where writes are

@@ -1,9 +1,12 @@
 """The JSON API as people's scripts use it, and as strangers abuse it."""
+import array
 import concurrent.futures
+import fcntl
 import gzip
 import json
 import re
 import socket
+import termios
 import time
 
 import pytest
@@ -399,7 +402,7 @@ def test_a_wrong_method_names_the_right_ones(ah, method, path, allowed):
     assert answer.status == 405 and allowed in answer.headers["allow"] and answer.json()["error"]
 
 
-@pytest.mark.parametrize("path", ["/nope", "/api", "/api/", "/api/nope", "/healthz", "/health/", "/../etc/passwd",
+@pytest.mark.parametrize("path", ["/nope", "/api/", "/api/nope", "/healthz", "/health/", "/../etc/passwd",
                                   "/api/containers/web/nope", "//health", "/%2e%2e/%2e%2e/etc/passwd", "/api/statusx"])
 def test_unknown_paths_are_404_in_json(ah, path):
     answer = ah.get(path)
@@ -544,6 +547,36 @@ def test_a_reader_that_does_not_read(engine, autoheal):
             pass
         sick_and_healed(engine, ah, web)
         assert ah.get("/health").status == 200
+
+
+@pytest.mark.parametrize("path", ["/api/containers", "/api/events?limit=3000"])
+def test_a_slow_reader_gets_all_of_a_long_answer(engine, autoheal, tmp_path, path):
+    """It is waited for while its socket is full; when it reads again, the answer goes on to its end."""
+    for i in range(1000):
+        engine.add(f"c{i}", labels={"x": "y" * 500} if i else LABEL)
+    ah = autoheal(engine, AUTOHEAL_DATA_DIR=tmp_path, AUTOHEAL_EVENTS="3000")
+    ah.wait_event("auto_monitor")
+    ah.stop()
+    one = {**json.loads((tmp_path / "events.jsonl").read_text().splitlines()[-1]), "message": "x" * 300}
+    (tmp_path / "events.jsonl").write_text(
+        '{"autoheal":1}\n' + "".join(json.dumps({**one, "seq": n}) + "\n" for n in range(1, 2001)))
+    ah.start()
+    ah.wait_ready()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(f"\0autoheal-{ah.instance}")
+        s.sendall(b"GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n" % path.encode())
+        waits = array.array("i", [0])
+
+        def full():
+            before = waits[0]
+            fcntl.ioctl(s, termios.FIONREAD, waits)
+            return 0 < before == waits[0]
+        harness.wait(full, 10, "a full socket", 0.3)
+        answer = b""
+        while piece := s.recv(65536):
+            answer += piece
+    assert len(json.loads(answer.partition(b"\r\n\r\n")[2])) >= 1000
 
 
 def test_many_containers_in_one_answer(engine, autoheal):
