@@ -56,6 +56,8 @@ function* leaves(value, path) {
 const titleOf = (path) => sentence(path.split('.').slice(1).join(' ').replace(/_seconds$/, '')
 	.replace('whitelist', 'included').replace('blacklist', 'excluded'));
 
+const hintOf = (node) => node.disabled ? 'Set by the environment' : node.path.endsWith('_seconds') ? 'seconds' : '';
+
 function makeRow(path, value) {
 	const node = control(path, value);
 	const words = make('label', {htmlFor: node.id, textContent: titleOf(path)});
@@ -121,7 +123,7 @@ export const settings = {
 		for (const node of this.controls(name)) {
 			node.show(values.get(node.path));
 			node.disabled = locked.some((path) => node.path === path || node.path.startsWith(`${path}.`));
-			this.note(node, node.disabled ? 'Set by the environment' : node.path.endsWith('_seconds') ? 'seconds' : '');
+			this.note(node, hintOf(node));
 		}
 		text(this.form(name).querySelector('.bad-text'), '');
 	},
@@ -134,16 +136,18 @@ export const settings = {
 
 	async save(name) {
 		const form = this.form(name);
-		const body = structuredClone(this.config[name]);
+		const body = {}; // what is not in it keeps its value
 		for (const node of this.controls(name)) {
-			const path = node.path.split('.').slice(1);
+			if (node.disabled)
+				continue;
+			const path = node.path.split('.');
 			const last = path.pop();
-			path.reduce((at, part) => at[part], body)[last] = node.read();
-			this.note(node, node.disabled ? 'Set by the environment' : '');
+			path.reduce((at, part) => at[part] ??= {}, body)[last] = node.read();
+			this.note(node, hintOf(node));
 		}
 		text(form.querySelector('.bad-text'), '');
 		try {
-			if (!await change('PUT', 'api/config', {[name]: body}))
+			if (!await change('PUT', 'api/config', body))
 				return;
 		} catch (e) {
 			const at = e.body?.member ?? '';
@@ -192,7 +196,7 @@ export const settings = {
 		const answer = await tryChange(item.service, 'POST', `api/notifications/test/${encodeURIComponent(item.service)}`);
 		if (!answer)
 			return;
-		const good = !answer.error && !(answer.status >= 400);
+		const good = answer.delivered ?? !answer.error;
 		const said = answer.error ?? answer.status ?? '';
 		text(item.fields.said, good ? `It was sent (${said}).` : `It did not arrive: ${said}`);
 		tone(item.fields.said, good ? 'ok' : 'bad');

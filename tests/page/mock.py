@@ -307,8 +307,8 @@ class Mock:
             return (status, value) if status != 200 else (200, {"imported": True, "ignored": sorted(set(body) - set(self.config) - {"autoheal"})})
         if path.startswith("/api/notifications/test/"):
             name = path.rpartition("/")[2]
-            return 200, {"name": name, "status": 204, "error": None} if name == "discord" else \
-                {"name": name, "status": None, "error": "the name is not known"}
+            return 200, {"name": name, "delivered": True, "status": 204, "error": None} if name == "discord" else \
+                {"name": name, "delivered": False, "status": None, "error": "the name is not known"}
         found = re.fullmatch(r"/api/containers/(.*)/(restart|unquarantine|snooze)", path)
         c = found and self.find(found[1])
         if not c:
@@ -328,10 +328,12 @@ class Mock:
         return 202, {"incident": "18c3"}
 
     def put_config(self, body):
-        new = copy.deepcopy(self.config)
-        for section, values in body.items():
-            if isinstance(values, dict):
-                new[section].update(values)
+        def put(old, new):
+            """What new does not name keeps its value."""
+            if not isinstance(old, dict) or not isinstance(new, dict):
+                return new
+            return {**old, **{name: put(old.get(name), value) for name, value in new.items()}}
+        new = put(self.config, {name: value for name, value in body.items() if name != "locked"})
         for path in self.config["locked"]:
             section, name = path.split(".")
             if new[section][name] != self.config[section][name]:
