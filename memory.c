@@ -351,7 +351,7 @@ bool memory_read_event(const struct json *j, struct memory_event *out)
 	    .exit_code = (int32_t)json_int(j, json_get(j, 0, "exit_code"), INT32_MIN),
 	    .duration_ms = json_int(j, json_get(j, 0, "duration_ms"), -1),
 	    .incident = read_hex(json_raw(j, json_get(j, 0, "incident")))};
-	if (!text_read_time(json_raw(j, json_get(j, 0, "timestamp")), &e->wall))
+	if (!text_read_time(json_raw(j, json_get(j, 0, "timestamp")), &e->wall) || e->wall <= 0)
 		return false;
 	if (text_unhex(json_raw(j, json_get(j, 0, "container_id")), out->id, 32))
 		e->id = out->id;

@@ -48,6 +48,8 @@ if [ "$(cat "$out/packages.rc" "$out/build.rc" | tr -d '\n')" = 00 ]; then
 		name=$(basename "$source" .c)
 		suite "unit-$name" 300 "build/unit/$name"
 	done
+	suite replay-build 600 make -j"$(nproc)" replay-programs
+	suite replay 300 make fuzz-replay
 	python engine 900 tests/engine AUTOHEAL="$PWD/build/san/autoheal"
 	python engine-musl 900 tests/engine AUTOHEAL="$PWD/build/autoheal"
 	if [ "${SKIP_REAL:-}" != 1 ]; then

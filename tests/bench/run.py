@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """run.py [--quick] [--only NAME[,NAME]] - measures the shipped binary and prints a table; that of a whole run is kept in build/bench.txt.
 
-Parts: latency, tls, real, memory, policy, handshake, storm, ten, events, audit, idle, api, start, size. Everything but `real` runs against
+Parts: latency, tls, real, memory, policy, handshake, storm, ten, events, audit, idle, api, followers, start, size. Everything but `real` runs against
 bench_engine, scripted engines in C. What is compared is measured in the same run: the heal beside a bare C client that does
 only that, the memory beside an empty static program, mutual TLS beside the unix socket. Standard library only.
 """
@@ -542,6 +542,28 @@ def api(table, folder, quick):
                       f"{percentile(busy, 50):.0f} us, p99 {percentile(busy, 99):.0f} us")
 
 
+def followers(table, folder, quick):
+    """Thirty pages that follow the events, while containers are healed."""
+    with FakeEngine(folder, 100) as engine, autoheal(folder, engine, **AT_ONCE, **SELDOM) as service:
+        engine.ask("ready 300")
+        alone = status_kib(service.pid, "RssAnon")
+        pages = []
+        for _ in range(30):
+            page = socket.create_connection(("127.0.0.1", service.port), 5)
+            page.sendall(b"GET /api/events/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            pages.append(page)
+        engine.ask("ready 300")
+        waiting = status_kib(service.pid, "RssAnon")
+        engine.ask(f"latency {20 if quick else 200} {folder}/latency 10")
+        engine.ask("ready 300")
+        heard = [page.recv(1 << 20).count(b"\nid: ") + 1 for page in pages]
+        busy = status_kib(service.pid, "RssAnon")
+        table.add("events followed by 30 clients: RssAnon", f"{busy} KiB", "<= 1024 KiB", busy <= 1024,
+                  f"{alone} KiB without them, {waiting} KiB while they wait; each has heard {min(heard)} events or more")
+        for page in pages:
+            page.close()
+
+
 def start(table, folder, quick):
     took = []
     for _ in range(5 if quick else 20):
@@ -577,7 +599,7 @@ def size(table, folder, quick):
     table.add("size: binary", f"{n / 1024:.1f} KiB", "<= 300 KiB", n <= 300 * 1024, f"{n} bytes")
 
 
-PARTS = {f.__name__: f for f in (latency, tls, real, memory, policy, handshake, storm, ten, events, audit, idle, api, start, size)}
+PARTS = {f.__name__: f for f in (latency, tls, real, memory, policy, handshake, storm, ten, events, audit, idle, api, followers, start, size)}
 
 
 def machine():
