@@ -4,6 +4,7 @@ import {now, setTime} from './time.js';
 import {read, tryChange} from './api.js';
 import {notice} from './ask.js';
 import {manyHosts} from './overview.js';
+import {settings} from './settings.js';
 
 const ROWS_MAX = 300; // rows drawn at once: a page of thousands helps nobody
 const HISTORY_MAX = 12; // bars in a row
@@ -27,6 +28,12 @@ const BUSY_PHASES = new Set(['waiting', 'restarting', 'verifying', 'quarantined'
 
 const needsAttention = (c) =>
 	c.monitored && (BUSY_PHASES.has(c.phase) || c.health?.status === 'unhealthy');
+/* What to set, for one to be watched. */
+function label() {
+	const {label_key: key = 'autoheal', label_value: value = 'true'} = settings.config?.monitor ?? {};
+	return `${key}=${value}`;
+}
+export const isSelf = (c) => !c.monitored && /own container/.test(c.reason);
 const project = (c) => c.labels?.['com.docker.compose.project'] ?? '';
 const order = new Intl.Collator(undefined, {numeric: true}).compare;
 const keyOf = (c) => `${c.host}/${c.full_id}`;
@@ -112,13 +119,13 @@ export const containers = {
 	drawEmpty(count) {
 		let words = '';
 		if (!this.all.length)
-			words = 'No containers here yet. One that starts with the label autoheal=true is watched by itself.';
+			words = `No containers here yet. One that starts with the label ${label()} is watched by itself.`;
 		else if (!count)
 			words = $('only-attention').checked ? 'No container needs attention.' : 'No container fits the filter.';
 		else if (count > ROWS_MAX)
 			words = `The first ${ROWS_MAX} of ${count} are shown; the filter narrows them down.`;
 		else if (!this.all.some((c) => c.monitored))
-			words = 'None is watched yet. Give a container the label autoheal=true, or choose Watch.';
+			words = `None is watched yet. Give a container the label ${label()}, or choose Watch.`;
 		text($('containers-empty'), words);
 	},
 
@@ -158,6 +165,7 @@ export const containers = {
 	drawButtons(f, c) {
 		const busy = this.pending.has(keyOf(c)) ? 'true' : null;
 		text(f.choose, c.monitored ? 'Exclude' : 'Watch');
+		f.choose.hidden = isSelf(c);
 		f.release.hidden = !c.quarantined;
 		for (const button of [f.choose, f.release]) {
 			attribute(button, 'aria-label', `${button.textContent} ${c.name}`);
@@ -184,7 +192,12 @@ export const containers = {
 		return this.busy(c, async () => {
 			const answer = await tryChange(c.name, 'POST', `api/containers/select${onHost(c)}`,
 				{container_ids: [c.full_id], enabled: !c.monitored});
-			return answer && (c.monitored ? 'is excluded: autoheal leaves it alone.' : 'is watched.');
+			if (!answer)
+				return '';
+			await this.load().catch(() => {}); // a label or a filter may decide otherwise
+			const is = this.all.find((one) => keyOf(one) === keyOf(c)) ?? c;
+			return is.monitored ? 'is watched.' : c.monitored ? 'is excluded: autoheal leaves it alone.'
+				: `is chosen, and not watched all the same: ${is.reason}.`;
 		});
 	},
 

@@ -3,7 +3,7 @@ import {$, attribute, drawList, sentence, text, tone} from './dom.js';
 import {setTime, took} from './time.js';
 import {read, tryChange} from './api.js';
 import {askFor, notice} from './ask.js';
-import {ACTIONS, addressOf, containers, drawFacts} from './containers.js';
+import {ACTIONS, addressOf, containers, drawFacts, isSelf} from './containers.js';
 
 const OUTCOME_TONES = {open: 'warn', recovered: 'ok', not_recovered: 'bad', quarantined: 'bad', cancelled: 'muted'};
 const MASK = '***';
@@ -59,9 +59,12 @@ export const detail = {
 		text(fields.stable, c.stable_id);
 		text(fields.host, c.host);
 		drawFacts(fields, c);
+		text(fields.word, c.state?.running ? 'started' : 'ended');
+		fields.word.parentNode.hidden = !c.state?.started_at;
 		setTime(fields.since, c.state?.running ? c.state.started_at : c.state?.finished_at);
 		text(fields.oom, c.state?.oom_killed ? 'killed for want of memory' : '');
 		text(fields.choose, c.monitored ? 'Exclude' : 'Watch');
+		fields.choose.hidden = isSelf(c);
 		for (const name of ['restart', 'snooze'])
 			fields[name].hidden = !c.monitored;
 		fields.release.hidden = !c.quarantined;

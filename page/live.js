@@ -70,7 +70,7 @@ function take(e) {
 		return;
 	events.tell(e);
 	if (e.event_type === 'config')
-		settings.load().catch(() => {});
+		settings.load().then(() => containers.draw(), () => {});
 	soon();
 }
 

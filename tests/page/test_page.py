@@ -284,6 +284,9 @@ def test_without_containers_it_says_which_label_to_set(service, visit):
     service.containers, service.events = [], []
     page = visit(drawn=False)
     page.see("#containers-empty >> text=autoheal=true")
+    service.config["monitor"]["label_key"] = "heal.me"
+    service.push("config", "changed")
+    page.see("#containers-empty >> text=heal.me=true")
     page.see("#events-empty >> text=Nothing has happened yet")
 
 
@@ -498,6 +501,15 @@ def test_a_change_that_is_cancelled_is_forgotten(visit):
     page.wait("!document.querySelector('[aria-disabled]')")
     assert page.text(f"{row('web')} [data-f=choose]") == "Exclude"
     assert page.js("document.querySelector('#notice').textContent") == ""
+
+
+def test_a_choice_that_does_not_hold_says_why(service, visit):
+    service.find("backup-2025-11")["reason"] = "no label autoheal=true"
+    page = visit(TOKEN_HASH)
+    service.select = lambda body, query: (200, {"selected": ["backup-2025-11"], "excluded": [], "unknown": []})
+    page.click(f"{row('backup-2025-11')} [data-f=choose]")
+    page.see("#notice >> text=backup-2025-11 is chosen, and not watched all the same: no label autoheal=true.")
+    assert page.js("document.querySelectorAll('#container-rows [data-f=choose]:not([hidden])').length") == 9  # not autoheal itself
 
 
 def test_a_refused_change_is_told_in_the_words_of_the_api(service, visit):
