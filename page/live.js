@@ -20,6 +20,7 @@ let timer = 0;
 let running = false;
 let wanted = true;
 let notBefore = 0;
+let anew = false; // the stream was ended here, to be begun again
 let stop = () => {};
 let wake = () => {};
 
@@ -133,6 +134,7 @@ export function again() {
 	events.all = null;
 	settings.load().catch(() => {});
 	soon();
+	anew = true;
 	stop();
 	wake();
 }
@@ -141,6 +143,10 @@ export async function live() {
 	let failures = 0;
 	for (;;) {
 		const {stood, status} = await tryStream();
+		if (anew) {
+			anew = false;
+			continue;
+		}
 		failures = stood ? 0 : failures + 1;
 		overview.way = status ? 'polling' : 'reconnecting';
 		overview.draw();

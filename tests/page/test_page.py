@@ -284,10 +284,10 @@ def test_without_containers_it_says_which_label_to_set(service, visit):
     service.containers, service.events = [], []
     page = visit(drawn=False)
     page.see("#containers-empty >> text=autoheal=true")
+    page.see("#events-empty >> text=Nothing has happened yet")
     service.config["monitor"]["label_key"] = "heal.me"
     service.push("config", "changed")
     page.see("#containers-empty >> text=heal.me=true")
-    page.see("#events-empty >> text=Nothing has happened yet")
 
 
 def test_keyboard_opens_and_closes_a_container(visit):
