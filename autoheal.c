@@ -25,6 +25,8 @@
 #include "server.h"
 #include "watchdog.h"
 
+#define TELL_MS 3000 /* at the end, within AUTOHEAL_DRAIN, for the notices that wait */
+
 extern char **environ;
 
 /* Everything that changes, in one place. Its pages are touched only as far as they are used. */
@@ -35,7 +37,7 @@ struct autoheal {
 	struct notify notify;
 	struct loop_timer drain;
 	int signals[2]; /* the self-pipe */
-	bool stopping, drained;
+	bool stopping, drained, telling;
 	struct target targets[TARGETS_MAX];
 	struct loop loop;
 	struct call_workspace workspace;
@@ -143,7 +145,10 @@ static uint64_t random_seed(void)
 /* Prints the sentence as the one line on stderr that a wrong start leaves. */
 static int usage_error(const char *sentence)
 {
-	cli_say(STDERR_FILENO, "autoheal: %s\n", sentence);
+	char safe[DOCKER_ERROR_MAX];
+
+	text_escape(span_of(sentence), safe, sizeof(safe)); /* a value may be anything */
+	cli_say(STDERR_FILENO, "autoheal: %s\n", safe);
 	return EXIT_USAGE;
 }
 
@@ -172,9 +177,11 @@ static int set_up(struct autoheal *a, char *error, size_t error_size)
 	bool known = tz_find(getenv("TZ"), &zone);
 
 	log_zone(&zone);
-	if (config_read(&a->settings, environ, error, error_size, log_warning))
+	if (config_read(&a->settings, environ, error, error_size, ignore_warning))
 		return -1;
 	log_setup(a->settings.log_level, a->settings.log_format);
+	/* once more: how its warnings are to be written had to be known first */
+	config_read(&a->settings, environ, error, error_size, log_warning);
 	if (!known)
 		log_line(LOG_WARNING, "config",
 		    "TZ is '%.64s', and there is no file of that zone here: times are in UTC. The form "
@@ -273,9 +280,22 @@ static void close_door(struct autoheal *a)
 	log_line(LOG_INFO, "autoheal", "Sandbox: %s", words);
 }
 
+/* Whether the loop goes on: until it is stopped, then for what is under way, then for notices that tell of it. */
+static bool goes_on(struct autoheal *a)
+{
+	if (!a->stopping || (monitor_under_way(&a->monitor) && !a->drained))
+		return true;
+	if (a->drained || !notify_waits(&a->notify))
+		return false;
+	if (!a->telling && a->drain.due > a->loop.now + TELL_MS)
+		loop_after(&a->loop, &a->drain, TELL_MS);
+	a->telling = true;
+	return true;
+}
+
 static void run(struct autoheal *a)
 {
-	while (!a->stopping || (monitor_under_way(&a->monitor) && !a->drained)) {
+	while (goes_on(a)) {
 		log_flush();
 		loop_wants(&a->loop, STDERR_FILENO, log_pending() ? LOOP_WRITE : 0);
 		loop_turn(&a->loop);
@@ -289,6 +309,8 @@ static int serve(struct autoheal *a)
 	char error[DOCKER_ERROR_MAX];
 
 	watchdog_start(WATCHDOG_OVER_S);
+	harden_environment(environ,
+	    "AUTOHEAL_API_TOKEN,AUTOHEAL_NOTIFY,WEBHOOK_URL,APPRISE_URL,AUTOHEAL_HEARTBEAT_URL");
 	if (set_up(a, error, sizeof(error)))
 		return usage_error(error);
 	if (!set_budget(a, error, sizeof(error))) {

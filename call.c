@@ -44,15 +44,13 @@ static void explain(struct call *call, const char *words)
 /* The connection ended early or broke. */
 static void broke(struct call *call, int error)
 {
-	bool sent_all = call->sent == call->out.n;
-
 	call->error = error;
 	if (error)
 		explain(call, net_words(&call->stream, error));
 	else
 		explain(call, "the connection was closed before the answer was complete");
 	/* A request of which a part left is as good as sent: nobody knows what the engine saw. */
-	finish(call, sent_all || call->sent ? CALL_LOST : CALL_UNSENT);
+	finish(call, call->sent ? CALL_LOST : CALL_UNSENT);
 }
 
 static void nonsense(struct call *call, const char *words)
@@ -93,7 +91,7 @@ static void want(struct call *call)
 {
 	unsigned wants = call->paused ? 0 : LOOP_READ;
 
-	if (call->stream.connecting || call->sent < call->out.n)
+	if (call->stream.connecting || call->sent < call->out.n || !call->out.n)
 		wants |= LOOP_WRITE;
 	loop_wants(call->loop, call->stream.fd, net_wants(&call->stream, wants));
 }
@@ -337,6 +335,8 @@ static void ready(void *owner, unsigned what)
 		else if (!error)
 			set_deadline(call);
 	}
+	if (!call->stream.connecting && !call->out.n)
+		finish(call, CALL_ANSWERED);
 	if (!call->closing && !call->stream.connecting && call->sent < call->out.n) {
 		error = write_out(call);
 		if (error)

@@ -119,7 +119,8 @@ struct call *call_start(struct loop *loop, struct call_workspace *workspace,
     enum json_split_mode mode, uint64_t timeout_ms, const struct call_handler *handler, void *owner,
     int *error);
 /* The same with a request that was made by the caller, head and body; its memory is the call's from here on, also
- * where the call cannot be begun. urgency: of a handshake. */
+ * where the call cannot be begun; an empty one only connects, and ends as CALL_ANSWERED with status 0. urgency: of a
+ * handshake. */
 struct call *call_send(struct loop *loop, struct call_workspace *workspace,
     const struct call_place *place, struct call_spare *spare, struct buf *request,
     enum loop_urgency urgency, enum json_split_mode mode, uint64_t timeout_ms,

@@ -204,10 +204,11 @@ int cli_explain(const struct settings *settings, const char *name)
 	return good ? 0 : 1;
 }
 
-static void print_outcome(const char *target, bool good, const char *words)
+static void print_outcome(void *owner, const char *target, bool good, const char *words)
 {
 	char safe[512];
 
+	(void)owner;
 	text_escape(span_of(words), safe, sizeof(safe));
 	cli_say(STDOUT_FILENO, "%s %s: %s\n", good ? "ok    " : "failed", target, safe);
 }
@@ -216,20 +217,15 @@ int cli_notify_test(struct notify *n)
 {
 	uint64_t taken = 0;
 	size_t targets = n->count - (n->heartbeat != NULL);
-	bool waits = true;
 
 	if (!targets) {
 		cli_say(STDERR_FILENO,
 		    "autoheal: there is no target: set AUTOHEAL_NOTIFY, WEBHOOK_URL or APPRISE_URL\n");
 		return 1;
 	}
-	notify_test(n, print_outcome);
-	while (waits) {
+	notify_test(n, print_outcome, NULL);
+	while (notify_waits(n))
 		loop_turn(n->loop);
-		waits = false;
-		for (size_t i = 0; i < targets; i++)
-			waits |= n->targets[i].current || n->targets[i].waiting;
-	}
 	for (size_t i = 0; i < targets; i++)
 		taken += n->targets[i].sent;
 	notify_close(n);

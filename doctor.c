@@ -92,9 +92,28 @@ static void check_storage(struct doctor *doc)
 		say(doc, FOUND_OK, "storage", NULL, "The data folder %s can be written", folder);
 }
 
+static void on_reached(void *owner, const char *target, bool good, const char *words)
+{
+	struct doctor *doc = owner;
+	struct span said = span_of(words);
+	const char *remedy =
+	    "Is its address right, and has autoheal a network and DNS? network_mode: none has neither";
+
+	if (span_find(said, doc->m->settings->ca_file))
+		remedy = "AUTOHEAL_CA_FILE must hold the authority that signed it";
+	else if (span_find(said, "certificate"))
+		remedy = "Its server needs another one";
+	if (good)
+		say(doc, FOUND_OK, "notices", NULL, "%s can be reached", target);
+	else
+		say(doc, FOUND_PROBLEM, "notices", NULL, "%s cannot be told: %s. %s", target, words,
+		    remedy);
+}
+
+/* What a target says to a message is found out by sending one, and that changes something. */
 static void check_notices(struct doctor *doc)
 {
-	const struct notify *n = doc->m->notify;
+	struct notify *n = doc->m->notify;
 	size_t targets = n->count - (n->heartbeat != NULL);
 
 	if (targets)
@@ -103,6 +122,9 @@ static void check_notices(struct doctor *doc)
 		    targets);
 	else
 		say(doc, FOUND_NOTE, "notices", NULL, "AUTOHEAL_NOTIFY is not set: nobody is told");
+	notify_check(n, on_reached, doc);
+	while (notify_waits(n))
+		loop_turn(doc->m->loop);
 }
 
 /* ---- the containers ---------------------------------------------------------------------- */

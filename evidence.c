@@ -43,6 +43,7 @@ static void end(void *owner)
 		if (job->calls[i])
 			call_close(job->calls[i]);
 	loop_cancel(t->loop, &job->timer);
+	t->incidents->changes++;
 	for (size_t i = 0; i < t->count; i++)
 		if (t->list[i] == job)
 			t->list[i] = t->list[--t->count];

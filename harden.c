@@ -5,8 +5,11 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+
+#include "text.h"
 
 #if UINTPTR_MAX > UINT32_MAX
 typedef Elf64_Ehdr elf_header;
@@ -67,6 +70,33 @@ void harden_relocate(void)
 			size = d->d_un.d_val;
 	}
 	relocate(base, (const uintptr_t *)packed, size);
+}
+
+static bool is_named(struct span list, struct span name)
+{
+	struct span word;
+
+	while (span_next(&list, ',', &word))
+		if (span_equal(word, name))
+			return true;
+	return false;
+}
+
+void harden_environment(char **environment, const char *secrets)
+{
+	for (; *environment; environment++) {
+		char *value = strchr(*environment, '='), *copy;
+
+		if (!value ||
+		    !is_named(span_of(secrets),
+			(struct span){*environment, (size_t)(value - *environment)}))
+			continue;
+		copy = strdup(*environment);
+		if (!copy)
+			continue;
+		memset(value + 1, '*', strlen(value + 1));
+		*environment = copy;
+	}
 }
 
 int harden_relro(void)

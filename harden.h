@@ -11,4 +11,8 @@ void harden_relocate(void);
  * programs and leaves undone in a static PIE. 0, or -errno. */
 int harden_relro(void);
 
+/* Moves the values of the variables named in the list (by commas) out of the block that /proc/PID/environ shows, where
+ * stars take their place: environment[] then points to memory of its own. One for which there is none stays. */
+void harden_environment(char **environment, const char *secrets);
+
 #endif

@@ -53,20 +53,21 @@ struct incident *incidents_open(
 	for (size_t k = 0; k < t->count; k++)
 		if (!t->list[k]->closed && t->list[k]->host == i->host &&
 		    !strcmp(t->list[k]->stable_id, i->stable_id))
-			incident_close(t->list[k], i->opened, 0);
+			incident_close(t, t->list[k], i->opened, 0);
 	make_room(t);
 	t->list[t->count++] = i;
+	t->changes++;
 	return i;
 }
 
 struct evidence *incidents_evidence(struct incidents *t, struct incident *i)
 {
-	size_t others = 0;
+	size_t others = 0, most = t->stored ? INCIDENTS_MAX : INCIDENTS_EVIDENCE;
 
 	if (i->evidence)
 		return i->evidence;
 	for (size_t k = t->count; k--;)
-		if (t->list[k]->evidence && ++others >= INCIDENTS_EVIDENCE) {
+		if (t->list[k]->evidence && ++others >= most) {
 			free(t->list[k]->evidence);
 			t->list[k]->evidence = NULL;
 		}
@@ -152,8 +153,9 @@ void incident_told(struct incident *i, const struct audit_event *e, int64_t took
 	}
 }
 
-void incident_close(struct incident *i, int64_t wall, int64_t took)
+void incident_close(struct incidents *t, struct incident *i, int64_t wall, int64_t took)
 {
+	t->changes++;
 	i->closed = wall;
 	i->took = took;
 	if (i->outcome == INCIDENT_OPEN)
@@ -162,8 +164,8 @@ void incident_close(struct incident *i, int64_t wall, int64_t took)
 
 /* ---- evidence ------------------------------------------------------------------------------ */
 
-/* The newest probes; of each output the beginning. */
-static void read_probes(struct evidence *e, const struct json *j, int log)
+/* The newest probes; of each output the beginning. names: of end, exit code and output. */
+static void read_probes(struct evidence *e, const struct json *j, int log, const char names[3][10])
 {
 	size_t count = 0, used = 0, room;
 	int element = -1;
@@ -180,11 +182,11 @@ static void read_probes(struct evidence *e, const struct json *j, int log)
 
 		if (count-- > EVIDENCE_PROBES_MAX)
 			continue;
-		n = json_text(j, json_get(j, element, "End"), text, sizeof(text));
+		n = json_text(j, json_get(j, element, names[0]), text, sizeof(text));
 		if (!text_read_time((struct span){text, n}, &e->probes[at].end))
 			e->probes[at].end = 0;
-		e->probes[at].exit_code = (int32_t)json_int(j, json_get(j, element, "ExitCode"), 0);
-		n = json_text(j, json_get(j, element, "Output"), e->outputs + used, room);
+		e->probes[at].exit_code = (int32_t)json_int(j, json_get(j, element, names[1]), 0);
+		n = json_text(j, json_get(j, element, names[2]), e->outputs + used, room);
 		e->probes[at].length = (uint16_t)n;
 		used += n;
 		e->probes_count++;
@@ -193,6 +195,7 @@ static void read_probes(struct evidence *e, const struct json *j, int log)
 
 void evidence_read(struct evidence *e, const struct json *j, uint64_t now)
 {
+	static const char names[3][10] = {"End", "ExitCode", "Output"};
 	int state = json_get(j, 0, "State"), health = json_get(j, state, "Health");
 
 	if (!json_is_object(j, state))
@@ -203,7 +206,33 @@ void evidence_read(struct evidence *e, const struct json *j, uint64_t now)
 	e->inspected = true;
 	e->exit_code = (int32_t)json_int(j, json_get(j, state, "ExitCode"), 0);
 	e->oom_killed = json_bool(j, json_get(j, state, "OOMKilled"), false);
-	read_probes(e, j, json_get(j, health, "Log"));
+	read_probes(e, j, json_get(j, health, "Log"), names);
+}
+
+void evidence_recall(struct evidence *e, const struct json *j, int token)
+{
+	static const char names[3][10] = {"end", "exit_code", "output"};
+	int exit_code = json_get(j, token, "exit_code"), log = json_get(j, token, "log");
+
+	e->inspected = !json_is_null(j, exit_code);
+	e->exit_code = (int32_t)json_int(j, exit_code, 0);
+	e->oom_killed = json_bool(j, json_get(j, token, "oom_killed"), false);
+	read_probes(e, j, json_get(j, token, "probes"), names);
+	e->logged = json_is_string(j, log);
+	e->log_length = (uint16_t)json_text(j, log, e->log, sizeof(e->log));
+}
+
+struct span evidence_output(const struct evidence *e)
+{
+	struct span output = {e->outputs, 0};
+
+	for (size_t k = 0; k < e->probes_count; k++) {
+		output.p += output.n;
+		output.n = e->probes[k].length;
+	}
+	if (!e->probes_count || !e->probes[e->probes_count - 1].exit_code)
+		output.n = 0;
+	return output;
 }
 
 void evidence_add_log(struct evidence *e, struct span text)
@@ -307,10 +336,19 @@ static void print_actions(struct json_writer *w, const struct incident *i)
 	    i->actions > INCIDENT_ACTIONS_MAX ? i->actions - INCIDENT_ACTIONS_MAX : 0u);
 }
 
+static const char outcomes[][16] = {"open", "recovered", "not_recovered", "quarantined", "cancelled"};
+
+enum incident_outcome incident_outcome_of(const struct json *j, int token)
+{
+	unsigned outcome = INCIDENT_CANCELLED;
+
+	while (outcome && !json_is(j, token, outcomes[outcome]))
+		outcome--;
+	return (enum incident_outcome)outcome;
+}
+
 void incident_print(struct json_writer *w, const struct incident *i, bool whole)
 {
-	static const char outcomes[][16] = {
-	    "open", "recovered", "not_recovered", "quarantined", "cancelled"};
 	char id[24];
 
 	text_print(id, sizeof(id), "%llx", (unsigned long long)i->id);

@@ -14,7 +14,8 @@
 
 #define INCIDENTS_MAX \
 	32 /* the next takes the place of the oldest that has ended, else of the oldest */
-#define INCIDENTS_EVIDENCE 8 /* the newest so many keep their evidence */
+#define INCIDENTS_EVIDENCE \
+	8 /* the newest so many keep their evidence; all of them where it is on disk too */
 #define INCIDENT_ACTIONS_MAX \
 	8 /* kept of one incident: the first ones and the last; the others are counted */
 #define INCIDENT_ERROR_MAX 128 /* bytes of an action's error */
@@ -76,13 +77,15 @@ struct incident {
 struct incidents {
 	struct incident *list[INCIDENTS_MAX]; /* by their beginning, the newest last */
 	size_t count;
+	bool stored;      /* there is a data folder */
+	uint32_t changes; /* worth being written: one began or ended, or its evidence is whole */
 };
 
 void incidents_free(struct incidents *t);
 /* NULL: unknown, or it had to go. */
 struct incident *incidents_find(const struct incidents *t, uint64_t id);
 /* Begins one: id, opened, cause, detected_by and host of *what count. One of the same identity that is open yet was
- * overtaken by it: it is cancelled. NULL without memory. */
+ * overtaken by it: it is cancelled. what may also have its end, if it was told before. NULL without memory. */
 struct incident *incidents_open(
     struct incidents *t, const struct incident *what, struct span name, struct span stable_id);
 /* A request leaves. One before it that was never answered had not reached the engine, and is the same. */
@@ -91,15 +94,21 @@ void incident_asked(struct incident *i, unsigned engine, const uint8_t container
 /* What is told in it (the kinds that concern an incident count), and when. */
 void incident_told(struct incident *i, const struct audit_event *e, int64_t took);
 /* It ended so many ms after its detection, in whatever was told last. */
-void incident_close(struct incident *i, int64_t wall, int64_t took);
+void incident_close(struct incidents *t, struct incident *i, int64_t wall, int64_t took);
 /* Where its evidence goes. NULL without memory. */
 struct evidence *incidents_evidence(struct incidents *t, struct incident *i);
 
 /* Reads what the answer to an inspect shows. */
 void evidence_read(struct evidence *e, const struct json *j, uint64_t now);
+/* Reads what incident_print has printed whole of it. */
+void evidence_recall(struct evidence *e, const struct json *j, int token);
+/* What its last probe put out, where that failed; foreign text. */
+struct span evidence_output(const struct evidence *e);
 /* Adds text of the log. */
 void evidence_add_log(struct evidence *e, struct span text);
 
+/* The outcome of this name; INCIDENT_OPEN where it is none. */
+enum incident_outcome incident_outcome_of(const struct json *j, int token);
 /* One incident as a JSON object; outputs and log read "***" unless whole. */
 void incident_print(struct json_writer *w, const struct incident *i, bool whole);
 /* Those of this stable identity on the host, or on any (NULL) also of this name, as a JSON array. Returns whether there

@@ -956,15 +956,15 @@ void json_key(struct json_writer *w, const char *name)
 	print_name(w, span_of(name));
 }
 
-/* How the character must be written where it cannot stand as it is; NULL where it can. U+2028 and
- * U+2029 are line ends to old JavaScript. */
+/* How the character must be written where it cannot stand as it is; NULL where it can. What could fool a terminal
+ * is escaped too: such an answer may be looked at with curl. */
 static const char *escape_of(uint32_t code, char escape[8])
 {
 	static const char hex[] = "0123456789abcdef";
 	static const char named[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
 	const char *name;
 
-	if (code >= 0x20 && code != '"' && code != '\\' && code != 0x2028 && code != 0x2029)
+	if (code != '"' && code != '\\' && !text_unsafe(code))
 		return NULL;
 	name = code > 0 && code < 0x80 ? strchr(named, (int)code) : NULL;
 	if (name) {

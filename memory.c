@@ -363,3 +363,65 @@ bool memory_read_event(const struct json *j, struct memory_event *out)
 	}
 	return true;
 }
+
+/* ---- incidents.json -------------------------------------------------------------------------- */
+
+/* Of an incident these are constants. */
+static const char *known_word(const struct json *j, int token)
+{
+	static const char words[] =
+	    "unhealthy\0crash\0verdict\0probe\0dependent\0stranded\0manual\0event\0audit\0person\0"
+	    "restart\0start\0stop\0kill\0notify\0success\0failure\0";
+	const char *word = words;
+
+	while (*word && !json_is(j, token, word))
+		word += strlen(word) + 1;
+	return *word ? word : NULL;
+}
+
+static void read_actions(struct incident *i, const struct json *j)
+{
+	int actions = json_get(j, 0, "actions"), element = -1;
+	int64_t left_out = json_int(j, json_get(j, 0, "actions_left_out"), 0);
+
+	while (i->actions < INCIDENT_ACTIONS_MAX && json_next_element(j, actions, &element)) {
+		struct incident_action *a = &i->kept[i->actions];
+
+		a->action = known_word(j, json_get(j, element, "action"));
+		if (!a->action || !text_read_time(json_raw(j, json_get(j, element, "at")), &a->at))
+			continue;
+		a->status = known_word(j, json_get(j, element, "status"));
+		a->took = json_int(j, json_get(j, element, "duration_ms"), -1);
+		json_text(j, json_get(j, element, "error"), a->error, sizeof(a->error));
+		i->actions++;
+	}
+	if (i->actions == INCIDENT_ACTIONS_MAX && left_out > 0 && left_out < INT32_MAX)
+		i->actions += (uint32_t)left_out;
+}
+
+uint64_t memory_read_incident(struct incidents *t, const struct json *j, const char *host)
+{
+	struct incident what = {.id = read_hex(json_raw(j, json_get(j, 0, "id"))), .host = host}, *i;
+	char name[WATCH_NAME_MAX], stable[WATCH_NAME_MAX];
+	int evidence = json_get(j, 0, "evidence");
+	struct evidence *e;
+
+	if (!what.id || incidents_find(t, what.id) ||
+	    !text_read_time(json_raw(j, json_get(j, 0, "opened")), &what.opened) ||
+	    !json_text(j, json_get(j, 0, "stable_id"), stable, sizeof(stable)))
+		return 0;
+	json_text(j, json_get(j, 0, "container_name"), name, sizeof(name));
+	what.cause = known_word(j, json_get(j, 0, "cause"));
+	what.detected_by = known_word(j, json_get(j, 0, "detected_by"));
+	what.outcome = (uint8_t)incident_outcome_of(j, json_get(j, 0, "outcome"));
+	if (text_read_time(json_raw(j, json_get(j, 0, "closed")), &what.closed))
+		what.took = what.closed > what.opened ? what.closed - what.opened : 0;
+	i = incidents_open(t, &what, span_of(name), span_of(stable));
+	if (!i)
+		return 0;
+	read_actions(i, j);
+	e = json_is_object(j, evidence) ? incidents_evidence(t, i) : NULL;
+	if (e)
+		evidence_recall(e, j, evidence);
+	return what.id;
+}

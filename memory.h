@@ -1,11 +1,12 @@
 /* memory.h - PURE: what autoheal remembers over its own end, as the text of its files and back: state.json,
- * config.json, and one line of events.jsonl. Times are kept as ms since 1970 and become the loop's clock again; a wall
+ * config.json, incidents.json, and one line of events.jsonl. Times are kept as ms since 1970 and become the loop's clock again; a wall
  * clock that jumped meanwhile moves them no further than to now, or to ten years ahead. What is read may be anything:
  * what makes no sense is left out. */
 #ifndef AUTOHEAL_MEMORY_H
 #define AUTOHEAL_MEMORY_H
 
 #include "audit.h"
+#include "incidents.h"
 #include "policy.h"
 
 #define MEMORY_BEGINS "{\"autoheal\":1" /* how every file of ours begins; what follows is , or } */
@@ -13,6 +14,8 @@
  * others are identities. */
 #define MEMORY_STATE_BEGINS MEMORY_BEGINS ",\"state\":["
 #define MEMORY_STATE_ENDS "]}\n"
+/* incidents.json: the same, the elements are what incident_print prints. */
+#define MEMORY_INCIDENTS_BEGINS MEMORY_BEGINS ",\"incidents\":["
 #define MEMORY_EVENTS_BEGINS MEMORY_BEGINS "}\n"
 #define MEMORY_HOST_MAX 64
 
@@ -48,6 +51,10 @@ void memory_print_choices(struct json_writer *w, const struct containers *t, uns
 void memory_print_config(struct buf *out, const struct containers *t);
 /* false without memory. */
 bool memory_read_config(struct containers *t, const struct json *j);
+
+/* One element of incidents.json, kept behind the others; what is none is passed over. host: the name of its engine,
+ * which lives as long as the program. Its number, or 0. */
+uint64_t memory_read_incident(struct incidents *t, const struct json *j, const char *host);
 
 struct memory_event {
 	struct audit_event event; /* points into the others */

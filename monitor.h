@@ -52,6 +52,7 @@ struct monitor_memory {
 	uint64_t seq_saving,
 	    seq_saved; /* the last event of the write under way, of the last that succeeded */
 	uint64_t engines_listed; /* bits: their first whole list has come */
+	uint32_t incidents;      /* changes of them, when a write was wanted last */
 	bool chosen, cleared,
 	    pressing; /* since: a person chose; events were cleared; a request was sent */
 	void (*saved)(void *owner, uint64_t ticket, const char *problem); /* as in store.h */

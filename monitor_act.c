@@ -88,7 +88,8 @@ static struct incident *end_incident(struct monitor *m, const struct identity *i
 	struct incident *i = h ? incidents_find(&m->incidents, h->incident) : NULL;
 
 	if (i && !h->open && !i->closed)
-		incident_close(i, m->loop->wall, (int64_t)(m->loop->now - h->detected));
+		incident_close(
+		    &m->incidents, i, m->loop->wall, (int64_t)(m->loop->now - h->detected));
 	return i;
 }
 
@@ -133,6 +134,8 @@ static void tell(struct monitor *m, const struct action *a)
 	e.reason = span_of(a->reason);
 	e.action = span_of(a->did);
 	e.health_output = span_of(a->output);
+	if (i && i->evidence && span_is(e.reason, "unhealthy"))
+		e.health_output = evidence_output(i->evidence);
 	keep_event(m, a->container, &e);
 	metrics_told(&m->metrics, a);
 	if (i)

@@ -53,12 +53,28 @@ static void print_state(const struct monitor *m, struct store_sink *sink)
 	buf_add_text(&sink->piece, MEMORY_STATE_ENDS);
 }
 
+static void print_incidents(const struct monitor *m, struct store_sink *sink)
+{
+	struct json_writer w;
+
+	buf_add_text(&sink->piece, MEMORY_INCIDENTS_BEGINS "\n");
+	for (size_t i = 0; i < m->incidents.count; i++) {
+		buf_add_text(&sink->piece, i ? ",\n" : "");
+		json_start(&w, &sink->piece);
+		incident_print(&w, m->incidents.list[i], true);
+		store_flush(sink, false);
+	}
+	buf_add_text(&sink->piece, MEMORY_STATE_ENDS);
+}
+
 static void print(void *owner, enum store_file file, struct store_sink *sink)
 {
 	const struct monitor *m = owner;
 
 	if (file == STORE_EVENTS)
 		print_events(m, sink);
+	else if (file == STORE_INCIDENTS)
+		print_incidents(m, sink);
 	else if (file == STORE_STATE)
 		print_state(m, sink);
 	else
@@ -102,6 +118,8 @@ uint64_t monitor_remember(struct monitor *m, bool pressing)
 		files |= 1u << STORE_EVENTS;
 	if (memory->changes != m->policy.changes)
 		files |= 1u << STORE_STATE;
+	if (memory->incidents != m->incidents.changes)
+		files |= 1u << STORE_INCIDENTS;
 	if (memory->chosen)
 		files |= 1u << STORE_STATE | 1u << STORE_CONFIG;
 	if (memory->cleared)
@@ -109,6 +127,7 @@ uint64_t monitor_remember(struct monitor *m, bool pressing)
 	pressing |= memory->pressing;
 	memory->seq = m->audit.next_seq;
 	memory->changes = m->policy.changes;
+	memory->incidents = m->incidents.changes;
 	memory->chosen = memory->cleared = memory->pressing = false;
 	return store_want(&memory->store, files, pressing);
 }
@@ -121,38 +140,59 @@ uint32_t monitor_clear_events(struct monitor *m)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static void set_engine(struct monitor *m, struct identity *identity, const char *host)
+struct recall {
+	struct monitor *monitor;
+	struct memory_head head;
+};
+
+/* The engine of this name, or NULL. */
+static struct docker *engine_of(struct monitor *m, const char *name)
 {
 	for (size_t i = 0; i < m->engines_count; i++)
-		if (!strcmp(m->engines[i].name, host))
-			identity->engine = (uint8_t)i;
+		if (!strcmp(m->engines[i].name, name))
+			return &m->engines[i];
+	return NULL;
 }
 
-/* One element of the state; false where it is no JSON. */
-static bool take_element(struct monitor *m, struct span text, struct memory_head *head)
+static void take_identity(struct recall *r, const struct json *j)
 {
+	struct monitor *m = r->monitor;
 	const struct memory_clock at = clock_of(m);
 	char host[MEMORY_HOST_MAX];
-	struct identity *identity;
-	struct json j;
-	size_t wrong;
+	struct identity *identity = memory_read(&m->policy, &at, j, &r->head, host);
+	const struct docker *d = identity ? engine_of(m, host) : NULL;
 
-	if (!json_valid(text, &wrong) || json_parse(&j, text, m->workspace->tokens, JSON_TOKENS_MAX))
-		return false;
-	identity = memory_read(&m->policy, &at, &j, head, host);
-	if (identity)
-		set_engine(m, identity, host);
-	return true;
+	if (d)
+		identity->engine = (uint8_t)d->index;
 }
 
-/* Takes the array out of the object around it, in pieces; false where the file is damaged. */
-static bool read_state(struct monitor *m, int fd, size_t size, struct memory_head *head)
+static void take_incident(struct recall *r, const struct json *j)
 {
-	const size_t begin = sizeof(MEMORY_STATE_BEGINS) - 2, tail = sizeof(MEMORY_STATE_ENDS) - 2;
+	char host[MEMORY_HOST_MAX];
+	const struct docker *d;
+	uint64_t id;
+
+	json_text(j, json_get(j, 0, "host"), host, sizeof(host));
+	d = engine_of(r->monitor, host);
+	if (!d)
+		return;
+	id = memory_read_incident(&r->monitor->incidents, j, d->name);
+	if (id > r->head.incident) /* no number comes twice, be state.json lost */
+		r->head.incident = id;
+}
+
+/* Takes the array out of the object around it, in pieces; false where the file is damaged. begin: where it stands. */
+static bool read_array(struct recall *r, int fd, size_t size, size_t begin,
+    void (*take)(struct recall *r, const struct json *j))
+{
+	const size_t tail = sizeof(MEMORY_STATE_ENDS) - 2;
+	struct call_workspace *workspace = r->monitor->workspace;
 	struct json_splitter split;
-	char *bytes = m->workspace->bytes;
+	char *bytes = workspace->bytes;
 	bool well = size > begin + tail && size <= STORE_READ_MAX;
 	struct span text;
+	struct json j;
+	size_t wrong;
 	int got = 0;
 
 	json_split_init(&split, JSON_ARRAY);
@@ -165,8 +205,12 @@ static bool read_state(struct monitor *m, int fd, size_t size, struct memory_hea
 
 		at += left;
 		well = n > 0;
-		while (well && (got = json_split(&split, &p, &left, &text)) > 0)
-			well = take_element(m, text, head);
+		while (well && (got = json_split(&split, &p, &left, &text)) > 0) {
+			well = json_valid(text, &wrong) &&
+			    !json_parse(&j, text, workspace->tokens, JSON_TOKENS_MAX);
+			if (well)
+				take(r, &j);
+		}
 		well &= got >= 0;
 	}
 	well &= json_split_complete(&split) && json_split_is_array(&split);
@@ -236,11 +280,6 @@ void monitor_stored_events(struct monitor *m, size_t most,
 	free(event);
 }
 
-struct recall {
-	struct monitor *monitor;
-	struct memory_head head;
-};
-
 /* Fills the ring. What is told of a restart after the state was written completes its record. */
 static void recall_event(void *owner, const struct audit_event *e)
 {
@@ -290,9 +329,15 @@ int monitor_recall(struct monitor *m)
 		store_give_up(s);
 		return 0;
 	}
+	m->incidents.stored = true;
 	fd = store_open_file(s, STORE_STATE, &size);
-	if (fd >= 0 && !read_state(m, fd, size, &r.head))
+	if (fd >= 0 && !read_array(&r, fd, size, sizeof(MEMORY_STATE_BEGINS) - 2, take_identity))
 		store_set_aside(s, STORE_STATE);
+	if (fd >= 0)
+		close(fd);
+	fd = store_open_file(s, STORE_INCIDENTS, &size);
+	if (fd >= 0 && !read_array(&r, fd, size, sizeof(MEMORY_INCIDENTS_BEGINS) - 2, take_incident))
+		store_set_aside(s, STORE_INCIDENTS);
 	if (fd >= 0)
 		close(fd);
 	fd = store_open_file(s, STORE_CONFIG, &size);
@@ -310,7 +355,22 @@ int monitor_recall(struct monitor *m)
 	if (r.head.maintenance)
 		monitor_resume_maintenance(m, r.head.maintenance_since, r.head.maintenance_until);
 	m->memory.changes = m->policy.changes;
+	m->memory.incidents = m->incidents.changes;
 	return 0;
+}
+
+/* Those that were open when autoheal ended, and that nobody has taken up. */
+static void close_left_open(struct monitor *m, const struct docker *d)
+{
+	for (size_t k = 0; k < m->incidents.count; k++) {
+		struct incident *i = m->incidents.list[k];
+		const struct identity *identity = containers_identity(
+		    &m->policy.containers, span_of(i->stable_id), false);
+		const struct heal *h = identity && identity->holder ? identity->heal : NULL;
+
+		if (!i->closed && i->host == d->name && !(h && h->open && h->incident == i->id))
+			incident_close(&m->incidents, i, m->loop->wall, 0);
+	}
 }
 
 void monitor_recalled(struct monitor *m, const struct docker *d)
@@ -335,4 +395,5 @@ void monitor_recalled(struct monitor *m, const struct docker *d)
 		if (!m->sweep.place)
 			loop_after(m->loop, &m->sweep, CONTAINERS_SELECTION_MS);
 	}
+	close_left_open(m, d);
 }

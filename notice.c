@@ -10,6 +10,9 @@
 
 #define SERVER_MAX 253 /* bytes of a DNS name, RFC 1035 3.1 */
 #define SECRET_LEAST 6 /* bytes; less is no secret, and would blot words out of every sentence */
+#define SECRET_BEGINNING 4 /* bytes of a secret at the cut end of what was said */
+#define OUTPUT_MAX 200     /* bytes of a probe's output in the text */
+#define FOREIGN 5          /* texts of an event that others made */
 
 /* What AUTOHEAL_NOTIFY takes. The forms, up to :// the scheme, and the servers ("" is the URL's own host) stand one
  * after another: pointers would each cost a relocation beside themselves, and arrays of one length much of nothing. */
@@ -197,15 +200,29 @@ void notice_show_target(const struct notice_target *t, char *out, size_t cap)
 	    out, cap, "%.*s://%.*s", (int)t->scheme.n, t->scheme.p, (int)t->server.n, t->server.p);
 }
 
+/* Blots the secret out; at the end, where the words may have been cut, its beginning too. */
+static void blot(char *words, struct span secret)
+{
+	for (size_t left = strlen(words); left >= SECRET_BEGINNING; words++, left--) {
+		size_t n = left < secret.n ? left : secret.n;
+
+		if (!memcmp(words, secret.p, n))
+			memset(words, '*', n);
+	}
+}
+
+/* As it stands in the URL, and as it was meant there. */
 static void mask_word(const struct notice_target *t, char *words, struct span secret)
 {
-	size_t n = strlen(words);
+	char plain[256];
+	int n;
 
 	if (secret.n < SECRET_LEAST || span_equal(secret, t->server))
 		return;
-	for (; n >= secret.n; words++, n--)
-		if (!memcmp(words, secret.p, secret.n))
-			memset(words, '*', secret.n);
+	blot(words, secret);
+	n = http_decode(secret, plain, sizeof(plain));
+	if (n >= SECRET_LEAST)
+		blot(words, (struct span){plain, (size_t)n});
 }
 
 /* Whatever stands between the delimiters. */
@@ -222,8 +239,21 @@ static void mask_words(
 	}
 }
 
+static void add_authorization(struct buf *out, const struct notice_target *t);
+
 void notice_mask(const struct notice_target *t, char *words)
 {
+	struct buf header;
+	const char *last;
+
+	buf_init(&header, NOTICE_REQUEST_MAX);
+	add_authorization(&header, t);
+	last = header.n ? memrchr(header.p, ' ', header.n) : NULL;
+	if (last)
+		mask_word(
+		    t, words, (struct span){last + 1, header.n - (size_t)(last + 1 - header.p)});
+	buf_free(&header);
+	mask_words(t, words, t->host, "");
 	mask_words(t, words, t->user, "");
 	mask_words(t, words, t->password, t->service == NOTICE_SLACK ? "-" : "");
 	mask_words(t, words, t->path, "/");
@@ -262,12 +292,13 @@ static void say_kind(const struct audit_event *e, char *out, size_t cap)
 void notice_say(
     struct notice_words *out, const struct audit_event *e, const char *cause, unsigned count)
 {
-	char name[160], host[72], kind[48], message[640], more[112] = "";
+	char name[160], host[72], kind[48], message[640], output[OUTPUT_MAX], more[112] = "";
 	bool named = e->name.n && e->host.n && !span_is(e->host, "local");
 
 	text_escape(e->name.n ? e->name : e->host, name, sizeof(name));
 	text_escape(e->host, host, sizeof(host));
 	text_escape(e->message, message, sizeof(message));
+	text_escape(span_trim(e->health_output), output, sizeof(output));
 	say_kind(e, kind, sizeof(kind));
 	text_print(out->title, sizeof(out->title), "%s%s%s%s%s", name, named ? " on " : "",
 	    named ? host : "", name[0] ? ": " : "", kind);
@@ -275,8 +306,8 @@ void notice_say(
 		text_print(more, sizeof(more),
 		    "\n%u incidents of it in the last hour: more of them are told once an hour",
 		    count);
-	text_print(out->text, sizeof(out->text), "%s%s%s%s", message, cause[0] ? "\nCause: " : "",
-	    cause, more);
+	text_print(out->text, sizeof(out->text), "%s%s%s%s%s%s", message,
+	    cause[0] ? "\nCause: " : "", cause, output[0] ? "\nIts probe said: " : "", output, more);
 	out->good = is_good(e);
 }
 
@@ -289,13 +320,16 @@ static void member(struct json_writer *w, const char *key, const char *value)
 void notice_print(struct buf *out, const struct notice_words *words, const struct audit_event *e)
 {
 	struct audit_event safe = *e;
-	char name[512], stable[512], message[AUDIT_TEXT_MAX];
+	char room[FOREIGN][AUDIT_TEXT_MAX];
+	/* with the words, and each character escaped, less than half a request: what is cut is in the API */
+	static const uint16_t caps[FOREIGN] = {512, 512, 72, AUDIT_TEXT_MAX, 400};
+	struct span *foreign[FOREIGN] = {
+	    &safe.name, &safe.stable_id, &safe.host, &safe.message, &safe.health_output};
 	struct json_writer w;
 	size_t at;
 
-	safe.name = (struct span){name, text_escape(e->name, name, sizeof(name))};
-	safe.stable_id = (struct span){stable, text_escape(e->stable_id, stable, sizeof(stable))};
-	safe.message = (struct span){message, text_escape(e->message, message, sizeof(message))};
+	for (int i = 0; i < FOREIGN; i++)
+		*foreign[i] = (struct span){room[i], text_escape(*foreign[i], room[i], caps[i])};
 	json_start(&w, out);
 	json_open(&w, '{');
 	member(&w, "title", words->title);

@@ -12,7 +12,7 @@
 
 #define NOTICE_TITLE_MAX 240
 #define NOTICE_TEXT_MAX \
-	760 /* with the title less than any service takes: Pushover 1024 characters, Discord 2000 */
+	1000 /* less than any service takes: Pushover 1024 characters, Discord 2000 with the title */
 #define NOTICE_REQUEST_MAX 16384 /* bytes of a request */
 #define NOTICE_HOUR_MS (3600 * 1000ull)
 #define NOTICE_FULL 3 /* incidents of one identity in an hour that are told one by one */

@@ -153,7 +153,7 @@ static void tell(struct notify_target *t, enum outcome outcome, uint64_t wait, c
 
 	notice_show_target(&t->to, shown, sizeof(shown));
 	if (t->notify->report) {
-		t->notify->report(shown, outcome == GOOD, words);
+		t->notify->report(t->notify->report_owner, shown, outcome == GOOD, words);
 		return;
 	}
 	if (wait)
@@ -214,8 +214,9 @@ static void connect_to(struct notify_delivery *d)
 		struct buf request;
 
 		buf_init(&request, NOTICE_REQUEST_MAX);
-		notice_request(&t->to, t == n->heartbeat ? NULL : &notice->words,
-		    (struct span){notice->json, notice->json_n}, &request);
+		if (!n->only_connects)
+			notice_request(&t->to, t == n->heartbeat ? NULL : &notice->words,
+			    (struct span){notice->json, notice->json_n}, &request);
 		d->call = call_send(n->loop, n->workspace, &place, NULL, &request, LOOP_CAN_WAIT,
 		    JSON_NONE, NOTIFY_ANSWER_MS, &handler, d, &error);
 		if (d->call)
@@ -254,7 +255,7 @@ static void done(struct call *call)
 		failed(t, call->words);
 		return;
 	}
-	if (call_succeeded(call)) {
+	if (call_succeeded(call) || t->notify->only_connects) {
 		text_print(words, sizeof(words), "%d", call->status);
 		ended(t, GOOD, 0, words);
 		return;
@@ -348,19 +349,34 @@ void notify_event(struct notify *n, const struct audit_event *e, bool ends)
 	push_to_all(n, notice);
 }
 
+static void push_without_words(struct notify_target *t)
+{
+	struct notice *notice = calloc(1, sizeof(*notice));
+
+	if (notice)
+		push(t, notice);
+}
+
 void notify_beat(struct notify *n)
 {
 	struct notify_target *t = n->heartbeat;
-	struct notice *beat;
 
-	if (!t || t->current || t->waiting)
-		return;
-	beat = calloc(1, sizeof(*beat));
-	if (beat)
-		push(t, beat);
+	if (t && !t->current && !t->waiting)
+		push_without_words(t);
 }
 
-void notify_test(struct notify *n, void (*report)(const char *target, bool good, const char *words))
+void notify_check(struct notify *n,
+    void (*report)(void *owner, const char *target, bool good, const char *words), void *owner)
+{
+	n->report = report;
+	n->report_owner = owner;
+	n->only_connects = true;
+	for (struct notify_target *t = n->targets; t < n->targets + n->count; t++)
+		push_without_words(t);
+}
+
+void notify_test(struct notify *n,
+    void (*report)(void *owner, const char *target, bool good, const char *words), void *owner)
 {
 	const struct audit_event e = {.kind = AUDIT_CONFIG,
 	    .wall = n->loop->wall,
@@ -371,6 +387,7 @@ void notify_test(struct notify *n, void (*report)(const char *target, bool good,
 	struct notice_words words = {.title = "autoheal: test", .good = true};
 
 	n->report = report;
+	n->report_owner = owner;
 	span_copy(e.message, words.text, sizeof(words.text));
 	push_to_all(n, make(&words, &e));
 }
@@ -500,9 +517,31 @@ int notify_init(struct notify *n, struct loop *loop, struct call_workspace *work
 	return 0;
 }
 
+bool notify_waits(const struct notify *n)
+{
+	for (const struct notify_target *t = n->targets; t < n->targets + n->count; t++)
+		if ((t != n->heartbeat || n->only_connects) && !t->failing &&
+		    (t->current || t->waiting))
+			return true;
+	return false;
+}
+
+static void tell_unsent(const struct notify_target *t)
+{
+	unsigned unsent = (t->current ? 1u : 0u) + t->waiting;
+	char shown[320];
+
+	if (!unsent || t == t->notify->heartbeat)
+		return;
+	notice_show_target(&t->to, shown, sizeof(shown));
+	log_line(
+	    LOG_WARNING, "notify", "%u notices for %s are not sent: autoheal ends", unsent, shown);
+}
+
 void notify_close(struct notify *n)
 {
 	for (struct notify_target *t = n->targets; t < n->targets + n->count; t++) {
+		tell_unsent(t);
 		if (t->under_way) {
 			resolve_cancel(&t->under_way->resolve);
 			if (t->under_way->call)

@@ -51,8 +51,10 @@ struct notify {
 	struct notice_known *known;
 	uint32_t kinds;
 	unsigned under_way, most; /* requests at once over all targets */
-	/* of notify-test: called with what became of each; nothing is tried again then */
-	void (*report)(const char *target, bool good, const char *words);
+	/* of notify_test and notify_check: called with what became of each; nothing is tried again then */
+	void (*report)(void *owner, const char *target, bool good, const char *words);
+	void *report_owner;
+	bool only_connects;
 };
 
 /* Reads the settings; zeroed memory is expected. 0, or -1 with a sentence (without secrets) in error. What
@@ -64,7 +66,16 @@ void notify_event(struct notify *n, const struct audit_event *e, bool ends);
 /* An audit has succeeded. */
 void notify_beat(struct notify *n);
 /* Queues one message to each target, and calls report when each has ended. */
-void notify_test(struct notify *n, void (*report)(const char *target, bool good, const char *words));
+void notify_test(struct notify *n,
+    void (*report)(void *owner, const char *target, bool good, const char *words), void *owner);
+/* Sends nothing: looks each name up, connects and shakes hands, also with the heartbeat's, and calls report when each
+ * has ended. Each address of a name has CALL_CONNECT_MS. */
+void notify_check(struct notify *n,
+    void (*report)(void *owner, const char *target, bool good, const char *words), void *owner);
+/* Whether there is something to be sent, or a report to come. A receiver that failed lately, and the heartbeat's, are
+ * not counted on. */
+bool notify_waits(const struct notify *n);
+/* Ends it; what was not sent is told. */
 void notify_close(struct notify *n);
 
 #endif

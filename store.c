@@ -21,7 +21,8 @@
 static const char names[STORE_FILES][16] = {[STORE_EVENTS_OLD] = "events.1.jsonl",
     [STORE_EVENTS] = "events.jsonl",
     [STORE_CONFIG] = "config.json",
-    [STORE_STATE] = "state.json"};
+    [STORE_STATE] = "state.json",
+    [STORE_INCIDENTS] = "incidents.json"};
 
 /* Waits a little; false when it is time to give up. */
 static bool nap(struct loop *loop, uint64_t until)
@@ -217,6 +218,8 @@ static int write_all(const struct store *s, unsigned files)
 	}
 	if (!error && files & 1u << STORE_CONFIG)
 		error = write_whole(s, STORE_CONFIG, "");
+	if (!error && files & 1u << STORE_INCIDENTS)
+		error = write_whole(s, STORE_INCIDENTS, "");
 	if (!error && fsync(s->folder) && errno != EINVAL)
 		error = errno;
 	return error;

@@ -27,7 +27,14 @@
 #define STORE_NEW -1
 #define STORE_FOREIGN -2
 
-enum store_file { STORE_EVENTS_OLD, STORE_EVENTS, STORE_CONFIG, STORE_STATE, STORE_FILES };
+enum store_file {
+	STORE_EVENTS_OLD,
+	STORE_EVENTS,
+	STORE_CONFIG,
+	STORE_STATE,
+	STORE_INCIDENTS,
+	STORE_FILES
+};
 #define STORE_CLEAR (1u << STORE_FILES) /* with STORE_EVENTS: those of before go */
 
 /* A file that is being written, in the child. */

@@ -7,11 +7,28 @@
 
 #include "net.h"
 
+/* What may be shown of a URL that is none of ours: a password may stand before the @. */
+static void show(struct span url, char *shown, size_t cap)
+{
+	size_t n = text_escape(url, shown, cap);
+	const char *begin = span_find((struct span){shown, n}, "://");
+	const char *end = memrchr(shown, '@', n); /* cut off, where it is not there */
+	bool secret = false;
+
+	if (!begin || !memchr(url.p, '@', url.n))
+		return;
+	for (char *p = shown + (begin - shown) + 3; *p && p != end; p++) {
+		if (secret)
+			*p = '*';
+		secret |= *p == ':';
+	}
+}
+
 static int bad(const char *variable, const char *url, const char *why, char *error, size_t error_size)
 {
 	char shown[128];
 
-	text_escape(span_of(url), shown, sizeof(shown));
+	show(span_of(url), shown, sizeof(shown));
 	text_print(error, error_size, "%s is '%s', %s", variable, shown, why);
 	return -1;
 }
@@ -148,7 +165,7 @@ static int bad_entry(struct span entry, const char *why, char *error, size_t err
 {
 	char shown[96];
 
-	text_escape(entry, shown, sizeof(shown));
+	show(entry, shown, sizeof(shown));
 	text_print(error, error_size, "AUTOHEAL_HOSTS has '%s', %s", shown, why);
 	return -1;
 }

@@ -31,6 +31,7 @@ class Receiver:
     def __init__(self, tls=None, port=0):
         self.log, self.answers, self.always = [], [], (204, {}, b"")
         self.now, self.most = 0, 0              # requests under way
+        self.delay = 0                          # seconds that an answer takes
         self.lock, self.over = threading.Lock(), threading.Event()
         outer = self
 
@@ -48,6 +49,7 @@ class Receiver:
                     outer.over.wait(60)
                     self.close_connection = True
                 else:
+                    outer.over.wait(outer.delay)
                     status, headers, text = said
                     self.send_response(status)
                     for name, value in {**headers, **({} if status == 204 else {"Content-Length": len(text)})}.items():

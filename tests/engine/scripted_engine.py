@@ -177,7 +177,7 @@ class Engine(Server):
             out["HealthStatus"] = event["health"]
         if self.strange:
             out = estranged(out)
-        return json.dumps(out, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        return json.dumps(out, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
 
     def make_event(self, action, container, **attributes):
         """An event that is not sent, for event_json()."""

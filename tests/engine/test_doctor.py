@@ -3,11 +3,14 @@ import json
 import os
 import pty
 import re
+import socket
 import subprocess
 
 import pytest
 
 import harness
+from name_server import NameServer, need_namespaces
+from receiver import Receiver
 from steps import LABEL
 
 ALL_RIGHTS = {("GET", "json"), ("POST", "restart"), ("POST", "start"), ("POST", "stop"), ("POST", "kill"), ("GET", "logs")}
@@ -55,7 +58,9 @@ def problem(found, check, *words):
 def test_all_is_well(engine, doctor):
     web = engine.add("web", labels=LABEL)
     engine.add("plain")
-    found = doctor(engine, AUTOHEAL_INCLUDE="inc*", AUTOHEAL_NOTIFY="ntfy://ntfy.sh/topic")
+    with Receiver() as post:
+        found = doctor(engine, AUTOHEAL_INCLUDE="inc*", AUTOHEAL_NOTIFY=post.url())
+        assert not post.log
     assert not of(found, "healer") and not of(found, "label") and not [f for f in found if f.status != "ok"]
     connected, = of(found, "engine")
     assert connected.host == "local" and all(w in connected.message for w in (engine.url, "Docker 28.5.2", "API 1.51"))
@@ -289,11 +294,64 @@ def test_the_data_folder(engine, doctor, tmp_path):
 
 
 def test_who_is_told(engine, doctor):
+    """Each target is connected to, the heartbeat's too, and nothing is sent."""
     note, = of(doctor(engine), "notices", "note")
     assert "nobody is told" in note.message
-    found = doctor(engine, AUTOHEAL_NOTIFY="ntfy://ntfy.sh/secret-topic discord://secret@1", AUTOHEAL_HEARTBEAT_URL="http://h.example/x")
-    good, = of(found, "notices", "ok")
-    assert good.message.startswith("2 are told") and "secret" not in str(found)
+    with Receiver() as post, Receiver() as beat:
+        found = doctor(engine, AUTOHEAL_NOTIFY=f"{post.url('/secret')} ntfy://{post.place}/secret?scheme=http",
+                       AUTOHEAL_HEARTBEAT_URL=beat.url("/secret"))
+        assert not post.log and not beat.log
+    count, *each = [f.message for f in of(found, "notices", "ok")]
+    assert count.startswith("2 are told") and "notify-test" in count and "secret" not in str(found)
+    assert sorted(each) == ["http://127.0.0.1 can be reached"] * 2 + ["ntfy://127.0.0.1 can be reached"]
+
+
+def test_a_target_that_refuses(engine, doctor):
+    """Nobody listens there; the way out of it; the next target is tried all the same."""
+    with Receiver() as post:
+        found = doctor(engine, AUTOHEAL_NOTIFY=f"http://127.0.0.1:{harness.free_port()}/secret {post.url()}")
+    problem(found, "notices", "http://127.0.0.1 cannot be told: Connection refused", "network_mode: none")
+    assert len(of(found, "notices", "ok")) == 2 and "secret" not in str(found)
+    found = doctor(engine, AUTOHEAL_HEARTBEAT_URL=f"http://127.0.0.1:{harness.free_port()}/secret")
+    problem(found, "notices", "Connection refused")
+
+
+def test_a_target_whose_name_nobody_knows(engine, tmp_path):
+    need_namespaces()
+    with NameServer() as names:
+        done = subprocess.run([*names.wrapper(tmp_path), str(harness.binary()), "doctor", "--json"], capture_output=True, timeout=30,
+                              env=harness.clean_environment(DOCKER_HOST=engine.url, AUTOHEAL_NOTIFY="discord://secret@1 https://hook.test/x"))
+    bad = [f["message"] for f in json.loads(done.stdout)["findings"] if f["status"] == "problem"]
+    assert done.returncode == 1 and len(bad) == 2
+    assert all("its name has no address" in b and "DNS" in b for b in bad) and b"secret" not in done.stdout
+
+
+@pytest.mark.parametrize("case, words", [
+    ("foreign", ["did not sign", "AUTOHEAL_CA_FILE must hold the authority"]), ("expired", ["expired", "needs another one"]),
+    ("name", ["is for other.example", "needs another one"]),
+    ("plain", ["does not speak TLS"]), ("good", [])])
+def test_the_certificate_of_a_target(pki, engine, doctor, case, words):
+    """The handshake is made to its end, and nothing sent."""
+    ca = pki.authority()
+    server = pki.server("DNS:other.example" if case == "name" else "IP:127.0.0.1", by=pki.authority("other") if case == "foreign" else ca,
+                        **({"start": -20, "end": -10} if case == "expired" else {}))
+    (pki.root / "ca.crt").write_text(ca.text())
+    with Receiver(tls=None if case == "plain" else pki.context(server)) as post:
+        found = doctor(engine, AUTOHEAL_NOTIFY=f"https://{post.place}/secret", AUTOHEAL_CA_FILE=pki.root / "ca.crt")
+        assert not [r for r in post.log if case != "plain"]
+    if words:
+        problem(found, "notices", "https://127.0.0.1 cannot be told", *words)
+    else:
+        assert [f.message for f in of(found, "notices", "ok")][1:] == ["https://127.0.0.1 can be reached"]
+
+
+@pytest.mark.first
+def test_a_target_that_hangs(engine, doctor):
+    """It takes the connection and then says nothing: TLS gives up after 10 s, and the rest is checked."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        found = doctor(engine, AUTOHEAL_NOTIFY=f"https://127.0.0.1:{deaf.getsockname()[1]}/x")
+    problem(found, "notices", "cannot be told")
+    assert of(found, "rights", "ok")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")

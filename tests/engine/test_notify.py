@@ -236,6 +236,34 @@ def test_a_heal_does_not_wait_for_a_receiver_that_hangs(engine, autoheal, post):
     assert ah.stop() == 0 and time.monotonic() - start < 5
 
 
+def test_what_waits_at_the_end_is_sent(engine, autoheal, post):
+    """SIGTERM while a restart is under way: it is drained, and told to a receiver that takes its time; then autoheal ends."""
+    web = engine.add("web", labels=LABEL, stop_seconds=0.7)
+    ah = autoheal(engine, AUTOHEAL_NOTIFY=post.url())
+    post.delay = 0.4
+    engine.sicken(web)
+    engine.wait_restart(web)
+    assert ah.stop() == 0
+    assert post.titles()[0] == "web: restart" and not ah.log_lines("not sent")
+
+
+@pytest.mark.parametrize("case, most", [("hangs", 4.5), ("gone", 2), ("no drain", 2)])
+def test_what_cannot_be_sent_at_the_end_is_told(engine, autoheal, post, case, most):
+    """A receiver that hangs has 3 s of AUTOHEAL_DRAIN; one that failed lately has none; and what is not sent is told."""
+    post.always = "hang" if case != "gone" else (500, {}, b"")
+    web = engine.add("web", labels=LABEL)
+    ah = autoheal(engine, AUTOHEAL_NOTIFY=post.url(), AUTOHEAL_DRAIN="0" if case == "no drain" else "8")
+    sick_and_healed(engine, ah, web)
+    post.wait(1)
+    if case == "gone":
+        ah.wait_log("not taken by http://127.0.0.1: 500")
+    start = time.monotonic()
+    assert ah.stop() == 0
+    took = time.monotonic() - start
+    assert took < most and (took > 2.5 or case != "hangs")
+    ah.wait_log(r"WARNING - 2 notices for http://127\.0\.0\.1 are not sent: autoheal ends")
+
+
 @pytest.mark.first
 def test_no_answer_in_time(engine, autoheal, post):
     post.answers = ["hang"]

@@ -31,6 +31,17 @@ def test_the_door_is_closed_and_said_to_be(engine, autoheal, sealed):
     assert ("without Landlock" in line) != box["landlock"]
 
 
+def test_no_secret_stands_in_the_environment_that_others_see(engine, autoheal):
+    service = autoheal(engine, AUTOHEAL_API_TOKEN="tell-nobody", AUTOHEAL_NOTIFY="http://user:tell-nobody@127.0.0.1:1/hook",
+                       AUTOHEAL_HEARTBEAT_URL="http://127.0.0.1:1/tell-nobody", AUTOHEAL_COOLDOWN="7")
+    seen = pathlib.Path(f"/proc/{service.pid}/environ").read_bytes().split(b"\0")
+    assert b"AUTOHEAL_API_TOKEN=***********" in seen
+    assert b"AUTOHEAL_COOLDOWN=7" in seen
+    assert not any(b"tell-nobody" in entry for entry in seen)
+    token = {"Authorization": "Bearer tell-nobody"}
+    assert service.request("POST", "/api/maintenance/enable", headers=token).status == 200  # and it is known all the same
+
+
 def test_it_can_be_left_open(engine, autoheal):
     service = autoheal(engine, AUTOHEAL_SANDBOX="false")
     assert state_of(service)["Seccomp"] == "0"

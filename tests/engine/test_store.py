@@ -202,7 +202,7 @@ def test_a_damaged_file_of_its_own_is_set_aside(engine, folder, web, start):
     assert bad == ['{"timestamp":"2025-']                         # its line ended before the next began
 
 
-@pytest.mark.parametrize("name", ["state.json", "config.json", "events.jsonl", "events.1.jsonl"])
+@pytest.mark.parametrize("name", ["state.json", "config.json", "events.jsonl", "events.1.jsonl", "incidents.json"])
 @pytest.mark.parametrize("text", ['{"monitor": {}}', "", '{"autoheal":12}', "folder"])
 def test_a_foreign_file_is_left_as_it_is(engine, folder, web, start, name, text):
     if text == "folder":
@@ -216,6 +216,110 @@ def test_a_foreign_file_is_left_as_it_is(engine, folder, web, start, name, text)
     ah.stop()
     assert os.listdir(folder) == [name]
     assert text == "folder" or (folder / name).read_text() == text
+
+
+# ---- incidents and their evidence
+
+def incidents(ah, name="web", token=True):
+    answer = ah.get(f"/api/containers/{name}/incidents", token=token)
+    assert answer.status == 200, answer
+    return answer.json()
+
+
+def stored(folder):
+    try:
+        return json.loads((folder / "incidents.json").read_text())["incidents"]
+    except FileNotFoundError:
+        return []
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
+def test_incidents_and_evidence_survive(engine, folder, web, start, sig):
+    """What is shown after the start is what was shown before, masked for whom it was masked; and numbers go on."""
+    web.lines = ["starting", "out of \"handles\" \x1b[31m"]
+    web.stop_seconds = 1                                          # so that it is looked at before
+    ah = start()
+    engine.sicken(web, output="connection refused\n")
+    healed(engine, ah, web)
+    shown = harness.wait(lambda: [i for i in incidents(ah) if i["closed"] and i["evidence"] and None not in i["evidence"].values()],
+                         what="the evidence")
+    fence(engine, ah)
+    harness.wait(lambda: stored(folder) == shown, what="it to be on disk")
+    assert stat.S_IMODE((folder / "incidents.json").stat().st_mode) == 0o600
+    again(ah, sig)
+    assert incidents(ah) == shown and shown[0]["evidence"]["probes"][-1]["output"] == "connection refused\n"
+    assert incidents(ah, token=False)[0]["evidence"]["log"] == "***"
+    sick_and_healed(engine, ah, web, 2)
+    assert [i["id"] for i in incidents(ah)][0] == shown[0]["id"] and len({i["id"] for i in incidents(ah)}) == 2
+
+
+def test_the_last_32_have_their_evidence(engine, folder, start, autoheal, tmp_path):
+    """On disk all of them, in memory without a folder the last 8."""
+    many = [engine.add(f"c{i:02}", labels=LABEL) for i in range(34)]
+    for settings, most in (({}, 32), ({"AUTOHEAL_DATA_DIR": None}, 8)):
+        ah = start(AUTOHEAL_STORM="off", **settings)
+        for container in many:
+            container.lines = [f"log of {container.name}"]
+            engine.sicken(container, output="refused")
+            ah.wait_event("recovered", container.name)
+            harness.wait(lambda name=container.name: incidents(ah, name)[-1]["evidence"], what="evidence")
+        if most == 32:
+            again(ah)
+        kept = [i for c in many for i in incidents(ah, c.name)]
+        assert [i["container_name"] for i in kept] == [c.name for c in many[2:]]
+        with_evidence = [i for i in kept if i["evidence"]]
+        assert with_evidence == kept[-most:] and with_evidence[-1]["evidence"]["log"] == "log of c33\n"
+        ah.stop()
+
+
+def test_an_incident_that_is_open_at_the_end_goes_on(engine, folder, start):
+    """Taken up, it is the same one; of a container that is gone meanwhile it is over."""
+    web, gone = (engine.add(name, labels=LABEL, heals_after=None) for name in ("web", "gone"))
+    ah = start(AUTOHEAL_RECOVERY_TIMEOUT="60")
+    for container in (web, gone):
+        engine.sicken(container, output="refused")
+        ah.wait_event("restart", container.name)
+    harness.wait(lambda: all(incidents(ah, n)[0]["evidence"] for n in ("web", "gone")), what="evidence")
+    before = incidents(ah)
+    ah.stop()
+    engine.destroy(gone)
+    begins(ah)
+    ah.wait_ready()
+    engine.set_health(web, "healthy")
+    ah.wait_event("recovered", "web")
+    after, = incidents(ah)
+    assert after["id"] == before[0]["id"] and after["outcome"] == "recovered" and after["closed"]
+    assert after["evidence"] == before[0]["evidence"] and after["actions"] == before[0]["actions"]
+    over, = incidents(ah, "gone")
+    assert over["outcome"] == "cancelled" and over["closed"] and over["evidence"]
+
+
+@pytest.mark.parametrize("how", ["torn", "nonsense", "too large"])
+def test_incidents_that_are_damaged(engine, folder, web, start, how):
+    """What can be read counts, the file is renamed, and numbers are not used twice."""
+    ah = start()
+    sick_and_healed(engine, ah, web)
+    sick_and_healed(engine, ah, web, 2)
+    ah.stop()
+    (folder / "state.json").unlink()
+    one, two = stored(folder)
+    file = folder / "incidents.json"
+    if how == "torn":
+        file.write_bytes(file.read_bytes()[:-40])
+    elif how == "nonsense":
+        file.write_text('{"autoheal":1,"incidents":[\n' + json.dumps(one) + ',\n7,[],{"id":"zz"},{"id":"1","opened":1},\x01]}\n')
+    else:
+        with open(file, "r+b") as f:
+            f.truncate(65 << 20)
+    begins(ah)
+    ah.wait_ready()
+    ah.wait_log("incidents.json in .* is damaged")
+    assert len(list(folder.glob("incidents.json.*.damaged"))) == 1
+    assert [i["id"] for i in incidents(ah)] == ([] if how == "too large" else [one["id"]])
+    sick_and_healed(engine, ah, web, 3)
+    harness.wait(lambda: len(incidents(ah)) == (1 if how == "too large" else 2), what="the next")
+    ah.stop()
+    assert len({i["id"] for i in stored(folder)}) == len(stored(folder)) > 0
 
 
 def test_a_foreign_file_that_comes_later_is_not_overwritten(engine, folder, web, start):

@@ -656,6 +656,46 @@ static void test_a_failed_handshake_is_unsent_in_its_words(void **state)
 	assert_string_equal(r.words, "the words of the stand-in");
 }
 
+static void connect_only(struct record *r)
+{
+	struct buf nothing;
+
+	buf_init(&nothing, 1);
+	*r = (struct record){0};
+	r->call = call_send(&loop, &workspace, &place, NULL, &nothing, LOOP_CAN_WAIT, JSON_NONE, 0,
+	    &handler, r, &code);
+	assert_non_null(r->call);
+}
+
+static void test_an_empty_request_only_connects(void **state)
+{
+	struct record r;
+	char byte;
+	int fd;
+
+	(void)state;
+	on_tcp();
+	connect_only(&r);
+	fd = accept_one();
+	TURN_UNTIL(r.ends);
+	assert_int_equal(r.end, CALL_ANSWERED);
+	assert_int_equal(r.status, 0);
+	assert_int_equal(recv(fd, &byte, 1, 0), 0); /* it hung up, and has said nothing */
+	close(fd);
+	on_fake();
+	connect_only(&r);
+	turns(3);
+	assert_int_equal(r.ends, 0);
+	fake.connect_result = 0;
+	TURN_UNTIL(r.ends);
+	assert_int_equal(r.end, CALL_ANSWERED);
+	on_fake();
+	connect_only(&r);
+	fake.connect_result = -EPROTO;
+	TURN_UNTIL(r.ends);
+	assert_int_equal(r.end, CALL_UNSENT);
+}
+
 /* ---- deadlines ------------------------------------------------------------------------------- */
 
 static void test_an_answer_has_its_time(void **state)
@@ -1134,6 +1174,7 @@ int main(void)
 	    TEST(test_lost_once_the_request_has_left),
 	    TEST(test_an_answer_that_ends_with_its_connection),
 	    TEST(test_a_failed_handshake_is_unsent_in_its_words),
+	    TEST(test_an_empty_request_only_connects),
 	    TEST(test_an_answer_has_its_time),
 	    TEST(test_a_connection_has_ten_seconds_whatever_the_request_has),
 	    TEST(test_nor_longer_than_the_request),

@@ -87,7 +87,7 @@ static void test_the_newest_stay(void **state)
 {
 	(void)state;
 	for (uint64_t id = 1; id <= 100; id++) {
-		incident_close(another(id), 7, 1);
+		incident_close(&t, another(id), 7, 1);
 		assert_true(t.count <= INCIDENTS_MAX);
 	}
 	assert_null(incidents_find(&t, 100 - INCIDENTS_MAX));
@@ -101,7 +101,7 @@ static void test_the_open_ones_go_last(void **state)
 	(void)state;
 	for (uint64_t id = 1; id <= INCIDENTS_MAX; id++)
 		another(id);
-	incident_close(incidents_find(&t, 9), 7, 1);
+	incident_close(&t, incidents_find(&t, 9), 7, 1);
 	another(100);
 	assert_null(incidents_find(&t, 9));
 	assert_non_null(incidents_find(&t, 1));
@@ -135,6 +135,23 @@ static void test_evidence_is_kept_of_the_newest(void **state)
 		    incidents_find(&t, id)->evidence != NULL, id > 20 - INCIDENTS_EVIDENCE);
 }
 
+/* Where there is a folder, it is on disk that they take their room. */
+static void test_all_evidence_is_kept_where_there_is_a_folder(void **state)
+{
+	(void)state;
+	t.stored = true;
+	for (uint64_t id = 1; id <= 40; id++) {
+		struct incident *i = another(id);
+
+		assert_non_null(incidents_evidence(&t, i));
+		incident_close(&t, i, 7, 1);
+	}
+	for (size_t i = 0; i < t.count; i++)
+		assert_non_null(t.list[i]->evidence);
+	assert_int_equal(t.count, INCIDENTS_MAX);
+	t.stored = false;
+}
+
 /* ---- what is done and how it ends ---------------------------------------------------------------- */
 
 static void test_a_heal(void **state)
@@ -149,7 +166,7 @@ static void test_a_heal(void **state)
 	    "\"seconds_to_recover\":null,\"evidence\":null");
 	told(i, AUDIT_RESTART, "success", "restart");
 	told(i, AUDIT_RECOVERED, "healthy", NULL);
-	incident_close(i, 9000, 4600);
+	incident_close(&t, i, 9000, 4600);
 	assert_string_equal(printed(i, false),
 	    "{\"id\":\"19a\",\"stable_id\":\"web\",\"container_name\":\"web\",\"host\":\"local\","
 	    "\"opened\":\"1970-01-01T00:06:50.000Z\",\"closed\":\"1970-01-01T00:00:09.000Z\","
@@ -182,10 +199,10 @@ static void test_every_outcome(void **state)
 		struct incident *i = another(k + 1);
 
 		if (k % 2)
-			incident_close(i, 1, 1500);
+			incident_close(&t, i, 1, 1500);
 		told(i, cases[k / 2].kind, cases[k / 2].status, NULL);
 		if (k % 2 == 0)
-			incident_close(i, 1, 1500);
+			incident_close(&t, i, 1, 1500);
 		snprintf(wanted, sizeof wanted, "\"outcome\":\"%s\",\"seconds_to_recover\":%s,",
 		    outcome, strcmp(outcome, "recovered") ? "null" : "1.5");
 		shows(i, wanted);
@@ -199,7 +216,7 @@ static void test_a_relapse_changes_the_end(void **state)
 
 	(void)state;
 	told(i, AUDIT_RECOVERED, "healthy", NULL);
-	incident_close(i, 1, 1500);
+	incident_close(&t, i, 1, 1500);
 	told(i, AUDIT_NOT_RECOVERED, "relapsed", NULL);
 	shows(i, "\"outcome\":\"not_recovered\",\"seconds_to_recover\":null");
 }
@@ -214,11 +231,11 @@ static void test_what_is_tried_anew_is_open_anew(void **state)
 	shows(i, "\"status\":\"failure\",\"duration_ms\":250,\"error\":\"the engine's words\"");
 	incident_asked(i, 0, id_of_container, "start", 2);
 	told(i, AUDIT_RESTART, "success", "start");
-	incident_close(i, 3, 1); /* and nothing more is known */
+	incident_close(&t, i, 3, 1); /* and nothing more is known */
 	shows(i, "\"outcome\":\"cancelled\"");
 	incident_asked(i = opened(2, "db"), 0, id_of_container, "stop", 1);
 	told(i, AUDIT_RESTART, "success", "stop");
-	incident_close(i, 3, 1);
+	incident_close(&t, i, 3, 1);
 	shows(i, "\"outcome\":\"not_recovered\""); /* it is left down */
 }
 
@@ -497,6 +514,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_the_open_ones_go_last, teardown),
 	    cmocka_unit_test_teardown(test_the_next_of_an_identity_ends_the_last, teardown),
 	    cmocka_unit_test_teardown(test_evidence_is_kept_of_the_newest, teardown),
+	    cmocka_unit_test_teardown(test_all_evidence_is_kept_where_there_is_a_folder, teardown),
 	    cmocka_unit_test_teardown(test_a_heal, teardown),
 	    cmocka_unit_test_teardown(test_every_outcome, teardown),
 	    cmocka_unit_test_teardown(test_a_relapse_changes_the_end, teardown),

@@ -897,9 +897,11 @@ static void test_any_bytes_become_a_safe_string(void **state)
 		const char *json;
 	} strings[] = {{"", 0, "\"\""}, {"plain", 5, "\"plain\""},
 	    {"a\"b\\c/d", 7, "\"a\\\"b\\\\c/d\""}, {"\b\f\n\r\t", 5, "\"\\b\\f\\n\\r\\t\""},
-	    {"\0\1\x1F\x7F", 4, "\"\\u0000\\u0001\\u001f\x7F\""},
+	    {"\0\1\x1F\x7F", 4, "\"\\u0000\\u0001\\u001f\\u007f\""},
 	    {"\xC3\xA9\xF0\x9F\x98\x80", 6, "\"\xC3\xA9\xF0\x9F\x98\x80\""},
 	    {"x\xE2\x80\xA8\xE2\x80\xA9y", 8, "\"x\\u2028\\u2029y\""},
+	    /* what a terminal obeys: C1, and marks of direction */
+	    {"\x7F\xC2\x9B\xE2\x80\xAE\xD8\x9C", 8, "\"\\u007f\\u009b\\u202e\\u061c\""},
 	    {"\xFFz", 2, "\"\xEF\xBF\xBDz\""}, {"a\xC3", 2, "\"a\xEF\xBF\xBD\""},
 	    {"\xED\xA0\x80", 3, "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\""}};
 	struct buf out;

@@ -437,6 +437,183 @@ static void test_a_line_that_is_no_event_is_not_read(void **state)
 	}
 }
 
+/* ---- incidents --------------------------------------------------------------------------------- */
+
+static struct incidents kept, back;
+static const char host[] = "nas";
+
+static int clean_incidents(void **state)
+{
+	incidents_free(&kept);
+	incidents_free(&back);
+	return clean(state);
+}
+#define KEEPS(name) cmocka_unit_test_teardown(test_##name, clean_incidents)
+
+static void print_incident(const struct incident *i)
+{
+	struct json_writer w;
+
+	buf_free(&text);
+	buf_init(&text, 65536);
+	json_start(&w, &text);
+	incident_print(&w, i, true);
+}
+
+/* One with all that there may be. */
+static struct incident *a_long_story(uint64_t id)
+{
+	static const uint8_t container[32] = {7};
+	static const char *const outputs[] = {"connection \"refused\"\n\x1b[31m", "", "\xc3\xa9"};
+	struct incident what = {
+	    .id = id, .opened = WALL, .cause = "unhealthy", .detected_by = "event", .host = host};
+	struct incident *i = incidents_open(&kept, &what, span_of("web"), span_of("shop_web"));
+	struct evidence *e = incidents_evidence(&kept, i);
+	size_t used = 0;
+
+	for (int n = 0; n < 11; n++) {
+		struct audit_event told = {.kind = AUDIT_RESTART,
+		    .wall = WALL + n,
+		    .status = span_of(n % 2 ? "success" : "failure"),
+		    .action = span_of("restart"),
+		    .message = span_of("No such \x02 container")};
+
+		incident_asked(i, 0, container, "restart", WALL + n);
+		incident_told(i, &told, 1200 + n);
+	}
+	e->inspected = e->oom_killed = true;
+	e->exit_code = 137;
+	for (size_t k = 0; k < COUNT(outputs); k++) {
+		e->probes[k].end = WALL - 1000 + (int64_t)k;
+		e->probes[k].exit_code = 1 + (int32_t)k;
+		e->probes[k].length = (uint16_t)strlen(outputs[k]);
+		memcpy(e->outputs + used, outputs[k], strlen(outputs[k]));
+		used += strlen(outputs[k]);
+		e->probes_count++;
+	}
+	evidence_add_log(e, span_of("starting\nout of handles\n"));
+	return i;
+}
+
+static void read_back(void)
+{
+	struct json j = parsed();
+
+	memory_read_incident(&back, &j, host);
+}
+
+static void test_an_incident_is_read_back_as_it_was(void **state)
+{
+	struct incident *i = a_long_story(0x1a2b);
+	char once[8192];
+
+	(void)state;
+	for (int closed = 0; closed < 2; closed++) {
+		if (closed) {
+			struct audit_event told = {
+			    .kind = AUDIT_RECOVERED, .status = span_of("healthy")};
+
+			incident_told(i, &told, 0);
+			incident_close(&kept, i, WALL + 4600, 4600);
+		}
+		print_incident(i);
+		assert_true(text.n < sizeof(once));
+		memcpy(once, text.p, text.n);
+		read_back();
+		assert_int_equal(back.count, 1);
+		read_back(); /* a second one of that number is none */
+		assert_int_equal(back.count, 1);
+		print_incident(back.list[0]);
+		assert_memory_equal(once, text.p, text.n);
+		incidents_free(&back);
+	}
+}
+
+static void test_one_without_evidence_is_read_back_too(void **state)
+{
+	struct incident what = {.id = 5, .opened = WALL, .cause = "crash", .host = host};
+
+	(void)state;
+	print_incident(incidents_open(&kept, &what, span_of("a"), span_of("b")));
+	read_back();
+	assert_int_equal(back.count, 1);
+	assert_null(back.list[0]->evidence);
+	assert_null(back.list[0]->detected_by);
+	assert_int_equal(back.list[0]->closed, 0);
+}
+
+/* More than there is room for, in every place where there may be much. */
+static void test_an_incident_beyond_all_bounds(void **state)
+{
+	static const char *const words[] = {"{\"id\":\"1\",\"opened\":\"2025-10-30T12:35:23.789Z\"}",
+	    "{\"id\":\"\",\"stable_id\":\"a\",\"opened\":\"2025-10-30T12:35:23.789Z\"}",
+	    "{\"id\":\"1\",\"stable_id\":\"a\",\"opened\":\"soon\"}", "{}", "[]", "7"};
+
+	(void)state;
+	for (size_t k = 0; k < COUNT(words); k++) {
+		text_is(words[k]);
+		read_back();
+		assert_int_equal(back.count, 0);
+	}
+	buf_free(&text);
+	buf_init(&text, 1 << 20);
+	buf_add_text(&text, "{\"id\":\"ffffffffffffffffff\",\"stable_id\":\"");
+	for (int k = 0; k < 2000; k++)
+		buf_add_text(&text, "\\u0000\\ud800");
+	buf_add_text(&text,
+	    "\",\"opened\":\"2025-10-30T12:35:23.789Z\",\"closed\":\"2024-10-30T12:35:23.789Z\","
+	    "\"cause\":\"lunch\",\"outcome\":7,\"actions_left_out\":-5,\"actions\":[0");
+	for (int k = 0; k < 50; k++)
+		buf_add_text(&text,
+		    ",{\"at\":\"2025-10-30T12:35:23.789Z\",\"action\":\"start\",\"status\":[],"
+		    "\"duration_ms\":99999999999999999999,\"error\":\"x\"}");
+	buf_add_text(
+	    &text, "],\"evidence\":{\"exit_code\":1e99,\"oom_killed\":\"yes\",\"probes\":[{}");
+	for (int k = 0; k < 50; k++) {
+		buf_add_text(&text, ",{\"end\":8,\"exit_code\":5,\"output\":\"");
+		for (int n = 0; n < 100; n++)
+			buf_add_text(&text, "0123456789");
+		buf_add_text(&text, "\"}");
+	}
+	buf_add_text(&text, "],\"log\":\"");
+	for (int n = 0; n < 1000; n++)
+		buf_add_text(&text, "0123456789");
+	buf_add_text(&text, "\"}}");
+	read_back();
+	assert_int_equal(back.count, 1);
+	assert_int_equal(back.list[0]->actions, INCIDENT_ACTIONS_MAX);
+	assert_int_equal(back.list[0]->took, 0);
+	assert_int_equal(back.list[0]->evidence->probes_count, EVIDENCE_PROBES_MAX);
+	print_incident(back.list[0]);
+	parsed();
+}
+
+/* A file's element with a byte changed or cut away does no harm, whatever it becomes. */
+static void test_incidents_with_wrong_bytes(void **state)
+{
+	char whole[8192];
+	size_t n;
+	struct json j;
+
+	(void)state;
+	print_incident(a_long_story(77));
+	n = text.n;
+	memcpy(whole, text.p, n);
+	for (unsigned turn = 0; turn < 4000; turn++) {
+		char *copy = malloc(n);
+		size_t at = (turn * 2654435761u) % n, size = turn % 3 ? n : at;
+
+		memcpy(copy, whole, n);
+		copy[at] = "\"{}[]0,:\\x\0"[turn % 11];
+		if (!json_parse(&j, (struct span){copy, size}, tokens, JSON_TOKENS_MAX))
+			memory_read_incident(&back, &j, host);
+		for (size_t k = 0; k < back.count; k++)
+			print_incident(back.list[k]);
+		incidents_free(&back);
+		free(copy);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -454,6 +631,10 @@ int main(void)
 	    REMEMBERS(a_config_without_sense_chooses_nothing),
 	    REMEMBERS(an_event_is_read_back_as_it_was),
 	    REMEMBERS(a_line_that_is_no_event_is_not_read),
+	    KEEPS(an_incident_is_read_back_as_it_was),
+	    KEEPS(one_without_evidence_is_read_back_too),
+	    KEEPS(an_incident_beyond_all_bounds),
+	    KEEPS(incidents_with_wrong_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -292,6 +292,29 @@ static void test_titles(void **state)
 	}
 }
 
+/* The end of it counts as little as its length: 200 bytes of the beginning, on one line. */
+static void test_what_a_probe_said(void **state)
+{
+	struct audit_event e = event_of(AUDIT_RESTART, "success", "Restarted");
+	char long_one[700];
+	struct buf json;
+
+	(void)state;
+	e.health_output = span_of("  curl: (7)\n\x1b[31mrefused\n");
+	notice_say(&words, &e, "unhealthy", 0);
+	assert_string_equal(words.text,
+	    "Restarted\nCause: unhealthy\nIts probe said: curl: (7)\\x0a\\x1b[31mrefused");
+	memset(long_one, 'x', sizeof(long_one));
+	e.health_output = (struct span){long_one, sizeof(long_one)};
+	notice_say(&words, &e, "", 0);
+	assert_int_equal(strspn(strstr(words.text, "said: ") + 6, "x"), 199);
+	buf_init(&json, NOTICE_REQUEST_MAX);
+	notice_print(&json, &words, &e);
+	buf_add(&json, "", 1);
+	assert_int_equal(strspn(strstr(json.p, "\"health_output\":\"") + 17, "x"), 399);
+	buf_free(&json);
+}
+
 /* Bytes of all kinds in every place: valid JSON for every service, without controls or marks, within the bounds. */
 static void test_hostile_words(void **state)
 {
@@ -306,10 +329,11 @@ static void test_hostile_words(void **state)
 	memcpy(name, message, sizeof(name));
 	e = event_of(AUDIT_RESTART, "failure", "");
 	e.name = e.stable_id = (struct span){name, sizeof(name)};
-	e.message = (struct span){message, sizeof(message)};
+	e.message = e.health_output = e.host = (struct span){message, sizeof(message)};
 	notice_say(&words, &e, "unhealthy", 4);
 	assert_true(strlen(words.title) < NOTICE_TITLE_MAX && strlen(words.text) < NOTICE_TEXT_MAX);
-	assert_true(strlen(words.title) + strlen(words.text) < 1024);
+	assert_true(strlen(words.title) < 250 && strlen(words.text) < 1024); /* Pushover */
+	assert_true(strlen(words.title) + strlen(words.text) < 2000);        /* Discord */
 	for (const struct golden *g = goldens; g < goldens + COUNT(goldens); g++) {
 		struct buf json;
 		size_t at;
@@ -340,13 +364,22 @@ static void test_secrets_are_blotted_out(void **state)
 		"Cannot POST /hook/s3cret-token?key=abcdefgh at example.org",
 		"Cannot POST /hook/************?key=******** at example.org"},
 	    {"discord://t0ken-x@123456789", "/api/webhooks/123456789/t0ken-x t0ken-x",
-		"/api/webhooks/123456789/******* *******"},
+		"/api/webhooks/*********/******* *******"},
 	    {"telegram://110201543:AAHdqTcv@telegram?chats=1", "bot110201543:AAHdqTcv",
 		"bot*********:********"},
 	    {"slack://hook:T000000-B000000-XXXXXXXX@webhook",
 		"/services/T000000/B000000/XXXXXXXX no_team",
 		"/services/*******/*******/******** no_team"},
 	    {"https://example.org/", "all of it", "all of it"},
+	    {"pushover://shoutrrr:azGDORePK8gM@uQiRzpo4DXgh", "user uQiRzpo4DXgh is unknown",
+		"user ************ is unknown"},
+	    /* as it was meant, not as a URL writes it */
+	    {"ntfy://me:p%40ss%2Fword@ntfy.home/topic", "wrong: p@ss/word or p%40ss%2Fword",
+		"wrong: ********* or *************"},
+	    {"https://me:passw@example.org/",
+		"Authorization: Basic bWU6cGFzc3c=", "Authorization: Basic ************"},
+	    /* the words end in the middle of it */
+	    {"https://example.org/s3cret-token", "no such hook: s3cret-to", "no such hook: *********"},
 	};
 	char text[128];
 
@@ -505,6 +538,7 @@ int main(void)
 	    cmocka_unit_test(test_what_is_no_target),
 	    cmocka_unit_test(test_random_urls),
 	    cmocka_unit_test(test_titles),
+	    cmocka_unit_test(test_what_a_probe_said),
 	    cmocka_unit_test(test_hostile_words),
 	    cmocka_unit_test(test_secrets_are_blotted_out),
 	    cmocka_unit_test(test_lists_of_kinds),
