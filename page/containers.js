@@ -35,7 +35,6 @@ function label() {
 }
 export const isSelf = (c) => !c.monitored && /own container/.test(c.reason);
 const project = (c) => c.labels?.['com.docker.compose.project'] ?? '';
-const order = new Intl.Collator(undefined, {numeric: true}).compare;
 const keyOf = (c) => `${c.host}/${c.full_id}`;
 /* The other engines need not be asked. */
 const onHost = (c) => (manyHosts() ? `?host=${encodeURIComponent(c.host)}` : '');
@@ -77,6 +76,7 @@ export const containers = {
 
 	async load() {
 		this.all = await read('api/containers?include_stopped=true');
+		const order = new Intl.Collator(undefined, {numeric: true}).compare;
 		this.all.sort((a, b) => order(a.name, b.name) || order(a.host, b.host));
 		const due = this.all.map((c) => Date.parse(c.next_action?.at ?? '')).filter((at) => at > now());
 		this.due = due.length ? Math.min(...due) : 0;

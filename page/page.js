@@ -68,11 +68,19 @@ on(window, 'hashchange', () => takeToken() && again());
 on(document, 'visibilitychange', seen);
 on(window, 'online', seen);
 
-for (const [kind, [, words]] of Object.entries(KINDS))
-	$('event-kind').add(new Option(words, kind));
+function begin() {
+	for (const [kind, [, words]] of Object.entries(KINDS))
+		$('event-kind').add(new Option(words, kind));
+	setInterval(second, 1000);
+	live();
+	settings.load().catch(() => {});
+	events.loadHistory().catch(() => {});
+}
+
 if (!takeToken())
 	recallToken();
-setInterval(second, 1000);
-live();
-settings.load().catch(() => {});
-events.loadHistory().catch(() => {});
+// the first paint does not wait for any of it
+if (document.visibilityState === 'visible')
+	requestAnimationFrame(() => setTimeout(begin));
+else
+	begin();

@@ -35,7 +35,8 @@ function drawTime(node) {
 		text(node, seconds > -1.5 ? 'just now' : `${duration(-seconds)} ago`);
 }
 
-const exactTime = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle: 'long'});
+let exactTime; // made when it is needed: after the first paint
+const exact = (at) => (exactTime ??= new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle: 'long'})).format(at);
 
 /* Shows an RFC 3339 time as "3 min ago" ("in 12 s" where due); nothing where it is null. */
 export function setTime(node, value, due) {
@@ -44,7 +45,7 @@ export function setTime(node, value, due) {
 	attribute(node, 'datetime', node.hidden ? '' : value);
 	if (node.hidden)
 		return;
-	attribute(node, 'title', exactTime.format(at));
+	attribute(node, 'title', exact(at));
 	if (due)
 		node.dataset.due = '';
 	drawTime(node);
