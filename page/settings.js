@@ -27,7 +27,7 @@ function control(path, value) {
 		node = make('textarea', {rows: 2, placeholder: 'one a line'});
 		node.read = () => node.value.split(/[\s,]+/).filter(Boolean);
 	} else {
-		node = make('input', {type: 'text'});
+		node = make('input', {type: 'text', placeholder: value === null ? 'not set' : ''});
 		if (typeof value !== 'string')
 			node.inputMode = 'decimal';
 		// what is no number is left to autoheal, which says what it wants there
