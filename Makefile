@@ -40,7 +40,8 @@ SRC = direct.c text.c tz.c buf.c log.c \
 	api.c api_config.c api_containers.c api_people.c api_verdicts.c api_healthchecks.c api_events.c api_metrics.c \
 	api_routes.c api_index.c \
 	cli.c doctor.c autoheal.c
-PAGE = page/index.html page/page.css page/page.js
+PAGE_JS = dom time ask api overview containers events detail settings live page
+PAGE = page/index.html page/page.css $(PAGE_JS:%=page/%.js)
 UNIT_SRC = $(wildcard tests/unit/test_*.c)
 C_FILES = $(wildcard *.c *.h tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
 
