@@ -94,7 +94,7 @@ const struct api_route api_routes[] = {
 	 "start_period_seconds# 0\nhttp_endpoint :PORT/PATH of the container, or http://HOST:PORT/PATH\n"
 	 "http_expected_status# 200\ntcp_port# Of the container\n"
 	 "exec_command@ The program and its arguments; needs the token even where writes are open",
-	 "200 404 409 503"),
+	 "200 404 409 411 503"),
 	api_healthchecks, API_NEED_WRITE, API_OBJECT, API_BEGIN},
     {ROUTE("GET /api/healthchecks/*", "The probe that was given for one container", "", "200 404 409"),
 	api_one_healthcheck, API_NEED_READ, API_OBJECT, API_SHOW},
@@ -104,7 +104,7 @@ const struct api_route api_routes[] = {
 	 "An outside monitor's word; also the bodies that Uptime Kuma and Alertmanager send",
 	 "container* What the label autoheal.monitor says, a stable id, or a name\n"
 	 "status* down or up\nreason Why",
-	 "202 404 409"),
+	 "202 404 409 411"),
 	api_verdicts, API_NEED_WRITE, API_OBJECT, 0},
 };
 const size_t api_routes_count = sizeof(api_routes) / sizeof(api_routes[0]);

@@ -287,7 +287,10 @@ void memory_print_config(
 	memory_print_choices(w, t, 1u << CHOICE_PERSON);
 	json_key(w, "excluded");
 	memory_print_choices(w, t, 1u << CHOICE_EXCLUDED);
-	json_print(w, "} custom_health_checks");
+	json_close(w, '}');
+	if (!checks->first)
+		return;
+	json_key(w, "custom_health_checks");
 	healthchecks_print(w, checks);
 }
 

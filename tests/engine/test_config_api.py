@@ -311,7 +311,7 @@ def test_it_is_kept(engine, start, folder):
     assert stored(folder) == {
         "autoheal": 1, "monitor": {"label_key": "heal"}, "restart": {"backoff": {"multiplier": 1.5}},
         "notifications": {"services": [{"name": "x", "url": f"https://127.0.0.1:1/{SECRET}", "enabled": True}]},
-        "containers": {"selected": [], "excluded": []}, "custom_health_checks": []}
+        "containers": {"selected": [], "excluded": []}}
     assert stat.S_IMODE(os.stat(folder / "config.json").st_mode) == 0o600
     before = config(ah)
     again(ah, signal.SIGKILL)
