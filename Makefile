@@ -254,8 +254,9 @@ test-all: ## the same with the long tests
 run: build/autoheal ## see it work: on your engine without acting (RUN=live acts), else on a private one with samples
 	@RUN="$(RUN)" exec tools/run.sh
 
-docs: build/autoheal ## write docs/api.md anew, from the table of calls and docs/api.md.in
+docs: build/autoheal ## write docs/api.md anew, from the table of calls, and docs/limits.md, from the constants
 	@tools/make-docs.py $<
+	@tools/make-limits.py
 
 image: build/image/bin/autoheal ## the Docker image IMAGE=autoheal:latest on the engine at DOCKER_HOST
 	DOCKER_BUILDKIT=0 $(firstword $(wildcard /usr/bin/docker) docker) build -q -f Dockerfile.scratch \
