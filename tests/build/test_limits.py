@@ -21,7 +21,7 @@ def is_there(name):
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     if path.suffix == ".py":
         return re.search(rf"^def {function}\(", text, re.M) is not None
-    listed = re.search(rf"\((?:{function}|{function.removeprefix('test_')})[,)]", text.partition("\nint main(")[2])
+    listed = re.search(rf"\(\s*(?:{function}|{function.removeprefix('test_')})[,)]", text.partition("\nint main(")[2])
     return f"static void {function}(" in text and listed is not None
 
 

@@ -32,7 +32,7 @@ def test_ten_thousand_containers(engine, autoheal):
         engine.add(f"c{i:05}", labels=LABEL)
     web = engine.add("web", labels=LABEL)
     ah = autoheal(engine, ready=False, AUTOHEAL_LOG_LEVEL="WARNING").wait_up().wait_ready(60)
-    assert ah.get("/api/status").json()["containers_monitored"] == 10_001
+    assert ah.get("/api/status", token=True).json()["monitored_containers"] == 10_001
     sick_and_healed(engine, ah, web)
     if not SANITIZED:
         assert private_memory(ah.pid) < 6 * 1024, "KiB"
@@ -241,13 +241,14 @@ def test_too_many_choices(engine, autoheal):
     assert len(ah.events("selection")) == 64
 
 
-def test_ten_of_one_prefix(engine, autoheal):
-    """Eight candidates are named."""
+@pytest.mark.parametrize("length,named", [(30, 8), (200, 6)])
+def test_ten_of_one_prefix(engine, autoheal, length, named):
+    """Eight candidates are named; long names are cut, and fewer of them have room."""
     for i in range(10):
-        engine.add("n" * 200 + str(i), labels=LABEL, id=f"abcd{i}" + "0" * 59)
+        engine.add("n" * length + str(i), labels=LABEL, id=f"abcd{i}" + "0" * 59)
     ah = autoheal(engine)
     answer = ah.get("/api/containers/abcd", token=True)
-    assert answer.status == 409 and answer.json()["error"].count("nnn (abcd") == 8
+    assert answer.status == 409 and answer.json()["error"].count(" (abcd") == named
 
 
 @pytest.mark.parametrize("size", [299, 300, 3000])
@@ -280,3 +281,18 @@ def test_a_queue_of_notices_that_is_full(engine, autoheal):
         metrics = ah.get("/metrics", token=True).text
         dropped = [line for line in metrics.splitlines() if 'result="dropped"' in line and "noti" in line]
         assert dropped and float(dropped[0].split()[-1]) >= 8, dropped
+
+
+@pytest.mark.long
+def test_a_script_that_does_not_end(engine, autoheal, tmp_path):
+    """It is killed after a minute with all that it began; the next run has its turn."""
+    script = tmp_path / "after.sh"
+    script.write_text("#!/bin/sh\nsleep 300 & sleep 300\n")
+    script.chmod(0o755)
+    web = engine.add("web", labels=LABEL)
+    ah = autoheal(engine, POST_RESTART_SCRIPT=script, **QUICK)
+    sick_and_healed(engine, ah, web)
+    ah.wait_log("POST_RESTART_SCRIPT for 'web' was killed: it took longer than 60 s", 75)
+    script.write_text("#!/bin/sh\n")
+    sick_and_healed(engine, ah, web, 2)
+    ah.wait_log("POST_RESTART_SCRIPT for 'web' ended with exit code 0")
