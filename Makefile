@@ -26,7 +26,7 @@ SRC = direct.c text.c tz.c buf.c log.c \
 	net.c tls_der.c tls_names.c tls_files.c tls_check.c tls.c resolve.c \
 	http.c frames.c \
 	json.c config.c target.c \
-	watch.c graph.c containers.c \
+	watch.c healthchecks.c graph.c containers.c \
 	audit.c incidents.c \
 	policy_times.c policy_probe.c policy_kin.c policy_moves.c policy_crash.c policy_steps.c policy_restart.c \
 	policy_people.c policy_storm.c policy_stale.c \
@@ -37,7 +37,8 @@ SRC = direct.c text.c tz.c buf.c log.c \
 	monitor_act.c monitor_who.c monitor.c monitor_people.c monitor_probe.c monitor_memory.c \
 	self.c harden.c sandbox.c \
 	server.c \
-	api.c api_containers.c api_people.c api_events.c api_metrics.c api_routes.c api_index.c \
+	api.c api_containers.c api_people.c api_verdicts.c api_healthchecks.c api_events.c api_metrics.c \
+	api_routes.c api_index.c \
 	cli.c doctor.c autoheal.c
 PAGE = page/index.html page/page.css page/page.js
 UNIT_SRC = $(wildcard tests/unit/test_*.c)

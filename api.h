@@ -14,6 +14,7 @@
 #define API_RETRY_MS \
 	3000 /* before one that followed the events and lost its connection asks again */
 #define API_CANDIDATES_MAX 8 /* named in an ambiguous answer */
+#define API_VERDICTS_MAX 128 /* alerts read of one body; more are left out, which is said */
 #define API_PATIENCE_MS \
 	3000 /* for one of several engines to bring (more of) its list; the others must not wait longer for it */
 #define API_PATIENCE_LEAST_MS 500  /* and for each of the next, once so long was waited in vain */
@@ -113,6 +114,23 @@ bool api_say_watched(const struct monitor *m, const struct monitor_view *view, c
     char *reason, size_t cap);
 /* POST /api/containers/select */
 void api_select_containers(struct api *api, struct server_client *c, struct server_request *r);
+
+/* How a container is meant by what a person wrote: by a prefix of its id of at least 4 digits, or by its whole id, its
+ * name, HOST/NAME or its stable id. */
+enum api_match { API_MATCH_NONE, API_MATCH_PREFIX, API_MATCH_NAME };
+enum api_match api_match(const char *wanted, const char *host, const char *name,
+    const uint8_t id[32], const char *stable_id);
+
+/* ---- api_verdicts.c ------------------------------------------------------------------------ */
+
+/* POST /api/verdicts */
+void api_verdicts(struct api *api, struct server_client *c, struct server_request *r);
+
+/* ---- api_healthchecks.c -------------------------------------------------------------------- */
+
+/* /api/healthchecks, and that of one container below it */
+void api_healthchecks(struct api *api, struct server_client *c, struct server_request *r);
+void api_one_healthcheck(struct api *api, struct server_client *c, struct server_request *r);
 
 /* ---- api_people.c: maintenance, and what is done with one container ----------------------- */
 

@@ -153,8 +153,10 @@ static void take_older(void *owner, const struct audit_event *e)
 
 	if (e->seq <= job->since || e->seq >= job->before)
 		return;
-	if (job->stream)
+	if (job->stream) {
 		tell_gap(job, &job->sink->piece, e->seq);
+		store_flush(job->sink, false);
+	}
 	if (!is_wanted(job, e))
 		return;
 	if (job->counting) {
@@ -369,9 +371,7 @@ static bool read_begin(
 	uint64_t newest = job->api->monitor->audit.next_seq - 1;
 	struct span last = http_field(&r->head, "Last-Event-ID");
 
-	job->reached = job->cursor.offset
-	    ? job->since
-	    : newest; /* an offset stands there where ?since was given */
+	job->reached = http_query(r->query, "since").n ? job->since : newest;
 	if (last.n && !text_number(last, INT64_MAX, &job->reached)) {
 		server_error(c, 400, "Last-Event-ID must be the seq of an event");
 		return false;

@@ -63,6 +63,26 @@ const struct api_route api_routes[] = {
 	api_maintenance, API_NEED_WRITE, API_OBJECT, API_BEGIN},
     {ROUTE("POST /api/maintenance/disable", "End maintenance", "", "200 503"), api_maintenance,
 	API_NEED_WRITE, API_OBJECT, API_END},
+    {ROUTE("GET /api/healthchecks", "The probes that were given here", "", "200"), api_healthchecks,
+	API_NEED_READ, API_ARRAY, API_SHOW},
+    {ROUTE("POST /api/healthchecks", "Probe a container that has no HEALTHCHECK",
+	 "container_id* A name, a stable id, or an id of at least 4 digits\n"
+	 "check_type* http, tcp or exec\ninterval_seconds# 30\ntimeout_seconds# 10\nretries# 3\n"
+	 "start_period_seconds# 0\nhttp_endpoint :PORT/PATH of the container, or http://HOST:PORT/PATH\n"
+	 "http_expected_status# 200\ntcp_port# Of the container\n"
+	 "exec_command@ The program and its arguments; needs the token even where writes are open",
+	 "200 404 409 503"),
+	api_healthchecks, API_NEED_WRITE, API_OBJECT, API_BEGIN},
+    {ROUTE("GET /api/healthchecks/*", "The probe that was given for one container", "", "200 404 409"),
+	api_one_healthcheck, API_NEED_READ, API_OBJECT, API_SHOW},
+    {ROUTE("DELETE /api/healthchecks/*", "End it", "", "200 404 409 503"), api_one_healthcheck,
+	API_NEED_WRITE, API_OBJECT, API_END},
+    {ROUTE("POST /api/verdicts",
+	 "An outside monitor's word; also the bodies that Uptime Kuma and Alertmanager send",
+	 "container* What the label autoheal.monitor says, a stable id, or a name\n"
+	 "status* down or up\nreason Why",
+	 "202 404 409"),
+	api_verdicts, API_NEED_WRITE, API_OBJECT, 0},
 };
 const size_t api_routes_count = sizeof(api_routes) / sizeof(api_routes[0]);
 

@@ -219,16 +219,17 @@ struct container *containers_next(const struct containers *t, size_t *at)
 
 bool containers_set_own(struct container *c, const struct label_settings *own)
 {
-	if (!own) {
-		free(c->own);
-		c->own = NULL;
-		return true;
-	}
-	if (!c->own)
-		c->own = malloc(sizeof(*c->own));
-	if (!c->own)
+	size_t n = own && own->monitor ? strlen(own->monitor) + 1 : 0;
+	struct label_settings *copy = own ? malloc(sizeof(*own) + n) : NULL;
+
+	if (own && !copy)
 		return false;
-	*c->own = *own;
+	if (own)
+		*copy = *own;
+	if (n)
+		copy->monitor = memcpy(copy + 1, own->monitor, n);
+	free(c->own);
+	c->own = copy;
 	return true;
 }
 

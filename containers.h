@@ -203,8 +203,10 @@ struct container {
 	bool leads : 1;   /* queued in a storm: others hang on it */
 	bool silent : 1;  /* it runs, and the last list had no word on its health */
 	bool health_only : 1; /* watched by INCLUDE or `all` alone: its crashes are its own unless the mode is set */
-	uint8_t word : 3; /* enum container_word */
-	bool down : 1;    /* says an outside monitor, since its last start */
+	uint8_t word : 3;     /* enum container_word */
+	bool label_check : 1; /* a label of its own asks for its probe */
+	bool down : 1;        /* says an outside monitor, since its last start */
+	uint8_t heard : 2;    /* room for who gives verdicts: what became of the one being given */
 };
 
 struct containers {
@@ -235,7 +237,7 @@ bool containers_move(struct container *c, struct identity *to, uint64_t now);
 /* Walks all records: *at = 0 first; NULL at the end. Who removes the one just returned takes one
  * back from *at: its place may hold another now. */
 struct container *containers_next(const struct containers *t, size_t *at);
-/* Gives c label settings of its own, or takes them away (own == NULL). */
+/* Gives c label settings of its own, a copy, or takes them away (own == NULL). */
 bool containers_set_own(struct container *c, const struct label_settings *own);
 
 /* The identity of this name; made where `make` is set. NULL: not there, or no memory. */

@@ -280,7 +280,8 @@ void memory_print_choices(struct json_writer *w, const struct containers *t, uns
 	json_close(w, ']');
 }
 
-void memory_print_config(struct buf *out, const struct containers *t)
+void memory_print_config(
+    struct buf *out, const struct containers *t, const struct healthchecks *checks)
 {
 	struct json_writer w;
 
@@ -289,12 +290,15 @@ void memory_print_config(struct buf *out, const struct containers *t)
 	memory_print_choices(&w, t, 1u << CHOICE_PERSON);
 	json_key(&w, "excluded");
 	memory_print_choices(&w, t, 1u << CHOICE_EXCLUDED);
-	json_print(&w, "} }");
+	json_print(&w, "} custom_health_checks");
+	healthchecks_print(&w, checks);
+	json_close(&w, '}');
 	buf_add_text(out, "\n");
 }
 
-bool memory_read_config(struct containers *t, const struct json *j)
+bool memory_read_config(struct containers *t, struct healthchecks *checks, const struct json *j)
 {
+	const char *member;
 	static const char lists[][20] = {"containers.selected", "containers.excluded"};
 	struct identity *identity;
 	char name[WATCH_NAME_MAX];
@@ -313,6 +317,7 @@ bool memory_read_config(struct containers *t, const struct json *j)
 				identity->announced = false;
 		}
 	}
+	healthchecks_read(checks, j, json_get(j, 0, "custom_health_checks"), false, &member);
 	return true;
 }
 

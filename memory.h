@@ -6,6 +6,7 @@
 #define AUTOHEAL_MEMORY_H
 
 #include "audit.h"
+#include "healthchecks.h"
 #include "incidents.h"
 #include "policy.h"
 
@@ -48,9 +49,10 @@ struct identity *memory_read(struct policy *p, const struct memory_clock *at, co
 /* Names of the identities with one of these choices, as bits 1 << enum watch_choice, into an array. */
 void memory_print_choices(struct json_writer *w, const struct containers *t, unsigned choices);
 /* The whole of config.json: what people changed through the API. */
-void memory_print_config(struct buf *out, const struct containers *t);
+void memory_print_config(
+    struct buf *out, const struct containers *t, const struct healthchecks *checks);
 /* false without memory. */
-bool memory_read_config(struct containers *t, const struct json *j);
+bool memory_read_config(struct containers *t, struct healthchecks *checks, const struct json *j);
 
 /* One element of incidents.json, kept behind the others; what is none is passed over. host: the name of its engine,
  * which lives as long as the program. Its number, or 0. */

@@ -575,6 +575,7 @@ void monitor_close(struct monitor *m)
 	evidence_close(&m->evidence);
 	incidents_free(&m->incidents);
 	probes_close(&m->probes);
+	healthchecks_free(&m->checks);
 	for (size_t i = 0; i < m->engines_count; i++) {
 		m->policy.engines[i].graph = NULL;
 		dependents_close(&m->dependents[i]);

@@ -13,6 +13,7 @@
 #include "dependents.h"
 #include "docker.h"
 #include "evidence.h"
+#include "healthchecks.h"
 #include "incidents.h"
 #include "loop.h"
 #include "metrics.h"
@@ -74,7 +75,8 @@ struct monitor {
 	struct loop_timer due;   /* of the policy */
 	struct loop_timer sweep; /* of selections that end */
 	struct probes probes;
-	unsigned looks_most; /* under way at once of one engine */
+	struct healthchecks checks; /* given through the API; of containers by their stable identity */
+	unsigned looks_most;        /* under way at once of one engine */
 	size_t self_count;
 	bool listening_told;
 	bool blind; /* an engine's socket is dead until our container is started anew */
@@ -180,8 +182,17 @@ void monitor_tell_identity(struct monitor *m, const struct identity *identity, e
 
 /* ---- own probes and outside monitors; monitor_probe.c --------------------------------------------------------- */
 
-/* An outside monitor's word on c; reason: foreign text, "" for none. */
+/* An outside monitor's word on c; reason: foreign text, "" for none. What follows is decided by monitor_settle, once
+ * all that came together was given. */
 void monitor_verdict(struct monitor *m, struct container *c, bool down, const char *reason);
+/* Keeps a probe that a person gave, in place of the one before it, and makes it from now on. NULL, or why not. */
+const char *monitor_check_put(struct monitor *m, const struct healthcheck *h);
+/* Ends it; false where there is none. */
+bool monitor_check_drop(struct monitor *m, const char *stable_id);
+/* Takes *all in place of those there are, and empties it; what is the same goes on undisturbed. */
+void monitor_checks_replace(struct monitor *m, struct healthchecks *all);
+/* Why the one of this identity is not made now, in words, or NULL. */
+const char *monitor_check_idle(struct monitor *m, const char *stable_id);
 /* Failures in a row of its own probe; 0 without one. */
 uint32_t monitor_probe_streak(struct monitor *m, const struct container *c);
 /* For monitor.c: begins, what its labels ask for; the container was started anew, or runs or does not; ends. */

@@ -332,9 +332,7 @@ static void send_request(struct monitor *m, const struct action *a)
 	if (incident)
 		incident_asked(incident, c->engine, c->id, word, m->loop->wall);
 	monitor_log(LOG_INFO, "monitor", c,
-	    c->identity->heal->manual ? "is restarted because a person asked for it"
-		: a->message[0]       ? a->message
-				      : a->status);
+	    c->identity->heal->manual ? "is restarted because a person asked for it" : a->message);
 }
 
 static void abandon(struct monitor *m, const struct container *c)

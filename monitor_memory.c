@@ -78,7 +78,7 @@ static void print(void *owner, enum store_file file, struct store_sink *sink)
 	else if (file == STORE_STATE)
 		print_state(m, sink);
 	else
-		memory_print_config(&sink->piece, &m->policy.containers);
+		memory_print_config(&sink->piece, &m->policy.containers, &m->checks);
 }
 
 static void begins(void *owner, unsigned files)
@@ -245,7 +245,7 @@ static bool read_config(struct monitor *m, int fd, size_t size)
 		room = n / 2 + 2; /* no text has more tokens */
 		tokens = malloc(room * sizeof(tokens[0]));
 		well = tokens && !json_parse(&j, (struct span){text, n}, tokens, (int)room) &&
-		    memory_read_config(&m->policy.containers, &j);
+		    memory_read_config(&m->policy.containers, &m->checks, &j);
 	}
 	free(tokens);
 	free(text);

@@ -156,13 +156,12 @@ struct action {
 	uint8_t bonds;         /* ACTION_DEPENDENTS: bits 1 << enum bond */
 	enum audit_kind audit;
 	enum log_level level;
-	const char *status; /* constants; of a request: the log's words for it */
-	const char *reason, *did;
+	const char *status, *reason, *did; /* constants */
 	const char *output;  /* ACTION_TELL: of a probe, or NULL; lives as long as the event */
 	int32_t exit_code;   /* INT32_MIN: none */
 	int64_t duration_ms; /* -1: none */
 	uint64_t incident;
-	char message[POLICY_MESSAGE_MAX];
+	char message[POLICY_MESSAGE_MAX]; /* of a request: the log's words for it */
 };
 
 struct actions {
@@ -308,6 +307,8 @@ const char *policy_health_name(enum container_health health);
 const char *policy_cause_name(const struct heal *h);
 /* How c is, whoever says so: an outside monitor, the engine, its own probe. */
 enum container_health policy_health(const struct container *c);
+/* Whether an outside monitor that says it is down tells anything new: what a person stopped or paused is down. */
+bool policy_heeds_verdict(const struct container *c);
 /* What its own probe says, in words. */
 const char *policy_word_name(const struct container *c);
 

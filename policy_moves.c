@@ -347,6 +347,26 @@ static void quarantine(struct policy *p, struct container *c, struct actions *ou
 	policy_rest(p, c);
 }
 
+const char *policy_is_what(const struct heal *h)
+{
+	static const char *const words[] = {[CAUSE_UNHEALTHY] = "is unhealthy",
+	    [CAUSE_CRASH] = "has crashed",
+	    [CAUSE_PROBE] = "fails its own probe",
+	    [CAUSE_VERDICT] = "is down, says an outside monitor"};
+
+	return h->bond ? "is to be restarted" : words[h->cause];
+}
+
+const char *policy_because(const struct heal *h)
+{
+	static const char *const words[] = {[CAUSE_UNHEALTHY] = "it was unhealthy",
+	    [CAUSE_CRASH] = "it had crashed",
+	    [CAUSE_PROBE] = "its own probe failed",
+	    [CAUSE_VERDICT] = "an outside monitor said that it was down"};
+
+	return words[h->cause];
+}
+
 /* What is asked of the engine. */
 enum request { REQUEST_RESTART, REQUEST_STOP, REQUEST_KILL, REQUEST_START };
 
@@ -354,10 +374,10 @@ static const struct request_kind {
 	enum action_kind action;
 	const char *word, *log;
 } request_kinds[] = {
-    [REQUEST_RESTART] = {ACTION_RESTART, "restart", "is unhealthy: restarting it"},
-    [REQUEST_STOP] = {ACTION_STOP, "stop", "is unhealthy: stopping it, as its label wants"},
-    [REQUEST_KILL] = {ACTION_KILL, "kill", "is unhealthy: killing it, as its label wants"},
-    [REQUEST_START] = {ACTION_START, "start", "is down after its restart: starting it"},
+    [REQUEST_RESTART] = {ACTION_RESTART, "restart", "restarting it"},
+    [REQUEST_STOP] = {ACTION_STOP, "stop", "stopping it, as its label wants"},
+    [REQUEST_KILL] = {ACTION_KILL, "kill", "killing it, as its label wants"},
+    [REQUEST_START] = {ACTION_START, "start", "starting it"},
 };
 
 static enum request request_of(const struct container *c)
@@ -386,7 +406,10 @@ void policy_send(struct policy *p, struct container *c, struct actions *out, boo
 
 	if (!a)
 		return;
-	a->status = h->cause == CAUSE_CRASH ? "has crashed: starting it" : kind->log;
+	text_print(a->message, sizeof(a->message), "%s: %s",
+	    kind->action == ACTION_START && h->cause != CAUSE_CRASH ? "is down after its restart"
+								    : policy_is_what(h),
+	    kind->log);
 	if (h->bond) {
 		char why[200];
 
@@ -695,13 +718,6 @@ uint64_t policy_gate(const struct policy *p, const struct container *c, enum wai
 	return gates[WAIT_NOTHING];
 }
 
-static const char *is_what(const struct heal *h)
-{
-	if (h->bond)
-		return "is to be restarted";
-	return h->cause == CAUSE_CRASH ? "has crashed" : "is unhealthy";
-}
-
 void policy_wait_for(
     struct policy *p, struct container *c, struct actions *out, enum wait_reason why, uint64_t at)
 {
@@ -709,14 +725,14 @@ void policy_wait_for(
 
 	h->proven = false;
 	if (h->waiting != why && (why == WAIT_PARENT || why == WAIT_STORM))
-		policy_log_about(
-		    out, c, LOG_INFO, "%s and waits: %s", is_what(h), policy_wait_words[why]);
+		policy_log_about(out, c, LOG_INFO, "%s and waits: %s", policy_is_what(h),
+		    policy_wait_words[why]);
 	else if (h->waiting != why && at)
-		policy_log_about(out, c, LOG_INFO, "%s and waits %llu s: %s", is_what(h),
+		policy_log_about(out, c, LOG_INFO, "%s and waits %llu s: %s", policy_is_what(h),
 		    (unsigned long long)(at - p->now + 999) / 1000, policy_wait_words[why]);
 	else if (h->waiting != why && why == WAIT_SLOT)
-		policy_log_about(out, c, LOG_INFO, "%s and waits for its turn: %s", is_what(h),
-		    policy_wait_words[why]);
+		policy_log_about(out, c, LOG_INFO, "%s and waits for its turn: %s",
+		    policy_is_what(h), policy_wait_words[why]);
 	h->waiting = (uint8_t)why;
 	containers_due(&p->containers, c, at);
 }
@@ -767,7 +783,7 @@ static bool only_tells(struct policy *p, struct container *c, struct actions *ou
 	if (h->bond)
 		policy_bond_say((enum bond)h->bond, h->parent, why, sizeof(why));
 	else
-		text_print(why, sizeof(why), "it %s", is_what(h));
+		text_print(why, sizeof(why), "it %s", policy_is_what(h));
 	if (p->settings->dry_run) {
 		text_print(message, sizeof(message), "Would be %s now: %s, but %s",
 		    would_be[request_of(c)], why, because);

@@ -107,6 +107,9 @@ uint64_t policy_gate(const struct policy *p, const struct container *c, enum wai
 bool policy_may_have_slot(const struct policy *p, const struct policy_engine *engine);
 const char *policy_only_tells(const struct policy *p, const struct container *c);
 void policy_weigh(struct policy *p, struct container *c, struct actions *out);
+/* What ails it, as in "it IS", and as what was done about it says: "because IT". */
+const char *policy_is_what(const struct heal *h);
+const char *policy_because(const struct heal *h);
 /* Why an action waits, in words; by enum wait_reason. */
 extern const char *const policy_wait_words[];
 

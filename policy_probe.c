@@ -119,10 +119,17 @@ static bool probed(struct container *c, struct policy_event *e, struct actions *
 	return policy_health(c) == HEALTH_BAD;
 }
 
+bool policy_heeds_verdict(const struct container *c)
+{
+	return c->running && !c->paused && c->state != STATE_HANDS_OFF && !c->dropped;
+}
+
 static bool judged(struct container *c, struct policy_event *e, struct actions *out)
 {
 	bool down = e->says == SAYS_DOWN, was_down = c->down;
 
+	if (down && !policy_heeds_verdict(c))
+		return false; /* and it must not be taken up when somebody starts it */
 	if (down != was_down)
 		policy_tell(out, c, AUDIT_VERDICT, down ? "down" : "up",
 		    "An outside monitor says that it is %s%s%.200s", down ? "down" : "up",

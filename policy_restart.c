@@ -101,13 +101,22 @@ static void exited_by_itself(
 		c->identity->heal->look_at = 0;
 }
 
+/* What was done about its trouble. */
+static void told(struct container *c, struct actions *out, const char *did, const char *more)
+{
+	char words[160];
+
+	text_print(
+	    words, sizeof(words), "%s because %s%s", did, policy_because(c->identity->heal), more);
+	policy_restarted(c, out, true, words);
+}
+
 /* It was stopped, as its label wants, and is left so. */
 static void stopped(struct policy *p, struct container *c, struct actions *out)
 {
 	struct heal *h = c->identity->heal;
 
-	policy_restarted(c, out, true,
-	    "Stopped because it was unhealthy, as its label autoheal.action=stop wants");
+	told(c, out, "Stopped", ", as its label autoheal.action=stop wants");
 	policy_close_incident(h);
 	h->answered = p->now;
 	h->own_until = p->now + POLICY_OWN_ECHO_MS;
@@ -121,8 +130,7 @@ static void killed(struct policy *p, struct container *c, struct actions *out)
 {
 	struct heal *h = c->identity->heal;
 
-	policy_restarted(c, out, true,
-	    "Killed because it was unhealthy, as its label autoheal.action=kill wants");
+	told(c, out, "Killed", ", as its label autoheal.action=kill wants");
 	if (h->started && c->running) {
 		policy_verify(p, c); /* somebody else has started it */
 		return;
@@ -136,9 +144,8 @@ static void killed(struct policy *p, struct container *c, struct actions *out)
 
 static const char *done_words(const struct heal *h)
 {
-	if (!h->start_only)
-		return h->manual ? "Restarted because a person asked for it"
-				 : "Restarted because it was unhealthy";
+	if (h->manual && !h->start_only)
+		return "Restarted because a person asked for it";
 	if (h->half_done)
 		return h->resumed ? "Started: its restart was cut off when autoheal ended"
 				  : "Started again after it was killed";
@@ -160,7 +167,10 @@ static void done(struct policy *p, struct container *c, struct actions *out)
 		killed(p, c, out);
 		return;
 	}
-	policy_restarted(c, out, true, done_words(h));
+	if (h->start_only || h->manual)
+		policy_restarted(c, out, true, done_words(h));
+	else
+		told(c, out, "Restarted", "");
 	if (!h->died_again)
 		c->started = policy_seconds_of(p, p->now + 999);
 	if (!h->started)
@@ -523,7 +533,9 @@ void step_verifying_facts(
 	}
 	policy_heal_timed_out(c);
 	policy_tell(out, c, AUDIT_NOT_RECOVERED, "timeout", "Still %s %llu s after its restart",
-	    verdict == VERDICT_STARTING && c->word != WORD_BAD ? "starting" : "unhealthy",
+	    c->down                                                  ? "down"
+		: verdict == VERDICT_STARTING && c->word != WORD_BAD ? "starting"
+								     : "unhealthy",
 	    (unsigned long long)(p->now - h->answered) / 1000)
 	    ->level = LOG_WARNING;
 	policy_after_failure(p, c);

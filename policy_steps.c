@@ -218,7 +218,9 @@ void step_watching_healthy(
 		policy_recovered(p, c, out, "healthy");
 		return;
 	}
-	policy_cancel(p, c, out, SKIP_RECOVERED, "Healthy again by itself");
+	policy_cancel(p, c, out, SKIP_RECOVERED,
+	    h->cause == CAUSE_VERDICT ? "The outside monitor says that it is up again"
+				      : "Healthy again by itself");
 }
 
 /* Something says that c is sick, which is no proof yet: the engine will be asked. */
@@ -336,7 +338,9 @@ void step_waiting_healthy(
 		h->healthy_since = p->now;
 	else
 		policy_begin_probation(p, h, false);
-	policy_cancel(p, c, out, SKIP_RECOVERED, "Not restarted: it became healthy by itself");
+	policy_cancel(p, c, out, SKIP_RECOVERED,
+	    h->cause == CAUSE_VERDICT ? "Not restarted: the outside monitor says that it is up again"
+				      : "Not restarted: it became healthy by itself");
 }
 
 /* Somebody started what our restart left down, or the engine's own restart policy did. */

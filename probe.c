@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "frames.h"
+#include "resolve.h"
 
 /* What a probe that is under way waits for. */
 enum step {
@@ -14,6 +15,7 @@ enum step {
 	STEP_CREATE,
 	STEP_START,
 	STEP_EXIT,   /* the exit code */
+	STEP_NAME,   /* the address of another host */
 	STEP_DIRECT, /* the container itself */
 	STEP_END,    /* it is decided, and told in the next turn */
 };
@@ -43,6 +45,7 @@ struct probe {
 	uint8_t tries;        /* STEP_EXIT */
 	struct frames frames; /* of its output */
 	struct call *call;
+	struct resolve *resolve; /* STEP_NAME; NULL else */
 	struct net_stream stream;
 	struct loop_timer deadline;
 	uint16_t words_n;
@@ -67,6 +70,10 @@ static void stop(struct probe *p)
 	if (p->call)
 		call_close(p->call);
 	p->call = NULL;
+	if (p->resolve)
+		resolve_cancel(p->resolve);
+	free(p->resolve);
+	p->resolve = NULL;
 	if (p->stream.fd >= 0) {
 		loop_forget(all->loop, p->stream.fd);
 		net_close(&p->stream);
@@ -123,14 +130,24 @@ static void say_error(struct probe *p, const char *words)
 	text_print(p->words, sizeof(p->words), "port %u: %s", p->check.port, words);
 }
 
-/* ---- the container's own address -------------------------------------------------------------- */
+/* ---- over the network ------------------------------------------------------------------------- */
+
+/* Where a GET goes to another host than the container: its name; of the container itself it is empty. */
+static struct span other_host(const struct probe *p)
+{
+	bool http = p->check.kind == CHECK_HTTP;
+
+	return (struct span){p->check.what, http ? strcspn(p->check.what, "/") : 0};
+}
 
 static void http_head(struct call *call)
 {
 	struct probe *p = call->owner;
 
-	text_print(p->words, sizeof(p->words), "GET :%u%.160s answered %d", p->check.port,
-	    p->check.what, call->status);
+	int host = (int)other_host(p).n;
+
+	text_print(p->words, sizeof(p->words), "GET %.*s:%u%.160s answered %d", host, p->check.what,
+	    p->check.port, p->check.what + host, call->status);
 	finish(p, call->status == p->check.status ? PROBE_PASSED : PROBE_FAILED);
 }
 
@@ -145,22 +162,59 @@ static void http_done(struct call *call)
 
 static const struct call_handler http_handler = {.head = http_head, .done = http_done};
 
-static void begin_http(struct probe *p)
+static void get(struct probe *p, const struct net_address *to, struct span name)
 {
-	struct call_place place = {0};
-	char host[INET6_ADDRSTRLEN + 10];
-	bool v6 = strchr(p->address, ':') != NULL;
+	struct call_place place = {.address = *to};
+	char host[264];
 	int error;
 
-	net_literal(&place.address, span_of(p->address), p->check.port);
-	text_print(host, sizeof(host), v6 ? "[%s]:%u" : "%s:%u", p->address, p->check.port);
+	text_print(host, sizeof(host), "%.*s:%u", (int)name.n, name.p, p->check.port);
 	place.host = host;
-	p->call = call_start(p->all->loop, p->docker->workspace, &place, NULL, "GET", p->check.what,
-	    JSON_STREAM, 0, &http_handler, p, &error);
+	p->step = STEP_DIRECT;
+	p->call = call_start(p->all->loop, p->docker->workspace, &place, NULL, "GET",
+	    p->check.what + other_host(p).n, JSON_STREAM, 0, &http_handler, p, &error);
 	if (p->call)
 		return;
 	say_error(p, text_error(-error));
 	decide(p, result_of(-error), NULL);
+}
+
+/* Of several addresses the next one has its turn after a failure, until one has passed. */
+static void found(void *owner)
+{
+	struct probe *p = owner;
+	const struct resolve *r = p->resolve;
+
+	if (r->count)
+		get(p, &r->addresses[p->at % r->count], other_host(p));
+	else
+		decide(p, PROBE_CANNOT, "the name of its host is not known");
+}
+
+static void begin_http(struct probe *p)
+{
+	struct span host = other_host(p), bare = host;
+	struct net_address to;
+	char name[256];
+
+	if (!host.n) {
+		text_print(name, sizeof(name), strchr(p->address, ':') ? "[%s]" : "%s", p->address);
+		host = span_of(name);
+		bare = span_of(p->address);
+	} else if (host.p[0] == '[') {
+		bare = (struct span){host.p + 1, host.n - 2};
+	}
+	if (net_literal(&to, bare, p->check.port)) {
+		get(p, &to, host);
+		return;
+	}
+	span_copy(bare, name, sizeof(name));
+	p->step = STEP_NAME;
+	p->resolve = calloc(1, sizeof(*p->resolve));
+	if (p->resolve)
+		resolve_start(p->resolve, p->all->loop, name, p->check.port, found, p);
+	else
+		decide(p, PROBE_CANNOT, "no memory is left");
 }
 
 static void tcp_ready(void *owner, unsigned what)
@@ -254,7 +308,7 @@ static void take_inspect(struct probe *p, const struct json *j, int64_t date)
 		p->started = p->all->loop->now - (uint64_t)f.now.age_ms;
 	if (f.now.health != HEALTH_NONE)
 		decide(p, PROBE_BESIDE, NULL);
-	else if (p->check.kind == CHECK_EXEC)
+	else if (p->check.kind == CHECK_EXEC || other_host(p).n)
 		return;
 	else if (p->all->several && !p->docker->target.local)
 		decide(p, PROBE_CANNOT,
@@ -449,11 +503,13 @@ static void deadline(void *owner)
 	} else {
 		p->left = p->step == STEP_START;
 		text_print(p->words, sizeof(p->words), "%s within %llu ms",
-		    p->left       ? "its command did not end"
-			: its_own ? "it did not answer"
-				  : "the engine did not answer",
-		    (unsigned long long)(its_own ? p->check.timeout
-						 : p->docker->settings->curl_timeout));
+		    p->left                    ? "its command did not end"
+			: its_own              ? "it did not answer"
+			: p->step == STEP_NAME ? "no name server answered"
+					       : "the engine did not answer",
+		    (unsigned long long)(its_own || p->step == STEP_NAME
+			    ? p->check.timeout
+			    : p->docker->settings->curl_timeout));
 		finish(p, its_own ? PROBE_FAILED : PROBE_CANNOT);
 	}
 }

@@ -65,6 +65,17 @@ static void read_switch(struct watch_labels *out, const char *label, struct span
 	*off = !on;
 }
 
+static void read_monitor(struct watch_labels *out, struct span value)
+{
+	if (!value.n || value.n >= sizeof(out->monitor)) {
+		unreadable(out, "autoheal.monitor", value);
+		return;
+	}
+	span_copy(value, out->monitor, sizeof(out->monitor));
+	out->own.monitor = out->monitor;
+	out->has_own = true;
+}
+
 /* Either of two labels may want that a container is only told about. */
 static void tell_only(struct watch_labels *out, bool only)
 {
@@ -95,13 +106,13 @@ static bool read_port(struct watch_check *check, struct span value)
 	return true;
 }
 
-/* ":PORT" or ":PORT/PATH"; what could end the line of a request is no path. */
-static bool read_endpoint(struct watch_check *check, struct span value)
+/* What could end the line of a request is no path. */
+bool watch_read_endpoint(struct watch_check *check, struct span value)
 {
 	const char *slash = memchr(value.p, '/', value.n);
 	struct span path = span_of("/");
 
-	if (value.p[0] != ':')
+	if (!value.n || value.p[0] != ':')
 		return false;
 	if (slash) {
 		path = (struct span){slash, value.n - (size_t)(slash - value.p)};
@@ -119,7 +130,7 @@ static bool read_probe(struct watch_check *check, enum watch_check_kind kind, st
 	if (!value.n || value.n >= WATCH_CHECK_MAX - 1)
 		return false;
 	if (kind == CHECK_HTTP)
-		return read_endpoint(check, value);
+		return watch_read_endpoint(check, value);
 	if (kind == CHECK_TCP)
 		return read_port(check, value);
 	span_copy(value, check->what, sizeof(check->what));
@@ -173,6 +184,8 @@ static void read_own_label(struct watch_labels *out, struct span key, struct spa
 
 	if (span_is(key, "autoheal.stop.timeout"))
 		read_stop_timeout(out, "autoheal.stop.timeout", value);
+	else if (span_is(key, "autoheal.monitor"))
+		read_monitor(out, value);
 	else if (span_is(key, "autoheal.monitor.enable"))
 		read_switch(out, "autoheal.monitor.enable", value, &out->monitor_off);
 	else if (span_is(key, "autoheal.restart.enable")) {
@@ -250,7 +263,7 @@ void watch_read_labels(
 
 	*out = (struct watch_labels){0};
 	out->own = (struct label_settings){WATCH_UNSET, WATCH_UNSET, WATCH_UNSET, WATCH_UNSET,
-	    WATCH_UNSET, false, WATCH_RESTART, false};
+	    WATCH_UNSET, false, WATCH_RESTART, false, NULL};
 	out->check.interval = WATCH_CHECK_INTERVAL;
 	out->check.timeout = WATCH_CHECK_TIMEOUT;
 	out->check.retries = WATCH_CHECK_RETRIES;

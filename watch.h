@@ -25,9 +25,10 @@ struct label_settings {
 	uint32_t stop_timeout; /* seconds; UINT32_MAX - 1 = for ever (-1) */
 	uint32_t unhealthy_for, start_period, cooldown;
 	uint32_t max_restarts;
-	bool no_restart; /* autoheal.restart.enable=false, autoheal.action=notify: tells only */
-	uint8_t action;  /* enum watch_action */
-	bool no_notices; /* autoheal.notify=false */
+	bool no_restart;     /* autoheal.restart.enable=false, autoheal.action=notify: tells only */
+	uint8_t action;      /* enum watch_action */
+	bool no_notices;     /* autoheal.notify=false */
+	const char *monitor; /* autoheal.monitor: the name an outside monitor has for it; NULL none */
 };
 #define WATCH_FOREVER (UINT32_MAX - 1)
 
@@ -46,7 +47,8 @@ struct watch_check {
 	uint16_t status; /* CHECK_HTTP: the one that passes */
 	uint32_t interval, timeout, start_period;
 	uint32_t retries;
-	char what[WATCH_CHECK_MAX]; /* the path; the command, or a JSON array of its words */
+	/* the path, behind a host where it is not the container's own; the command, or a JSON array of its words */
+	char what[WATCH_CHECK_MAX];
 };
 
 enum watch_label {
@@ -66,12 +68,16 @@ struct watch_labels {
 	char project[WATCH_PROJECT_MAX], service[WATCH_PROJECT_MAX];
 	uint32_t number; /* of the replica, from 1; 0 unknown */
 	char monitoring_id[WATCH_PROJECT_MAX];
+	char monitor[WATCH_NAME_MAX]; /* what own.monitor points at */
 	struct label_settings own;
 	bool has_own; /* any of `own` is set */
 	struct watch_check check;
 	int unreadable_count; /* labels whose value made no sense; the default holds */
 	char unreadable[WATCH_UNREADABLE_MAX][128]; /* LABEL=VALUE */
 };
+
+/* Reads ":PORT" or ":PORT/PATH" into port and what. */
+bool watch_read_endpoint(struct watch_check *check, struct span value);
 
 /* Reads the labels of interest out of an object of strings: Actor.Attributes, Labels,
  * Config.Labels. A token of -1 reads as no labels. */

@@ -322,6 +322,7 @@ def test_the_origin_rule(engine, web, autoheal, host, origin, status):
     headers = {"Host": host, **({"Origin": origin} if origin is not None else {})}
     answer = ah.post("/api/containers/select", SELECT, headers=headers, token=False)
     assert answer.status == status
+    assert ah.get("/api/status", headers).status == status
     assert ah.container("web")["monitored"] is (status != 200)
     assert "access-control-allow-origin" not in answer.headers
 
@@ -456,6 +457,24 @@ def test_odd_requests(ah, kind):
     assert ah.get("/health").status == 200
 
 
+def test_a_chunked_body(ah):
+    head = line("POST /api/containers/select HTTP/1.1", AUTH.decode().strip(), "Content-Type: application/json",
+                "Transfer-Encoding: chunked", "Connection: close")
+    body = json.dumps(SELECT).encode()
+    whole = b"1\r\n" + body[:1] + b"\r\n%x;ext=1\r\n" % (len(body) - 1) + body[1:] + b"\r\n0\r\nTrailer: x\r\n\r\n"
+    assert statuses(raw(ah.port, head + whole)) == [200] and not ah.container("web")["monitored"]
+    large = (b"1000\r\n" + b" " * 4096 + b"\r\n") * 17
+    assert statuses(raw(ah.port, head + large, finish=False)) == [413]
+    for bad in (b"-1\r\n", b"0x2\r\n{}\r\n", b" 2\r\n{}\r\n", b"2\r\n{}X", b"ffffffffffffffff\r\n{}", b"2\n{}\n0\n\n"):
+        assert statuses(raw(ah.port, head + bad, finish=False)) == [400], bad
+
+
+def test_errors_of_head_have_no_body(ah):
+    for path, status in (("/nope", 404), ("/api/containers/nope", 404), ("/api/events?limit=x", 400), ("/api/maintenance/enable", 405)):
+        answer = raw(ah.port, line(f"HEAD {path} HTTP/1.1", "Connection: close"))
+        assert statuses(answer) == [status] and answer.endswith(b"\r\n\r\n") and b"Content-Length: 0" not in answer
+
+
 def test_an_absolute_target(ah):
     """A proxy's form of the request line (RFC 9112, 3.2.2)."""
     answer = raw(ah.port, line("GET http://localhost/health HTTP/1.1", "Connection: close"))
@@ -529,6 +548,48 @@ def test_idle_connections_make_room(engine, ah):
     finally:
         for s in sockets:
             s.close()
+
+
+ONE = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def crowd(ah, data):
+    """As many clients as there is room for; each has its first answer, in their order."""
+    sockets = []
+    for _ in range(64):
+        sockets.append(socket.create_connection(("127.0.0.1", ah.port), 5))
+        sockets[-1].sendall(data)
+        assert statuses(sockets[-1].recv(65536)) == [200]
+    return sockets
+
+
+def test_at_the_limit_the_one_goes_that_is_idle_longest(ah):
+    first, second, third, *others = crowd(ah, ONE)
+    first.sendall(ONE)                              # no longer the one that is idle longest
+    assert statuses(first.recv(65536)) == [200]
+    with socket.create_connection(("127.0.0.1", ah.port), 5) as new:
+        new.sendall(ONE)
+        assert statuses(new.recv(65536)) == [200] and second.recv(1) == b""
+        for s in (first, third, *others):
+            s.sendall(ONE)
+            assert statuses(s.recv(65536)) == [200]
+    for s in (first, second, third, *others):
+        s.close()
+
+
+def test_where_none_is_idle_the_new_one_is_refused(ah):
+    """All are in the middle of their second request."""
+    first, *others = crowd(ah, ONE + ONE[:20])
+    with socket.create_connection(("127.0.0.1", ah.port), 5) as new:
+        answer = new.recv(65536)
+        assert statuses(answer) == [503] and json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+    first.sendall(ONE[20:])
+    assert statuses(first.recv(65536)) == [200]
+    with socket.create_connection(("127.0.0.1", ah.port), 5) as new:
+        new.sendall(ONE)
+        assert statuses(new.recv(65536)) == [200]
+    for s in (first, *others):
+        s.close()
 
 
 def test_a_reader_that_does_not_read(engine, autoheal):

@@ -151,6 +151,25 @@ def test_every_change_of_it_wants_the_token(engine, autoheal, ah):
     assert not ah.events("config") and not ah.events("maintenance") and not engine.posts()
 
 
+def test_every_body_must_be_json(ah):
+    """Of the right type, whole, and there where it is needed; and an error is one of those that are told."""
+    seen = 0
+    for method, path, operation in calls(ah):
+        body = operation.get("requestBody")
+        if not body:
+            continue
+        for given, kind, status in (("{}", "text/plain", 415), ("{", "application/json", 400), ("\xff", "application/json", 400),
+                                    ("x" * 65537, "application/json", 413), ("[[1]]", "application/json", 422)):
+            answer = ah.request(method, path.replace("{name}", "web"), {"Content-Type": kind}, given.encode("latin-1"), token=True)
+            assert answer.status == status and str(status) in operation["responses"], (path, given[:9], answer)
+            assert answer.json()["error"]
+        if body["required"]:
+            answer = ah.request(method, path.replace("{name}", "web"), {"Content-Length": None}, token=True)
+            assert answer.status == 411 and "411" in operation["responses"]
+        seen += 1
+    assert seen >= 3
+
+
 def test_what_needs_the_token_even_with_open_writes(engine, autoheal):
     engine.add("web", labels=LABEL)
     ah = autoheal(engine, AUTOHEAL_API_WRITES="open")

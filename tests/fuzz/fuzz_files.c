@@ -63,6 +63,7 @@ static void read_event(const struct json *j)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct policy policy;
+	struct healthchecks checks = {0};
 	struct span rest = fuzz_span(data, size), part;
 	struct memory_clock at = {.now = 1ull << 40, .wall = 1700000000000};
 	struct settings settings;
@@ -80,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		copy = fuzz_copy(part, false);
 		memory_is_own((struct span){copy, part.n});
 		if (!json_parse(&j, (struct span){copy, part.n}, tokens, JSON_TOKENS_MAX)) {
-			memory_read_config(&policy.containers, &j);
+			memory_read_config(&policy.containers, &checks, &j);
 			read_event(&j);
 			if (!json_parse(&j, (struct span){copy, part.n}, tokens, JSON_TOKENS_MAX))
 				read_state(&policy, &at, &j);
@@ -88,7 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		free(copy);
 	}
 	buf_init(&out, 1 << 20);
-	memory_print_config(&out, &policy.containers);
+	memory_print_config(&out, &policy.containers, &checks);
+	healthchecks_free(&checks);
 	fuzz_is_json(&out);
 	buf_free(&out);
 	policy_free(&policy);

@@ -678,7 +678,8 @@ static void test_an_identity_that_was_left_is_not_forgotten_at_once(void **state
 
 static void test_labels_of_its_own(void **state)
 {
-	struct label_settings own = {.cooldown = 5}, other = {.cooldown = 6};
+	char monitor[] = "Shop front";
+	struct label_settings own = {.cooldown = 5, .monitor = monitor}, other = {.cooldown = 6};
 	struct container *c = add(1);
 
 	(void)state;
@@ -686,9 +687,13 @@ static void test_labels_of_its_own(void **state)
 	assert_true(containers_set_own(c, NULL));
 	assert_true(containers_set_own(c, &own));
 	own.cooldown = 7; /* a copy is kept */
+	monitor[0] = 'x';
 	assert_int_equal(c->own->cooldown, 5);
+	assert_true(containers_set_own(c, c->own));
+	assert_string_equal(c->own->monitor, "Shop front");
 	assert_true(containers_set_own(c, &other));
 	assert_int_equal(c->own->cooldown, 6);
+	assert_null(c->own->monitor);
 	assert_true(containers_set_own(c, c->own));
 	assert_true(containers_set_own(c, NULL));
 	assert_null(c->own);

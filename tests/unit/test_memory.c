@@ -320,19 +320,28 @@ static void test_what_people_chose_is_read_back_and_what_a_label_chose_is_not(vo
 		enum watch_choice choice;
 	} names[] = {{"db", CHOICE_PERSON}, {"web", CHOICE_LABEL},
 	    {"say \"hi\"\n", CHOICE_EXCLUDED}, {"x", CHOICE_NONE}};
+	struct healthchecks given = {0}, checks = {0};
+	struct healthcheck one = {.container = "db",
+	    .check = {
+		.kind = CHECK_TCP, .port = 5432, .interval = 1000, .timeout = 1000, .retries = 1}};
 	struct json j;
 
 	(void)state;
 	begin(NULL);
+	assert_null(healthchecks_put(&given, &one));
 	for (size_t i = 0; i < COUNT(names); i++)
 		containers_identity(&s.policy.containers, span_of(names[i].name), true)->choice =
 		    names[i].choice;
 	buf_init(&text, 4096);
-	memory_print_config(&text, &s.policy.containers);
+	memory_print_config(&text, &s.policy.containers, &given);
 	assert_true(memory_is_own((struct span){text.p, text.n}));
 	j = parsed();
 	policy_init(&other, &s.settings, s.now, 7, 1);
-	assert_true(memory_read_config(&other.containers, &j));
+	assert_true(memory_read_config(&other.containers, &checks, &j));
+	assert_int_equal(checks.count, 1);
+	assert_int_equal(healthchecks_find(&checks, "db")->check.port, 5432);
+	healthchecks_free(&checks);
+	healthchecks_free(&given);
 	assert_int_equal(other.containers.identities, 2);
 	for (size_t i = 0; i < COUNT(names); i++) {
 		const struct identity *identity = containers_identity(
@@ -347,7 +356,9 @@ static void test_a_config_without_sense_chooses_nothing(void **state)
 {
 	static const char *const words[] = {"{\"autoheal\":1}", "{\"containers\":[]}",
 	    "{\"containers\":{\"selected\":{\"a\":1},\"excluded\":\"b\"}}",
-	    "{\"containers\":{\"selected\":[1,null,{},\"\"]}}"};
+	    "{\"containers\":{\"selected\":[1,null,{},\"\"]}}",
+	    "{\"custom_health_checks\":[1,null,{},{\"container_id\":\"a\",\"check_type\":\"x\"}]}"};
+	struct healthchecks checks = {0};
 
 	(void)state;
 	begin(NULL);
@@ -357,8 +368,9 @@ static void test_a_config_without_sense_chooses_nothing(void **state)
 		text_is(words[i]);
 		j = parsed();
 		policy_init(&other, &s.settings, s.now, 7, 1);
-		assert_true(memory_read_config(&other.containers, &j));
+		assert_true(memory_read_config(&other.containers, &checks, &j));
 		assert_int_equal(other.containers.identities, 0);
+		assert_int_equal(checks.count, 0);
 		policy_free(&other);
 	}
 }

@@ -48,6 +48,7 @@ static void test_a_probe_that_fails_is_a_proof(void **state)
 	wait_for(5 * SECOND);
 	restarted(web);
 	heal_reason_is("probe");
+	says("Restarted because its own probe failed");
 	expect("restart:success");
 	state_is(web, STATE_VERIFYING);
 	assert_int_equal(policy_health(web), HEALTH_STARTING);
@@ -292,6 +293,7 @@ static void test_a_verdict_is_a_proof(void **state)
 	says("is down: GET");
 	restarted(web);
 	heal_reason_is("verdict");
+	says("Restarted because an outside monitor said that it was down");
 	expect("restart:success");
 	verdict(SAYS_UP); /* the next verdict judges */
 	expect("recovered:healthy");
@@ -317,6 +319,7 @@ static void test_down_again_after_the_restart_is_judged_when_its_time_is_over(vo
 	expect("verdict:down, RESTART, restart:success, verdict:down");
 	wait_for(90 * SECOND);
 	facts(web, inspected(HEALTH_NONE));
+	says("Still down 120 s");
 	wait_for(10 * SECOND); /* its back-off */
 	expect("INSPECT, not_recovered:timeout, INSPECT");
 	facts(web, inspected(HEALTH_NONE));
@@ -336,6 +339,7 @@ static void test_up_ends_it(void **state)
 	state_is(web, STATE_WAITING);
 	wait_for(20 * SECOND);
 	verdict(SAYS_UP);
+	says("up again");
 	expect("verdict:down, verdict:up, skipped:recovered");
 	wait_for(HOUR);
 	expect("");
@@ -402,6 +406,128 @@ static void test_up_of_one_that_was_not_down_says_nothing(void **state)
 	state_is(web, STATE_WAITING);
 }
 
+/* Its three restarts of the window are used up, whatever became of them. */
+static void test_verdicts_lead_to_quarantine(void **state)
+{
+	(void)state;
+	begin_without_check("AUTOHEAL_COOLDOWN=0", "AUTOHEAL_RECOVERY_TIMEOUT=10", NULL);
+	for (int i = 0; i < 3; i++) {
+		verdict(SAYS_DOWN);
+		expect("verdict:down, RESTART");
+		restarted(web);
+		verdict(SAYS_UP);
+		expect("restart:success, recovered:healthy");
+		wait_for(30 * SECOND);
+	}
+	verdict(SAYS_DOWN);
+	expect("verdict:down, quarantine:quarantined");
+	wait_for(30 * MINUTE);
+	verdict(SAYS_DOWN);
+	expect("");
+	happens(web, EVENT_RELEASE); /* by a person: it is down yet */
+	expect("unquarantine:released, INSPECT");
+	facts(web, inspected(HEALTH_NONE));
+	expect("RESTART");
+}
+
+static void test_the_whole_policy_holds_for_a_verdict(void **state)
+{
+	struct label_settings own = sim_no_labels;
+
+	(void)state;
+	begin_without_check("AUTOHEAL_COOLDOWN=300", NULL);
+	verdict(SAYS_DOWN);
+	restarted(web);
+	verdict(SAYS_UP);
+	wait_for(200 * SECOND);
+	verdict(SAYS_DOWN);
+	expect("verdict:down, RESTART, restart:success, recovered:healthy, verdict:down");
+	state_is(web, STATE_WAITING);
+	wait_for(100 * SECOND);
+	facts(web, inspected(HEALTH_NONE));
+	expect("INSPECT, RESTART");
+
+	begin_without_check(NULL);
+	policy_begin_maintenance(&s.policy, 0, s.now);
+	verdict(SAYS_DOWN);
+	expect("verdict:down, skipped:maintenance");
+	policy_end_maintenance(&s.policy, s.now);
+	turn();
+	facts(web, inspected(HEALTH_NONE));
+	expect("INSPECT, RESTART");
+
+	begin_without_check(NULL);
+	assert_true(policy_snooze(&s.policy, web->identity, s.now + HOUR, s.now));
+	verdict(SAYS_DOWN);
+	wait_for(MINUTE);
+	verdict(SAYS_UP);
+	expect("verdict:down, skipped:snoozed, verdict:up, skipped:recovered");
+
+	begin_without_check("AUTOHEAL_DRY_RUN=true", NULL);
+	verdict(SAYS_DOWN);
+	says("it is down, says an outside monitor");
+	expect("verdict:down, skipped:dry_run");
+
+	begin_without_check(NULL);
+	own.no_restart = true;
+	labels(web, own);
+	verdict(SAYS_DOWN);
+	heal_reason_is("verdict");
+	expect("verdict:down, restart:success");
+
+	begin_without_check("AUTOHEAL_RESTART_MODE=on-failure", NULL);
+	verdict(SAYS_DOWN);
+	expect("verdict:down");
+}
+
+/* What a person stopped or paused is down, which nobody need say, and must not be held against it afterwards. */
+static void test_a_verdict_on_one_that_a_person_stopped_is_not_heard(void **state)
+{
+	(void)state;
+	begin_without_check(NULL);
+	happens(web, EVENT_PAUSE);
+	verdict(SAYS_DOWN);
+	happens(web, EVENT_UNPAUSE);
+	facts(web, inspected(HEALTH_NONE));
+	expect("");
+	state_is(web, STATE_WATCHING);
+	assert_false(web->down);
+
+	begin_without_check(NULL);
+	stops(web);
+	verdict(SAYS_DOWN);
+	happens(web, EVENT_START);
+	facts(web, listed(HEALTH_NONE));
+	expect("");
+
+	/* sick before it was paused: so it is afterwards, unless its monitor says otherwise */
+	begin_without_check("AUTOHEAL_UNHEALTHY_FOR=60", NULL);
+	verdict(SAYS_DOWN);
+	happens(web, EVENT_PAUSE);
+	expect("verdict:down, skipped:paused");
+	happens(web, EVENT_UNPAUSE);
+	facts(web, listed(HEALTH_NONE));
+	expect("INSPECT");
+	verdict(SAYS_UP);
+	facts(web, inspected(HEALTH_NONE));
+	expect("verdict:up");
+}
+
+/* A new start is news of its own. */
+static void test_a_start_by_a_person_ends_it(void **state)
+{
+	(void)state;
+	begin_without_check("AUTOHEAL_UNHEALTHY_FOR=60", NULL);
+	verdict(SAYS_DOWN);
+	restarts(web);
+	assert_false(web->down);
+	assert_int_equal(policy_health(web), HEALTH_NONE);
+	wait_for(HOUR);
+	if (web->looking)
+		facts(web, inspected(HEALTH_NONE));
+	assert_null(strstr(s.happened, "RESTART"));
+}
+
 /* ---- in words ------------------------------------------------------------------------------- */
 
 static char explained[4096];
@@ -455,6 +581,10 @@ int main(void)
 	    STORY(up_ends_it),
 	    STORY(its_own_health_counts_too),
 	    STORY(up_of_one_that_was_not_down_says_nothing),
+	    STORY(verdicts_lead_to_quarantine),
+	    STORY(the_whole_policy_holds_for_a_verdict),
+	    STORY(a_verdict_on_one_that_a_person_stopped_is_not_heard),
+	    STORY(a_start_by_a_person_ends_it),
 	    STORY(it_is_explained),
 	};
 

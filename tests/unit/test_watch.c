@@ -252,6 +252,30 @@ static void test_own_labels_are_read(void **state)
 	}
 }
 
+static void test_the_name_of_an_outside_monitor_is_read(void **state)
+{
+	char longest[300] = "";
+
+	(void)state;
+	read_text("{}");
+	assert_null(labels.own.monitor);
+	read_label("autoheal.monitor", "Shop front");
+	assert_string_equal(labels.own.monitor, "Shop front");
+	assert_true(labels.has_own);
+	assert_int_equal(labels.unreadable_count, 0);
+	memset(longest, 'x', WATCH_NAME_MAX - 1);
+	read_label("autoheal.monitor", longest);
+	assert_string_equal(labels.own.monitor, longest);
+	longest[WATCH_NAME_MAX - 1] = 'x';
+	read_label("autoheal.monitor", longest);
+	assert_null(labels.own.monitor);
+	assert_int_equal(labels.unreadable_count, 1);
+	read_label("autoheal.monitor", "");
+	assert_null(labels.own.monitor);
+	assert_int_equal(labels.unreadable_count, 1);
+	assert_false(labels.has_own);
+}
+
 static void test_probes_are_read(void **state)
 {
 	(void)state;
@@ -901,6 +925,7 @@ int main(void)
 	    TEST(test_with_all_the_usual_label_still_says_no),
 	    TEST(test_what_is_no_object_has_no_labels),
 	    TEST(test_own_labels_are_read),
+	    TEST(test_the_name_of_an_outside_monitor_is_read),
 	    TEST(test_probes_are_read),
 	    TEST(test_probes_that_make_no_sense_are_named),
 	    TEST(test_of_several_probes_the_first_counts),
