@@ -6,6 +6,7 @@ Stated for each: the service lives, both illnesses end healed within seconds, th
 once, and /health is well again.
 """
 import os
+import resource
 import signal
 import socket
 import struct
@@ -146,11 +147,11 @@ def test_stopped_amid_a_heal(engine, autoheal, seconds):
     well(engine, ah, web, db)
 
 
-def test_out_of_descriptors_in_the_middle_of_everything(engine, autoheal):
+def test_out_of_descriptors_in_the_middle_of_everything(engine, autoheal, tmp_path):
     """The limit falls to what is open (EMFILE in socket(), accept() and pipe()), and rises again: each is healed once."""
-    import resource
     web, db = engine.add("web", labels=LABEL), engine.add("db", labels=LABEL)
-    ah = autoheal(engine, **SETTINGS)
+    (tmp_path / "data").mkdir()
+    ah = autoheal(engine, AUTOHEAL_DATA_DIR=str(tmp_path / "data"), **SETTINGS)
     fence(engine, ah)
     limit = resource.prlimit(ah.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(ah.pid, resource.RLIMIT_NOFILE, (3, limit[1]))

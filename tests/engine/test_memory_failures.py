@@ -11,7 +11,9 @@ import struct
 import pytest
 
 import harness
+from receiver import Receiver
 from steps import LABEL, QUICK, healed
+from test_tls import site  # noqa: F401
 
 PROGRAM = harness.ROOT / "build/san/autoheal-oom"
 pytestmark = pytest.mark.skipif(harness.binary().parent != PROGRAM.parent or not PROGRAM.is_file(),
@@ -102,12 +104,8 @@ def test_a_start_without_memory(engine, autoheal, memory, tmp_path, part):
     assert len(engine.restarts(web)) == 1 + made
 
 
-@pytest.mark.first
-@pytest.mark.parametrize("run", [1, 5])
-def test_a_heal_without_memory(engine, autoheal, memory, tmp_path, run):
-    """Every allocation of a heal, from its event to its proof."""
-    web = engine.add("web", labels=LABEL)
-    ah = autoheal(engine, program=PROGRAM, FAILING_ALLOCATIONS=memory.path, AUTOHEAL_INTERVAL="1", **QUICK)
+def each_allocation(engine, ah, web, memory, run):
+    """Every allocation of a heal, from its event to its proof; `run` of them in a row."""
     count, after = 0, 0
     while True:
         count, after = count + 1, after + 1
@@ -120,6 +118,27 @@ def test_a_heal_without_memory(engine, autoheal, memory, tmp_path, run):
     memory.refuse(0)
     heal(engine, ah, web, count + 1)
     assert ah.stop() == 0
+
+
+@pytest.mark.first
+@pytest.mark.parametrize("run", [1, 5])
+def test_a_heal_without_memory(engine, autoheal, memory, run):
+    web = engine.add("web", labels=LABEL)
+    ah = autoheal(engine, program=PROGRAM, FAILING_ALLOCATIONS=memory.path, AUTOHEAL_INTERVAL="1", **QUICK)
+    each_allocation(engine, ah, web, memory, run)
+
+
+@pytest.mark.first
+def test_a_heal_over_tls_with_all_that_may_follow(site, autoheal, memory, tmp_path):  # noqa: F811
+    """Handshakes, spares, evidence, what hangs on it, notices, the disk."""
+    s = site()
+    s.engine.add("guest", network_mode=f"container:{s.web.id}", healthcheck=False, up=200.0)
+    (tmp_path / "data").mkdir()
+    with Receiver() as post:
+        ah = autoheal(s.engine, program=PROGRAM, FAILING_ALLOCATIONS=memory.path, AUTOHEAL_INTERVAL="1", **QUICK, **s.settings,
+                      AUTOHEAL_DATA_DIR=str(tmp_path / "data"), AUTOHEAL_NOTIFY=post.url(), AUTOHEAL_NOTIFY_EVENTS="all")
+        each_allocation(s.engine, ah, s.web, memory, 1)
+        assert post.log
 
 
 CALLS = [("GET", "/health", None), ("GET", "/api", None), ("GET", "/api/status", None), ("GET", "/api/containers", None),
