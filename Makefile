@@ -32,15 +32,16 @@ SRC = direct.c text.c tz.c buf.c log.c \
 	policy_people.c policy_storm.c policy_stale.c \
 	policy_explain.c policy_resume.c policy.c metrics.c \
 	memory.c store.c \
-	facts.c call.c notice.c notify.c script.c docker.c \
+	facts.c call.c notice.c notify.c config_json.c script.c docker.c \
 	evidence.c dependents.c probe.c \
-	monitor_act.c monitor_who.c monitor.c monitor_people.c monitor_probe.c monitor_memory.c \
+	monitor_act.c monitor_who.c monitor.c monitor_people.c monitor_probe.c monitor_config.c monitor_memory.c \
 	self.c harden.c sandbox.c \
 	server.c \
-	api.c api_containers.c api_people.c api_verdicts.c api_healthchecks.c api_events.c api_metrics.c \
+	api.c api_config.c api_containers.c api_people.c api_verdicts.c api_healthchecks.c api_events.c api_metrics.c \
 	api_routes.c api_index.c \
 	cli.c doctor.c autoheal.c
-PAGE = page/index.html page/page.css page/page.js
+PAGE_JS = dom time ask api overview containers events detail settings live page
+PAGE = page/index.html page/page.css $(PAGE_JS:%=page/%.js)
 UNIT_SRC = $(wildcard tests/unit/test_*.c)
 C_FILES = $(wildcard *.c *.h tests/unit/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
 

@@ -203,52 +203,6 @@ void api_status(struct api *api, struct server_client *c, struct server_request 
 	answer_json(c, 200, &body);
 }
 
-/* ---- /api/config ------------------------------------------------------------------------- */
-
-static void print_counts(struct json_writer *w, const struct monitor *m)
-{
-	struct identity *identity = NULL;
-	size_t bucket = 0;
-
-	json_print(w, "restart_counts {");
-	while ((identity = containers_next_identity(&m->policy.containers, &bucket, identity)))
-		if (identity->restarts) {
-			json_key(w, identity->name);
-			json_number(w, identity->restarts);
-		}
-	json_print(w, "} selected_by {");
-	identity = NULL;
-	bucket = 0;
-	while ((identity = containers_next_identity(&m->policy.containers, &bucket, identity)))
-		if (identity->choice == CHOICE_PERSON || identity->choice == CHOICE_LABEL) {
-			json_key(w, identity->name);
-			json_cstring(w, identity->choice == CHOICE_PERSON ? "person" : "label");
-		}
-	json_close(w, '}');
-}
-
-void api_config(struct api *api, struct server_client *c, struct server_request *r)
-{
-	struct buf containers, body;
-	struct json_writer w;
-
-	(void)r;
-	buf_init(&containers, ANSWER_MAX);
-	buf_init(&body, 2 * ANSWER_MAX);
-	json_start(&w, &containers);
-	json_print(&w, "{ selected");
-	memory_print_choices(
-	    &w, &api->monitor->policy.containers, 1u << CHOICE_PERSON | 1u << CHOICE_LABEL);
-	json_key(&w, "excluded");
-	memory_print_choices(&w, &api->monitor->policy.containers, 1u << CHOICE_EXCLUDED);
-	print_counts(&w, api->monitor);
-	json_close(&w, '}');
-	body.failed = containers.failed;
-	config_print(api->settings, &body, (struct span){containers.p, containers.n});
-	buf_free(&containers);
-	answer_json(c, 200, &body);
-}
-
 /* ---- the page --------------------------------------------------------------------------- */
 
 /* "q=0", "q=0.000" (RFC 9110 12.4.2): nothing in it but zeros. */

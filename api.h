@@ -60,7 +60,7 @@ enum api_wish {
  * - what it does, in a short sentence;
  * - what it takes, one a line: a name, then a blank and words (of `?host` none, it is the same everywhere). A name
  *   begins with ? where it is one of the query, else it is a member of the body. Behind it # says that it is a number,
- *   ! true or false, @ a list of texts, % an object, ~ a duration, nothing a text; and a last * that it is needed;
+ *   ! true or false, @ a list of texts, % an object, & a list of such, ~ a duration, nothing a text; and a last * that it is needed;
  * - the statuses it may answer with besides those that follow from the rest (400 of what it takes, 401 and 403); behind
  *   one of an error a + says that it is a good answer all the same. 411: it cannot be without a body. */
 struct api_route {
@@ -84,10 +84,9 @@ bool api_query(const struct server_request *r, const char *name, char *out, size
  * body becomes the answer's. */
 void api_answer_stored(struct api *api, struct server_client *c, int status, struct buf *body);
 
-/* GET /health, /api/status, /api/config */
+/* GET /health, /api/status */
 void api_health(struct api *api, struct server_client *c, struct server_request *r);
 void api_status(struct api *api, struct server_client *c, struct server_request *r);
-void api_config(struct api *api, struct server_client *c, struct server_request *r);
 struct page_file;
 void api_page(struct server_client *c, const struct server_request *r, const struct page_file *file);
 
@@ -148,6 +147,16 @@ void api_maintenance(struct api *api, struct server_client *c, struct server_req
  * be, or NULL. */
 const char *api_grant(struct api *api, enum api_wish wish, int64_t until, const struct docker *d,
     const struct monitor_view *view, const struct container_facts *facts, struct buf *body);
+
+/* ---- api_config.c: the configuration ------------------------------------------------------ */
+
+/* GET and PUT /api/config and /api/config/SECTION; /export, /import */
+void api_config(struct api *api, struct server_client *c, struct server_request *r);
+void api_export(struct api *api, struct server_client *c, struct server_request *r);
+void api_import(struct api *api, struct server_client *c, struct server_request *r);
+/* GET and PUT /api/notifications/config; POST /api/notifications/test/NAME, answered when its target has */
+void api_notifications(struct api *api, struct server_client *c, struct server_request *r);
+void api_notify_test(struct api *api, struct server_client *c, struct server_request *r);
 
 /* ---- api_index.c -------------------------------------------------------------------------- */
 

@@ -47,6 +47,8 @@ static const char *type_of(char mark)
 		return "\"object\"";
 	case '@':
 		return "\"array\",\"items\":{\"type\":\"string\"}";
+	case '&':
+		return "\"array\",\"items\":{\"type\":\"object\"}";
 	case '~':
 		return "[\"string\",\"number\"]";
 	default:

@@ -96,11 +96,11 @@ static void print_notices(struct buf *b, const struct monitor *m)
 	metrics_head(b, "autoheal_notifications_total", "Notices, by target and result", false);
 	for (size_t i = 0; n && i < n->count; i++) {
 		uint64_t counts[3] = {0};
-		bool first = &n->targets[i] != n->heartbeat;
+		bool first = n->targets[i] != n->heartbeat;
 
-		notice_show_target(&n->targets[i].to, shown, sizeof(shown));
+		notice_show_target(&n->targets[i]->to, shown, sizeof(shown));
 		for (size_t j = 0; first && j < n->count; j++) {
-			const struct notify_target *t = &n->targets[j];
+			const struct notify_target *t = n->targets[j];
 
 			notice_show_target(&t->to, other, sizeof(other));
 			if (t == n->heartbeat || strcmp(shown, other))

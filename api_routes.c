@@ -10,6 +10,9 @@
 	"?type Only these kinds, separated by commas\n" \
 	"?container Only of this name, stable id, or id of at least 4 digits\n" \
 	"?since# Only those behind the event with this seq\n?host"
+#define SECTIONS \
+	"monitor% What GET shows there, or some of it\nrestart% Likewise\nfilters% Likewise\n" \
+	"observability% Likewise\nnotifications% Likewise\ncontainers% selected and excluded"
 #define UNTIL \
 	"for~ How long: seconds, or with a unit such as 90s, 5m, 2h\nuntil Or until when, RFC 3339"
 
@@ -25,6 +28,26 @@ const struct api_route api_routes[] = {
 	API_NEED_READ, API_OBJECT, 0},
     {ROUTE("GET /api/config", "The whole configuration", "", "200"), api_config, API_NEED_READ,
 	API_OBJECT, 0},
+    {ROUTE("PUT /api/config", "Change it: what is left out keeps its value", SECTIONS,
+	 "200 409 411 422 500 503"),
+	api_config, API_NEED_WRITE, API_OBJECT, 0},
+    {ROUTE("GET /api/config/export", "The same as a file for import", "", "200"), api_export,
+	API_NEED_READ, API_OBJECT, 0},
+    {ROUTE("POST /api/config/import", "Take such a file, or docker-autoheal's", SECTIONS,
+	 "200 409 411 422 500 503"),
+	api_import, API_NEED_WRITE, API_OBJECT, 0},
+    {ROUTE("GET /api/config/*", "One section of the configuration", "", "200 404"), api_config,
+	API_NEED_READ, API_OBJECT, 0},
+    {ROUTE("PUT /api/config/*", "Change one section", "", "200 404 409 411 422 500 503"),
+	api_config, API_NEED_WRITE, API_OBJECT, 0},
+    {ROUTE("GET /api/notifications/config", "Who is told of what", "", "200"), api_notifications,
+	API_NEED_READ, API_OBJECT, 0},
+    {ROUTE("PUT /api/notifications/config", "Change it",
+	 "event_filters@ Kinds of events, or all\nservices& Each with name, url and enabled",
+	 "200 409 411 422 500 503"),
+	api_notifications, API_NEED_WRITE, API_OBJECT, 0},
+    {ROUTE("POST /api/notifications/test/*", "Send a test message to a service", "", "200 404 503"),
+	api_notify_test, API_NEED_WRITE, API_OBJECT, 0},
     {ROUTE("GET /api/events", "The newest audit events, the oldest of them first",
 	 "?limit# So many at most\n" EVENTS_WANTED, "200"),
 	api_events, API_NEED_READ, API_ARRAY, 0},
@@ -71,7 +94,7 @@ const struct api_route api_routes[] = {
 	 "start_period_seconds# 0\nhttp_endpoint :PORT/PATH of the container, or http://HOST:PORT/PATH\n"
 	 "http_expected_status# 200\ntcp_port# Of the container\n"
 	 "exec_command@ The program and its arguments; needs the token even where writes are open",
-	 "200 404 409 503"),
+	 "200 404 409 411 503"),
 	api_healthchecks, API_NEED_WRITE, API_OBJECT, API_BEGIN},
     {ROUTE("GET /api/healthchecks/*", "The probe that was given for one container", "", "200 404 409"),
 	api_one_healthcheck, API_NEED_READ, API_OBJECT, API_SHOW},
@@ -81,7 +104,7 @@ const struct api_route api_routes[] = {
 	 "An outside monitor's word; also the bodies that Uptime Kuma and Alertmanager send",
 	 "container* What the label autoheal.monitor says, a stable id, or a name\n"
 	 "status* down or up\nreason Why",
-	 "202 404 409"),
+	 "202 404 409 411"),
 	api_verdicts, API_NEED_WRITE, API_OBJECT, 0},
 };
 const size_t api_routes_count = sizeof(api_routes) / sizeof(api_routes[0]);
@@ -168,7 +191,7 @@ void api_route(void *owner, struct server_client *c, struct server_request *r)
 		if ((only.p && !span_equal(only, path)) ||
 		    !path_matches(path, span_of(r->path), &r->name))
 			continue;
-		if (span_find(path, "*/"))
+		if (span_find(path, "*/") || span_find(path, "config/"))
 			only = path;
 		if (method_matches(method, r->head.method)) {
 			r->wish = api_routes[i].wish;

@@ -31,7 +31,7 @@ extern char **environ;
 
 /* Everything that changes, in one place. Its pages are touched only as far as they are used. */
 struct autoheal {
-	struct settings settings;
+	struct config config;
 	struct server server;
 	struct api api;
 	struct notify notify;
@@ -75,10 +75,10 @@ static void begin_stop(struct autoheal *a)
 	if (under_way)
 		log_line(LOG_INFO, "autoheal",
 		    "Stopping: %zu restarts are under way, they are awaited for at most %llu s",
-		    under_way, (unsigned long long)a->settings.drain / 1000);
+		    under_way, (unsigned long long)a->config.now.drain / 1000);
 	else
 		log_line(LOG_INFO, "autoheal", "Stopping");
-	loop_after(&a->loop, &a->drain, a->settings.drain);
+	loop_after(&a->loop, &a->drain, a->config.now.drain);
 }
 
 static void signals_ready(void *owner, unsigned what)
@@ -156,18 +156,19 @@ static int usage_error(const char *sentence)
 static int set_up_monitor(struct autoheal *a, char *error, size_t error_size)
 {
 	int engines = target_find(
-	    a->targets, &a->settings, getenv("XDG_RUNTIME_DIR"), error, error_size);
+	    a->targets, &a->config.now, getenv("XDG_RUNTIME_DIR"), error, error_size);
 
 	if (engines < 0)
 		return -1;
 	loop_init(&a->loop);
-	monitor_init(&a->monitor, &a->loop, &a->workspace, &a->settings, random_seed());
+	monitor_init(&a->monitor, &a->loop, &a->workspace, &a->config.now, random_seed());
 	for (int i = 0; i < engines; i++)
 		monitor_add_engine(&a->monitor, &a->targets[i]);
 	self_find(&a->monitor);
-	if (notify_init(&a->notify, &a->loop, &a->workspace, &a->settings, error, error_size))
+	if (notify_init(&a->notify, &a->loop, &a->workspace, &a->config.now, error, error_size))
 		return -1;
 	a->monitor.notify = &a->notify;
+	a->monitor.config = &a->config;
 	return 0;
 }
 
@@ -177,11 +178,11 @@ static int set_up(struct autoheal *a, char *error, size_t error_size)
 	bool known = tz_find(getenv("TZ"), &zone);
 
 	log_zone(&zone);
-	if (config_read(&a->settings, environ, error, error_size, ignore_warning))
+	if (config_init(&a->config, environ, error, error_size, ignore_warning))
 		return -1;
-	log_setup(a->settings.log_level, a->settings.log_format);
+	log_setup(a->config.now.log_level, a->config.now.log_format);
 	/* once more: how its warnings are to be written had to be known first */
-	config_read(&a->settings, environ, error, error_size, log_warning);
+	config_init(&a->config, environ, error, error_size, log_warning);
 	if (!known)
 		log_line(LOG_WARNING, "config",
 		    "TZ is '%.64s', and there is no file of that zone here: times are in UTC. The form "
@@ -189,10 +190,10 @@ static int set_up(struct autoheal *a, char *error, size_t error_size)
 		    getenv("TZ"));
 	if (set_up_monitor(a, error, error_size))
 		return -1;
-	if (server_init(&a->server, &a->loop, &a->settings, a->workspace.bytes,
+	if (server_init(&a->server, &a->loop, &a->config.now, a->workspace.bytes,
 		sizeof(a->workspace.bytes), error, error_size))
 		return -1;
-	api_init(&a->api, &a->monitor, &a->settings, &a->server);
+	api_init(&a->api, &a->monitor, &a->config.now, &a->server);
 	return 0;
 }
 
@@ -200,7 +201,7 @@ static int set_up(struct autoheal *a, char *error, size_t error_size)
 static bool set_budget(struct autoheal *a, char *error, size_t error_size)
 {
 	unsigned engines = (unsigned)a->monitor.engines_count;
-	unsigned helper = a->settings.post_restart_script[0] != 0;
+	unsigned helper = a->config.now.post_restart_script[0] != 0;
 	struct budget budget;
 
 	if (!budget_make(&budget, budget_limit(), engines, (unsigned)a->notify.count + helper)) {
@@ -209,7 +210,10 @@ static bool set_budget(struct autoheal *a, char *error, size_t error_size)
 	}
 	monitor_set_budget(&a->monitor, &budget);
 	a->server.clients_max = budget.clients;
-	a->notify.most = budget.notices - helper;
+	/* the API may name more targets later, or a first one */
+	a->notify.most = budget.notices - helper + budget.left;
+	if (!a->notify.most || a->notify.most > NOTIFY_TARGETS_MAX)
+		a->notify.most = a->notify.most ? NOTIFY_TARGETS_MAX : 1;
 	log_line(LOG_DEBUG, "autoheal",
 	    "Of %u descriptors: at most %u restarts, %u inspects of each engine, %u clients of the API at once",
 	    budget.limit, budget.restarts, budget.looks, budget.clients);
@@ -230,8 +234,8 @@ static void tell_start(const struct autoheal *a)
 		    a->targets[i].url);
 	log_line(LOG_INFO, "autoheal",
 	    "autoheal " AUTOHEAL_VERSION " starts: %s, audit every %llu s%s", engines,
-	    (unsigned long long)a->settings.interval / 1000,
-	    a->settings.dry_run ? "; dry run: it tells what it would do, and does nothing" : "");
+	    (unsigned long long)a->config.now.interval / 1000,
+	    a->config.now.dry_run ? "; dry run: it tells what it would do, and does nothing" : "");
 }
 
 /* A certificate may be a link to another folder. */
@@ -251,7 +255,7 @@ static void keep_certificates(struct sandbox *box, const struct target *t, const
 /* What is opened while it runs: the folders stay, as files in them are replaced by others. */
 static void keep_folders(struct sandbox *box, const struct autoheal *a)
 {
-	const struct settings *s = &a->settings;
+	const struct settings *s = &a->config.now;
 
 	sandbox_keep_file(box, "/etc/hosts", SANDBOX_READ);
 	sandbox_keep_file(box, "/etc/resolv.conf", SANDBOX_READ);
@@ -271,7 +275,7 @@ static void close_door(struct autoheal *a)
 	struct sandbox *box = &a->api.sandbox;
 	char words[SANDBOX_WORDS];
 
-	if (a->settings.sandbox) {
+	if (a->config.now.sandbox) {
 		sandbox_begin(box);
 		keep_folders(box, a);
 		sandbox_enter(box);
@@ -317,7 +321,7 @@ static int serve(struct autoheal *a)
 		cli_say(STDERR_FILENO, "autoheal: %s\n", error);
 		return EXIT_SYSTEM;
 	}
-	a->monitor.script = script_start(&a->loop, a->settings.post_restart_script);
+	a->monitor.script = script_start(&a->loop, a->config.now.post_restart_script);
 	a->loop.waits = watchdog_turn;
 	if (harden_relro())
 		log_line(
@@ -329,13 +333,13 @@ static int serve(struct autoheal *a)
 	}
 	a->drain = (struct loop_timer){.fire = drain_over, .owner = a};
 	loop_watch(&a->loop, STDERR_FILENO, 0, stderr_ready, a);
-	tell_start(a);
 	if (monitor_recall(&a->monitor)) {
 		cli_say(STDERR_FILENO,
 		    "autoheal: another autoheal uses AUTOHEAL_DATA_DIR=%s: give each a folder of its own\n",
-		    a->settings.data_dir);
+		    a->config.now.data_dir);
 		return EXIT_CONFIG;
 	}
+	tell_start(a);
 	server_start(&a->server);
 	close_door(a);
 	monitor_start(&a->monitor);
@@ -356,8 +360,10 @@ static int doctor(struct autoheal *a, bool json)
 	char error[DOCKER_ERROR_MAX];
 	int status;
 
-	if (config_read(&a->settings, environ, error, sizeof(error), log_warning) ||
-	    set_up_monitor(a, error, sizeof(error)))
+	if (config_init(&a->config, environ, error, sizeof(error), log_warning))
+		return usage_error(error);
+	cli_read_config(&a->config, log_warning);
+	if (set_up_monitor(a, error, sizeof(error)))
 		return usage_error(error);
 	signal(SIGPIPE, SIG_IGN);
 	status = doctor_run(&a->monitor, json);
@@ -391,16 +397,17 @@ static __attribute__((noinline)) int command(int argc, char **argv)
 		return 0;
 	}
 	if (!strcmp(name, "health")) {
-		if (config_read(&autoheal.settings, environ, error, sizeof(error), ignore_warning))
+		if (config_init(&autoheal.config, environ, error, sizeof(error), ignore_warning))
 			return usage_error(error);
-		return cli_health(&autoheal.settings);
+		return cli_health(&autoheal.config.now);
 	}
 	if (!strcmp(name, "notify-test")) {
-		if (config_read(&autoheal.settings, environ, error, sizeof(error), ignore_warning))
+		if (config_init(&autoheal.config, environ, error, sizeof(error), ignore_warning))
 			return usage_error(error);
+		cli_read_config(&autoheal.config, ignore_warning);
 		loop_init(&autoheal.loop);
 		if (notify_init(&autoheal.notify, &autoheal.loop, &autoheal.workspace,
-			&autoheal.settings, error, sizeof(error)))
+			&autoheal.config.now, error, sizeof(error)))
 			return usage_error(error);
 		return cli_notify_test(&autoheal.notify);
 	}
@@ -409,9 +416,9 @@ static __attribute__((noinline)) int command(int argc, char **argv)
 	if (explains && (argc < 3 || !argv[2][0]))
 		return usage_error("explain needs the name of a container: autoheal explain NAME");
 	if (explains) {
-		if (config_read(&autoheal.settings, environ, error, sizeof(error), ignore_warning))
+		if (config_init(&autoheal.config, environ, error, sizeof(error), ignore_warning))
 			return usage_error(error);
-		return cli_explain(&autoheal.settings, argv[2]);
+		return cli_explain(&autoheal.config.now, argv[2]);
 	}
 	text_escape(span_of(name), shown, sizeof(shown));
 	text_print(error, sizeof(error),

@@ -65,6 +65,7 @@ bool budget_make(struct budget *b, unsigned limit, unsigned engines, unsigned ta
 		++*next->count;
 		left -= next->cost;
 	}
+	b->left = left;
 	return true;
 }
 

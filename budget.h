@@ -40,6 +40,7 @@ struct budget {
 	unsigned evidence; /* restarted containers whose evidence is asked for at once; 0: there is none */
 	unsigned probes;  /* own probes under way, over all engines */
 	unsigned notices; /* on their way at once, and that helper */
+	unsigned left;    /* nobody may have: notices of targets that are named later may */
 };
 
 /* PURE: shares `limit` descriptors out for 1 to BUDGET_ENGINES_MAX engines and so many targets of notices, the

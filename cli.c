@@ -2,8 +2,10 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include "http.h"
 #include "json.h"
 #include "log.h"
+#include "memory.h"
 #include "net.h"
 #include "server.h"
 
@@ -227,8 +230,36 @@ int cli_notify_test(struct notify *n)
 	while (notify_waits(n))
 		loop_turn(n->loop);
 	for (size_t i = 0; i < targets; i++)
-		taken += n->targets[i].sent;
+		taken += n->targets[i]->sent;
 	notify_close(n);
 	log_finish(1000);
 	return taken == targets ? 0 : 1;
+}
+
+void cli_read_config(struct config *c, void (*warn)(const char *sentence))
+{
+	struct config_draft draft;
+	char path[512], names[CONFIG_NAMES_MAX];
+	jsmntok_t *tokens = malloc(JSON_TOKENS_MAX * sizeof(*tokens));
+	char *text = malloc(JSON_VALUE_MAX);
+	struct json j;
+	ssize_t n = -1;
+	size_t wrong;
+	int fd;
+
+	text_print(path, sizeof(path), "%s/config.json", c->now.data_dir);
+	fd = c->now.data_dir[0] ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) : -1;
+	if (fd >= 0 && text)
+		n = read(fd, text, JSON_VALUE_MAX);
+	if (fd >= 0)
+		close(fd);
+	if (n > 0 && tokens && memory_is_own((struct span){text, (size_t)n}) &&
+	    json_valid((struct span){text, (size_t)n}, &wrong) &&
+	    !json_parse(&j, (struct span){text, (size_t)n}, tokens, JSON_TOKENS_MAX)) {
+		if (config_draft(&draft, c, CONFIG_STORED, &j, "", warn))
+			config_commit(c, &draft, names);
+		config_drop(&draft);
+	}
+	free(tokens);
+	free(text);
 }

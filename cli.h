@@ -2,7 +2,7 @@
 #ifndef AUTOHEAL_CLI_H
 #define AUTOHEAL_CLI_H
 
-#include "config.h"
+#include "config_json.h"
 #include "notify.h"
 
 /* After sysexits.h; beside them the exit codes of watchdog.h. */
@@ -21,5 +21,8 @@ int cli_health(const struct settings *settings);
 int cli_explain(const struct settings *settings, const char *name);
 /* Sends a message to every target and prints what became of each: 0 when all were taken, else 1. */
 int cli_notify_test(struct notify *n);
+
+/* For commands that look at the setup: takes what config.json in AUTOHEAL_DATA_DIR says, as the service does. */
+void cli_read_config(struct config *c, void (*warn)(const char *sentence));
 
 #endif

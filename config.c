@@ -1,45 +1,18 @@
-/* config.c - the table of settings, and its reader and printer, of config.h. */
-#include "config.h"
-
-#include <string.h>
-
-#include "json.h"
-
-enum setting_type {
-	TYPE_TEXT,
-	TYPE_BOOLEAN,
-	TYPE_DURATION,
-	TYPE_NUMBER,
-	TYPE_DECIMAL, /* kept in thousandths */
-	TYPE_CHOICE,  /* an int, the place of the word in `words` */
-	TYPE_STORM,   /* off, or a share */
-	TYPE_VERSION, /* 1.43 */
-};
+/* config.c - the table of settings, and their reading from the environment, of config.h. */
+#include "config_parts.h"
 
 enum { GROUP_ENGINES, GROUP_SELECTION, GROUP_POLICY, GROUP_API, GROUP_NOTICES, GROUP_COUNT };
 
 static const char *const group_names[GROUP_COUNT] = {
     "Engines", "Selection", "Policy", "API and log", "Notices"};
 
-/* The texts of a setting follow each other in one, each ended by a zero, as a pointer is as large as a short word:
- * its name; its default, read like any value; its place in config.json, "" when it has none; and, of a choice, the
- * words, separated by |. */
 #define TEXTS(name, fallback, member, words) name "\0" fallback "\0" member "\0" words
-enum { TEXT_NAME, TEXT_FALLBACK, TEXT_MEMBER, TEXT_WORDS };
-
-struct setting {
-	const char *texts;
-	uint16_t offset;
-	uint8_t type;
-	uint8_t group : 4, least : 4; /* least in seconds or whole numbers */
-	uint32_t most;                /* in the unit kept; 0 = no bound of its own */
-};
 
 #define AT(field) offsetof(struct settings, field)
 #define SECONDS 1000u
 #define WHOLE_MONTH (31 * 24 * 3600 * SECONDS)
 
-static const struct setting table[] = {
+const struct config_setting config_table[] = {
     {TEXTS("DOCKER_HOST", "", "", ""), AT(docker_host), TYPE_TEXT, GROUP_ENGINES, 0, 0},
     {TEXTS("DOCKER_TLS_VERIFY", "false", "", ""), AT(tls_verify), TYPE_BOOLEAN, GROUP_ENGINES, 0, 0},
     {TEXTS("DOCKER_CERT_PATH", "/certs", "", ""), AT(cert_path), TYPE_TEXT, GROUP_ENGINES, 0, 0},
@@ -54,11 +27,14 @@ static const struct setting table[] = {
 	GROUP_SELECTION, 0, 0},
     {TEXTS("AUTOHEAL_LABEL_VALUE", "true", "monitor.label_value", ""), AT(label_value), TYPE_TEXT,
 	GROUP_SELECTION, 0, 0},
-    {TEXTS("AUTOHEAL_INCLUDE", "", "filters.whitelist_names", ""), AT(include), TYPE_TEXT,
+    /* no variable of its own: AUTOHEAL_CONTAINER_LABEL=all says it */
+    {TEXTS("", "false", "monitor.include_all", ""), AT(include_all), TYPE_BOOLEAN, GROUP_SELECTION,
+	0, 0},
+    {TEXTS("AUTOHEAL_INCLUDE", "", "filters.whitelist_names", ""), AT(include), TYPE_LIST,
 	GROUP_SELECTION, 0, 0},
-    {TEXTS("AUTOHEAL_EXCLUDE", "", "filters.blacklist_names", ""), AT(exclude), TYPE_TEXT,
+    {TEXTS("AUTOHEAL_EXCLUDE", "", "filters.blacklist_names", ""), AT(exclude), TYPE_LIST,
 	GROUP_SELECTION, 0, 0},
-    {TEXTS("AUTOHEAL_PROJECT", "", "filters.projects", ""), AT(projects), TYPE_TEXT,
+    {TEXTS("AUTOHEAL_PROJECT", "", "filters.projects", ""), AT(projects), TYPE_LIST,
 	GROUP_SELECTION, 0, 0},
     {TEXTS("AUTOHEAL_SWARM_TASKS", "false", "", ""), AT(swarm_tasks), TYPE_BOOLEAN, GROUP_SELECTION,
 	0, 0},
@@ -118,13 +94,13 @@ static const struct setting table[] = {
 	TYPE_CHOICE, GROUP_API, 0, 0},
     {TEXTS("AUTOHEAL_DATA_DIR", "", "", ""), AT(data_dir), TYPE_TEXT, GROUP_API, 0, 0},
     {TEXTS("AUTOHEAL_SANDBOX", "true", "", ""), AT(sandbox), TYPE_BOOLEAN, GROUP_API, 0, 0},
-    {TEXTS("AUTOHEAL_NOTIFY", "", "notifications.services", ""), AT(notify), TYPE_TEXT,
+    {TEXTS("AUTOHEAL_NOTIFY", "", "notifications.services", ""), AT(notify), TYPE_SERVICES,
 	GROUP_NOTICES, 0, 0},
     {TEXTS("AUTOHEAL_NOTIFY_EVENTS",
 	 "restart,recovered,not_recovered,quarantine,auto_unquarantine,stranded,crash_loop,storm,"
 	 "engine_lost",
 	 "notifications.event_filters", ""),
-	AT(notify_events), TYPE_TEXT, GROUP_NOTICES, 0, 0},
+	AT(notify_events), TYPE_LIST, GROUP_NOTICES, 0, 0},
     {TEXTS("WEBHOOK_URL", "", "", ""), AT(webhook_url), TYPE_TEXT, GROUP_NOTICES, 0, 0},
     {TEXTS("WEBHOOK_JSON_KEY", "text", "", ""), AT(webhook_json_key), TYPE_TEXT, GROUP_NOTICES, 0, 0},
     {TEXTS("APPRISE_URL", "", "", ""), AT(apprise_url), TYPE_TEXT, GROUP_NOTICES, 0, 0},
@@ -135,23 +111,39 @@ static const struct setting table[] = {
 	0},
 };
 
-#define SETTINGS (sizeof(table) / sizeof(table[0]))
+#define SETTINGS (sizeof(config_table) / sizeof(config_table[0]))
+const size_t config_count = SETTINGS;
 _Static_assert(SETTINGS <= CONFIG_SETTINGS_MAX, "from_environment has a place for every setting");
 /* writes_open is a choice of two, so that its place in the words is its truth */
 
-static const char *text_of(const struct setting *s, unsigned which)
+const char *config_text(const struct config_setting *s, unsigned which)
 {
 	return text_nth(s->texts, which);
 }
 
-static void describe(const struct setting *s, char *out, size_t cap)
+size_t config_size(const struct config_setting *s)
 {
-	switch ((enum setting_type)s->type) {
+	return s->type == TYPE_BOOLEAN ? sizeof(bool)
+	    : s->type == TYPE_CHOICE   ? sizeof(int)
+				       : sizeof(uint64_t);
+}
+_Static_assert(sizeof(char *) == sizeof(uint64_t), "what is neither truth nor choice has one size");
+
+bool config_is_text(const struct config_setting *s)
+{
+	return s->type == TYPE_TEXT || s->type == TYPE_LIST || s->type == TYPE_SERVICES ||
+	    s->type == TYPE_STORM || s->type == TYPE_VERSION;
+}
+
+void config_describe(const struct config_setting *s, bool json, char *out, size_t cap)
+{
+	switch ((enum config_type)s->type) {
 	case TYPE_BOOLEAN:
 		text_print(out, cap, "true or false");
 		return;
 	case TYPE_DURATION:
-		text_print(out, cap, "seconds or a time such as 90, 90s, 5m or 1h%s, at most %s",
+		text_print(out, cap, "%s%s, at most %s",
+		    json ? "a number of seconds" : "seconds or a time such as 90, 90s, 5m or 1h",
 		    s->least ? ", at least 1 second" : "", s->most ? "31d" : "10 years");
 		return;
 	case TYPE_NUMBER:
@@ -161,7 +153,7 @@ static void describe(const struct setting *s, char *out, size_t cap)
 		text_print(out, cap, "a number from %u to %u, such as 1.5", s->least, s->most / 1000);
 		return;
 	case TYPE_CHOICE:
-		text_print(out, cap, "one of %s", text_of(s, TEXT_WORDS));
+		text_print(out, cap, "one of %s", config_text(s, CONFIG_WORDS));
 		return;
 	case TYPE_STORM:
 		text_print(out, cap, "off, or a share of the watched containers such as 50%%");
@@ -169,10 +161,18 @@ static void describe(const struct setting *s, char *out, size_t cap)
 	case TYPE_VERSION:
 		text_print(out, cap, "an API version of the engine such as 1.43");
 		return;
+	case TYPE_LIST:
+		text_print(out, cap,
+		    "a list of texts without commas and control characters, together at most %d bytes",
+		    CONFIG_TEXT_MAX);
+		return;
+	case TYPE_SERVICES:
+		text_print(out, cap, "a list of {\"name\",\"url\",\"enabled\"}");
+		return;
 	case TYPE_TEXT:
 		break;
 	}
-	text_print(out, cap, "a text");
+	text_print(out, cap, "a text of 1 to %d bytes without control characters", CONFIG_WORD_MAX);
 }
 
 /* "1.43" in its two numbers; nothing before, between or behind them. */
@@ -190,13 +190,14 @@ static bool read_dotted(struct span text, struct span *left, struct span *right)
 }
 
 /* "2", "1.5" -> thousandths, at most three decimals. */
-static bool read_decimal(struct span text, uint64_t *out)
+bool config_read_decimal(struct span text, uint64_t *out)
 {
 	struct span whole, decimals;
 	uint64_t value, part = 0;
 	uint64_t scale = 1000;
 
-	if (!read_dotted(text, &whole, &decimals) || !text_number(whole, 1000000, &value))
+	if (!read_dotted(text, &whole, &decimals) ||
+	    !text_number(whole, CONFIG_LONGEST / 1000, &value))
 		return false;
 	if (decimals.n > 3 || (decimals.n && !text_number(decimals, 999, &part)))
 		return false;
@@ -253,16 +254,22 @@ static bool is_version(struct span text)
 	    text_number(minor, 999, &v);
 }
 
-/* Reads one value into its field. The value is the field's text, and stays the environment's. */
-static bool read_value(struct settings *settings, const struct setting *s, const char *value)
+bool config_in_bounds(const struct config_setting *s, uint64_t value)
 {
-	char *field = (char *)settings + s->offset;
+	return value >= (s->type == TYPE_NUMBER ? s->least : s->least * 1000u) &&
+	    value <= (s->most ? s->most : CONFIG_LONGEST);
+}
+
+/* The value is the field's text, and stays the environment's. */
+bool config_read_value(struct settings *settings, const struct config_setting *s, const char *value)
+{
+	char *field = config_field(settings, s);
 	struct span text = span_trim(span_of(value));
 	uint64_t number = 0;
 	bool truth;
 	int choice;
 
-	switch ((enum setting_type)s->type) {
+	switch ((enum config_type)s->type) {
 	case TYPE_STORM:
 		if (!read_storm(
 			span_of(value), &number)) /* kept as it stands, so blanks are not cut off */
@@ -273,6 +280,8 @@ static bool read_value(struct settings *settings, const struct setting *s, const
 			return false;
 		break;
 	case TYPE_TEXT:
+	case TYPE_LIST:
+	case TYPE_SERVICES:
 		break;
 	case TYPE_BOOLEAN:
 		if (!text_boolean(text, &truth))
@@ -280,7 +289,7 @@ static bool read_value(struct settings *settings, const struct setting *s, const
 		memcpy(field, &truth, sizeof(truth));
 		return true;
 	case TYPE_CHOICE:
-		if (!read_choice(text, text_of(s, TEXT_WORDS), &choice))
+		if (!read_choice(text, config_text(s, CONFIG_WORDS), &choice))
 			return false;
 		if (s->offset == AT(writes_open))
 			settings->writes_open = choice == 1;
@@ -292,10 +301,9 @@ static bool read_value(struct settings *settings, const struct setting *s, const
 	case TYPE_DECIMAL:
 		if (s->type == TYPE_DURATION     ? !text_duration(text, &number)
 			: s->type == TYPE_NUMBER ? !text_number(text, UINT64_MAX, &number)
-						 : !read_decimal(text, &number))
+						 : !config_read_decimal(text, &number))
 			return false;
-		if (number < (s->type == TYPE_NUMBER ? s->least : s->least * 1000u) ||
-		    (s->most && number > s->most))
+		if (!config_in_bounds(s, number))
 			return false;
 		memcpy(field, &number, sizeof(number));
 		return true;
@@ -317,7 +325,7 @@ static const char *lookup(char *const *environment, const char *name)
 static bool is_known(struct span name)
 {
 	for (size_t i = 0; i < SETTINGS; i++)
-		if (span_is(name, table[i].texts))
+		if (span_is(name, config_table[i].texts))
 			return true;
 	return false;
 }
@@ -339,12 +347,28 @@ static void warn_of_names(char *const *environment, void (*warn)(const char *))
 	}
 }
 
-static bool is_set(const struct settings *settings, const char *name)
+static size_t place_of(size_t offset)
 {
-	for (size_t i = 0; i < SETTINGS; i++)
-		if (!strcmp(table[i].texts, name))
-			return settings->from_environment[i];
-	return false;
+	size_t i = 0;
+
+	while (config_table[i].offset != offset)
+		i++;
+	return i;
+}
+
+bool config_mode_is_set(const struct settings *s)
+{
+	size_t mode = place_of(AT(mode));
+
+	return s->from_environment[mode] || s->changed[mode];
+}
+
+void config_settle(struct settings *s)
+{
+	s->include_all |= !strcmp(s->label, CONFIG_ALL);
+	/* nobody wants every one-shot job of the host started again */
+	if (!config_mode_is_set(s))
+		s->mode = s->include_all ? MODE_HEALTH : MODE_BOTH;
 }
 
 int config_read(struct settings *settings, char *const *environment, char *error, size_t error_size,
@@ -352,17 +376,17 @@ int config_read(struct settings *settings, char *const *environment, char *error
 {
 	*settings = (struct settings){.stop_timeout = CONFIG_UNSET};
 	for (size_t i = 0; i < SETTINGS; i++) {
-		const struct setting *s = &table[i];
+		const struct config_setting *s = &config_table[i];
 		const char *value = lookup(environment, s->texts),
-			   *fallback = text_of(s, TEXT_FALLBACK);
+			   *fallback = config_text(s, CONFIG_FALLBACK);
 		char accepted[128], shown[96];
 
-		if (fallback[0] || s->type == TYPE_TEXT || s->type == TYPE_VERSION)
-			read_value(settings, s, fallback);
-		if (!value || !span_trim(span_of(value)).n)
+		if (fallback[0] || config_is_text(s))
+			config_read_value(settings, s, fallback);
+		if (!s->texts[0] || !value || !span_trim(span_of(value)).n)
 			continue;
-		if (!read_value(settings, s, value)) {
-			describe(s, accepted, sizeof(accepted));
+		if (!config_read_value(settings, s, value)) {
+			config_describe(s, false, accepted, sizeof(accepted));
 			text_escape(span_of(value), shown, sizeof(shown));
 			text_print(error, error_size, "%s is '%s', but must be %s", s->texts, shown,
 			    accepted);
@@ -370,16 +394,9 @@ int config_read(struct settings *settings, char *const *environment, char *error
 		}
 		settings->from_environment[i] = true;
 	}
-	/* nobody wants every one-shot job of the host started again */
-	if (config_watches_all(settings) && !is_set(settings, "AUTOHEAL_RESTART_MODE"))
-		settings->mode = MODE_HEALTH;
+	config_settle(settings);
 	warn_of_names(environment, warn);
 	return 0;
-}
-
-bool config_mode_is_set(const struct settings *s)
-{
-	return is_set(s, "AUTOHEAL_RESTART_MODE");
 }
 
 static bool is_space(char c)
@@ -412,149 +429,80 @@ bool config_next_target(struct span *rest, struct span *target)
 
 bool config_watches_all(const struct settings *s)
 {
-	return !strcmp(s->label, "all");
+	return s->include_all;
 }
 
-/* ---- printing ------------------------------------------------------------------------------- */
-
-static const char *choice_word(const char *words, int place, char *out, size_t cap)
+const char *config_label(const struct settings *s)
 {
-	struct span rest = span_of(words), word = {0};
-
-	for (int i = 0; i <= place; i++)
-		if (!span_next(&rest, '|', &word))
-			return "";
-	span_copy(word, out, cap);
-	return out;
+	return strcmp(s->label, CONFIG_ALL) ? s->label : "autoheal";
 }
 
-static void print_list(struct json_writer *w, const char *list)
+const char *config_locks(const struct settings *s, size_t place)
 {
-	struct span rest = span_of(list), item;
-
-	json_open(w, '[');
-	while (span_next(&rest, ',', &item))
-		json_string(w, item);
-	json_close(w, ']');
+	if (config_table[place].offset == AT(include_all))
+		place = place_of(AT(label));
+	return s->from_environment[place] ? config_table[place].texts : NULL;
 }
 
-static void print_decimal(struct json_writer *w, uint64_t thousandths)
+/* How many of the targets before it have the same scheme. */
+static unsigned namesakes(struct span before, struct span scheme)
 {
-	char text[32];
-	int n = text_print(text, sizeof(text), "%llu.%03llu",
-	    (unsigned long long)thousandths / 1000, (unsigned long long)thousandths % 1000);
+	struct span target;
+	unsigned n = 0;
 
-	while (n > 0 && text[n - 1] == '0' && text[n - 2] != '.')
-		n--;
-	json_raw_value(w, (struct span){text, (size_t)n});
+	while (config_next_target(&before, &target))
+		n += span_equal(config_scheme(target), scheme);
+	return n;
 }
 
-static void print_value(
-    struct json_writer *w, const struct settings *settings, const struct setting *s)
+static void given_service(struct config_service *out, const char *variable, struct span name,
+    struct span url, unsigned same)
 {
-	const char *field = (const char *)settings + s->offset;
-	uint64_t number;
-	const char *text;
-	bool truth;
-	int choice;
-	char word[32];
+	char number[12] = "";
 
-	switch ((enum setting_type)s->type) {
-	case TYPE_BOOLEAN:
-		memcpy(&truth, field, sizeof(truth));
-		json_bool_value(w, truth);
-		return;
-	case TYPE_CHOICE:
-		memcpy(&choice, field, sizeof(choice));
-		json_cstring(w, choice_word(text_of(s, TEXT_WORDS), choice, word, sizeof(word)));
-		return;
-	case TYPE_DURATION:
-	case TYPE_NUMBER:
-	case TYPE_DECIMAL:
-		memcpy(&number, field, sizeof(number));
-		if (number == CONFIG_UNSET)
-			json_null(w);
-		else if (s->type == TYPE_DURATION)
-			json_seconds(w, number);
-		else if (s->type == TYPE_NUMBER)
-			json_number(w, (int64_t)number);
-		else
-			print_decimal(w, number);
-		return;
-	case TYPE_TEXT:
-	case TYPE_STORM:
-	case TYPE_VERSION:
-		break;
+	if (same)
+		text_print(number, sizeof(number), "-%u", same + 1);
+	text_print(out->name, sizeof(out->name), "%.*s%s", (int)name.n, name.p, number);
+	out->url = url;
+	out->enabled = true;
+	out->variable = variable;
+}
+
+bool config_next_service(
+    const struct settings *s, struct config_services *at, struct config_service *out)
+{
+	const char *given = config_locks(s, place_of(AT(notify)));
+	const char *list = s->notify;
+	struct span line, name;
+
+	if (!at->rest.p)
+		at->rest = span_of(list);
+	if (given && config_next_target(&at->rest, &out->url)) {
+		name = config_scheme(out->url);
+		given_service(out, given, name, out->url,
+		    namesakes((struct span){list, (size_t)(out->url.p - list)}, name));
+		return true;
 	}
-	memcpy(&text, field, sizeof(text));
-	if (span_starts(span_of(text_of(s, TEXT_MEMBER)), "filters."))
-		print_list(w, text);
-	else
-		json_cstring(w, text);
-}
+	if (!given && span_next(&at->rest, '\n', &line)) {
+		span_next(&line, '\t', &name);
+		span_next(&line, '\t', &out->url);
+		span_copy(name, out->name, sizeof(out->name));
+		out->enabled = line.n && *line.p == '1';
+		out->variable = NULL;
+		return true;
+	}
+	while (at->single < 2) {
+		const char *url = at->single++ ? s->apprise_url : s->webhook_url;
 
-/* The members of one section, in the table's order. */
-static void print_section(struct json_writer *w, const struct settings *settings, const char *section)
-{
-	size_t n = strlen(section);
-
-	for (size_t i = 0; i < SETTINGS; i++) {
-		const char *member = text_of(&table[i], TEXT_MEMBER);
-
-		if (!member[0] || strncmp(member, section, n) || member[n] != '.' ||
-		    strchr(member + n + 1, '.'))
+		if (!url[0])
 			continue;
-		json_key(w, member + n + 1);
-		print_value(w, settings, &table[i]);
+		if (at->single == 1)
+			given_service(out, "WEBHOOK_URL", span_of("webhook"), span_of(url), 0);
+		else
+			given_service(out, "APPRISE_URL", span_of("apprise-url"), span_of(url), 0);
+		return true;
 	}
-}
-
-static void print_notifications(struct json_writer *w, const struct settings *settings)
-{
-	struct span rest = span_of(settings->notify), target;
-
-	json_print(w, "notifications { event_filters");
-	print_list(w, settings->notify_events);
-	json_print(w, "services [");
-	while (config_next_target(&rest, &target)) {
-		json_print(w, "{ name");
-		json_string(w, config_scheme(target));
-		json_print(w, "url %s enabled %d }", "***", true);
-	}
-	json_print(w, "] }");
-}
-
-static void print_locked(struct json_writer *w, const struct settings *settings)
-{
-	json_print(w, "locked [");
-	for (size_t i = 0; i < SETTINGS; i++)
-		if (settings->from_environment[i] && *text_of(&table[i], TEXT_MEMBER))
-			json_cstring(w, text_of(&table[i], TEXT_MEMBER));
-	json_close(w, ']');
-}
-
-void config_print(const struct settings *settings, struct buf *out, struct span containers)
-{
-	struct json_writer w;
-
-	json_start(&w, out);
-	json_print(&w, "{ monitor {");
-	print_section(&w, settings, "monitor");
-	json_print(&w, "include_all %d } containers", config_watches_all(settings));
-	json_raw_value(&w, containers);
-	json_print(&w, "restart {");
-	print_section(&w, settings, "restart");
-	json_print(&w, "backoff {");
-	print_section(&w, settings, "restart.backoff");
-	json_print(&w, "} } filters {");
-	print_section(&w, settings, "filters");
-	json_print(&w, "} observability {");
-	print_section(&w, settings, "observability");
-	json_print(&w, "}");
-	print_notifications(&w, settings);
-	json_print(&w, "custom_health_checks [ ]");
-	print_locked(&w, settings);
-	json_print(&w, "}");
+	return false;
 }
 
 void config_help(struct buf *out)
@@ -564,15 +512,15 @@ void config_help(struct buf *out)
 
 		buf_print(out, "%s:\n", group_names[group]);
 		for (size_t i = 0; i < SETTINGS; i++) {
-			size_t n = strlen(table[i].texts);
+			size_t n = strlen(config_table[i].texts);
 
-			if (table[i].group != group)
+			if (!n || config_table[i].group != group)
 				continue;
 			if (column && column + n + 1 > 78) {
 				buf_add_text(out, "\n");
 				column = 0;
 			}
-			buf_print(out, "%s%s", column ? " " : "  ", table[i].texts);
+			buf_print(out, "%s%s", column ? " " : "  ", config_table[i].texts);
 			column += n + (column ? 1 : 2);
 		}
 		buf_add_text(out, "\n");

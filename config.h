@@ -15,11 +15,18 @@
 #define CONFIG_RESTARTS_MAX \
 	64 /* AUTOHEAL_MAX_RESTARTS: so many restart times are kept of one identity */
 #define CONFIG_SETTINGS_MAX 80
+#define CONFIG_ALL "all" /* AUTOHEAL_CONTAINER_LABEL: every container */
+#define CONFIG_LONGEST (10ull * 366 * 24 * 3600 * 1000) /* ms */
+#define CONFIG_WORD_MAX 255  /* bytes of a label or a name that the API sets */
+#define CONFIG_TEXT_MAX 8192 /* and of a list */
+#define CONFIG_NAME_MAX 64   /* bytes of the name of a service, with its zero */
 
 enum restart_mode { MODE_HEALTH, MODE_ON_FAILURE, MODE_BOTH };
 enum read_rule { READ_SAFE, READ_TOKEN, READ_OPEN };
 
-/* Texts point into the environment or at constants; lists are comma lists as written. Times are ms. */
+/* Texts point into the environment, at constants, or at what was allocated for a change through the API; lists are comma
+ * lists as written. Times are ms. They change underneath their readers, between two turns of the loop: a text is not to
+ * be kept. */
 struct settings {
 	/* engines */
 	const char *docker_host; /* "" = the first default socket that exists */
@@ -32,6 +39,7 @@ struct settings {
 	uint64_t curl_timeout;
 	/* selection */
 	const char *label, *label_value;
+	bool include_all;
 	const char *include, *exclude, *projects;
 	bool swarm_tasks;
 	/* policy */
@@ -56,11 +64,13 @@ struct settings {
 	uint64_t events;
 	enum log_level log_level;
 	enum log_format log_format;
-	/* notices; targets and URLs hold secrets: they go into no log and no answer */
+	/* notices; targets and URLs hold secrets: they go into no log and no answer. notify: of the environment as written,
+	 * of the API a line for each service: name, tab, URL, tab, 1 or 0 (config_next_service) */
 	const char *notify, *notify_events;
 	const char *webhook_url, *webhook_json_key, *apprise_url, *heartbeat_url;
 	const char *ca_file, *post_restart_script;
 	bool from_environment[CONFIG_SETTINGS_MAX]; /* by place in the table: these are locked */
+	bool changed[CONFIG_SETTINGS_MAX];          /* through the API: their texts are allocated */
 };
 
 #define CONFIG_UNSET UINT64_MAX
@@ -73,14 +83,31 @@ int config_read(struct settings *s, char *const *environment, char *error, size_
 bool config_next_target(struct span *rest, struct span *target);
 /* The scheme of a target, "discord" of discord://…; empty where it has none. */
 struct span config_scheme(struct span target);
-/* Whether label is the word `all`: every container is watched that does not say no. */
+/* Whether every container is watched that does not say no. */
 bool config_watches_all(const struct settings *s);
-/* Whether AUTOHEAL_RESTART_MODE is given. */
+/* The label that is looked for; where its place is taken by the word `all`, the usual one. */
+const char *config_label(const struct settings *s);
+/* Whether AUTOHEAL_RESTART_MODE is given, or its member was changed. */
 bool config_mode_is_set(const struct settings *s);
+/* The variable that locks the setting at this place of the table; NULL where none does. */
+const char *config_locks(const struct settings *s, size_t place);
+
+/* One that is told. The URL is secret and lives as long as the settings. */
+struct config_service {
+	char name[CONFIG_NAME_MAX];
+	struct span url;
+	bool enabled;
+	const char *variable; /* that names it, and so locks it; NULL: none */
+};
+struct config_services {
+	struct span rest;
+	unsigned single;
+};
+/* Walks those of AUTOHEAL_NOTIFY or of the API, then WEBHOOK_URL and APPRISE_URL; *at is zeroed at first. */
+bool config_next_service(
+    const struct settings *s, struct config_services *at, struct config_service *out);
 /* AUTOHEAL_STORM in percent; 0 = off. */
 uint64_t config_storm_share(const struct settings *s);
-/* Writes the whole configuration as JSON (API.md), with what a person chose in `containers` (JSON). */
-void config_print(const struct settings *s, struct buf *out, struct span containers);
 /* The variables by group, for --help. */
 void config_help(struct buf *out);
 

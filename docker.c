@@ -790,6 +790,13 @@ void docker_init(struct docker *d, struct loop *loop, struct call_workspace *wor
 	d->place.patience_ms = target->local ? 0 : patience(d);
 }
 
+void docker_settings_changed(struct docker *d)
+{
+	if (!d->target.local)
+		d->place.patience_ms = patience(d);
+	docker_audit(d);
+}
+
 void docker_start(struct docker *d)
 {
 	connect_to(d);

@@ -149,6 +149,8 @@ uint64_t docker_happened(const struct docker *d, const struct engine_event *even
 void docker_list_again(struct docker *d);
 /* Audits at once; after the list that is on its way, where one is. */
 void docker_audit(struct docker *d);
+/* The settings have changed: it audits at once, and the next audit is an interval after that. */
+void docker_settings_changed(struct docker *d);
 /* The list that is being handed out shows a change of the container that no event has told: events has the bits
  * (1 << enum engine_action) of those that would. A stream that does not bring one of them within DOCKER_PROOF_MS is dead, whatever its connection says: it is opened anew, and counted as an audit
  * repair. Without effect in the first list of a stream, which is there to show changes. */

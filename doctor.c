@@ -147,7 +147,7 @@ static void read_near_misses(struct doctor *doc, const struct json *j,
     const struct container_facts *facts, enum watch_reason reason)
 {
 	const struct settings *s = doc->m->settings;
-	const char *label = config_watches_all(s) ? "autoheal" : s->label;
+	const char *label = config_label(s);
 	char key_text[160], value_text[WATCH_NAME_MAX];
 	int key = -1, value;
 	bool no;
@@ -246,8 +246,7 @@ static bool in_environment(const struct settings *s, const struct json *j)
 	int list = json_get(j, 0, "Config.Env"), element = -1;
 	char wanted[160], text[160];
 
-	text_print(wanted, sizeof(wanted), "%.64s=%.64s",
-	    config_watches_all(s) ? "autoheal" : s->label, s->label_value);
+	text_print(wanted, sizeof(wanted), "%.64s=%.64s", config_label(s), s->label_value);
 	while (json_next_element(j, list, &element))
 		if (span_is_nocase(
 			(struct span){text, json_text(j, element, text, sizeof(text))}, wanted))

@@ -281,19 +281,17 @@ void memory_print_choices(struct json_writer *w, const struct containers *t, uns
 }
 
 void memory_print_config(
-    struct buf *out, const struct containers *t, const struct healthchecks *checks)
+    struct json_writer *w, const struct containers *t, const struct healthchecks *checks)
 {
-	struct json_writer w;
-
-	json_start(&w, out);
-	json_print(&w, "{ autoheal %u containers { selected", 1u);
-	memory_print_choices(&w, t, 1u << CHOICE_PERSON);
-	json_key(&w, "excluded");
-	memory_print_choices(&w, t, 1u << CHOICE_EXCLUDED);
-	json_print(&w, "} custom_health_checks");
-	healthchecks_print(&w, checks);
-	json_close(&w, '}');
-	buf_add_text(out, "\n");
+	json_print(w, "containers { selected");
+	memory_print_choices(w, t, 1u << CHOICE_PERSON);
+	json_key(w, "excluded");
+	memory_print_choices(w, t, 1u << CHOICE_EXCLUDED);
+	json_close(w, '}');
+	if (!checks->first)
+		return;
+	json_key(w, "custom_health_checks");
+	healthchecks_print(w, checks);
 }
 
 bool memory_read_config(struct containers *t, struct healthchecks *checks, const struct json *j)

@@ -48,10 +48,11 @@ struct identity *memory_read(struct policy *p, const struct memory_clock *at, co
 
 /* Names of the identities with one of these choices, as bits 1 << enum watch_choice, into an array. */
 void memory_print_choices(struct json_writer *w, const struct containers *t, unsigned choices);
-/* The whole of config.json: what people changed through the API. */
+/* "containers" and "custom_health_checks" of config.json, into an object that is open: whom people chose, what probes they
+ * gave. */
 void memory_print_config(
-    struct buf *out, const struct containers *t, const struct healthchecks *checks);
-/* false without memory. */
+    struct json_writer *w, const struct containers *t, const struct healthchecks *checks);
+/* And back; false without memory. */
 bool memory_read_config(struct containers *t, struct healthchecks *checks, const struct json *j);
 
 /* One element of incidents.json, kept behind the others; what is none is passed over. host: the name of its engine,

@@ -9,7 +9,7 @@
 
 #include "audit.h"
 #include "budget.h"
-#include "config.h"
+#include "config_json.h"
 #include "dependents.h"
 #include "docker.h"
 #include "evidence.h"
@@ -64,6 +64,7 @@ struct monitor {
 	struct loop *loop;
 	struct call_workspace *workspace;
 	const struct settings *settings;
+	struct config *config;     /* which holds them; NULL where nothing changes them */
 	struct notify *notify;     /* NULL: nobody is told */
 	struct script *script;     /* NULL: nothing is run after a restart */
 	void (*told)(void *owner); /* NULL, or called after each audit event; it may not add one */
@@ -132,6 +133,9 @@ bool monitor_choose(struct monitor *m, struct docker *d, const struct json *j,
     const struct container_facts *facts, bool selected);
 /* The same by a stable identity alone, for one that is not there now. false when it is unknown. */
 bool monitor_choose_identity(struct monitor *m, struct span stable_id, bool selected);
+/* The choices of people are these lists from here on (arrays of names, tokens of j; -1 leaves them as they are). Returns
+ * how many changed, -1 without memory. The engines are to be asked anew then. */
+int monitor_choose_lists(struct monitor *m, const struct json *j, int selected, int excluded);
 /* The host of an audit event that is about no engine in particular. */
 const char *monitor_any_host(const struct monitor *m);
 /* An audit event that is about no container. */
@@ -161,6 +165,15 @@ int64_t monitor_snoozed_until(const struct monitor *m, const struct identity *id
 bool monitor_release(struct monitor *m, struct container *c);
 /* A person restarts c. NULL and the incident's number, or why it cannot be now. */
 const char *monitor_restart(struct monitor *m, struct container *c, uint64_t *incident);
+
+/* ---- the configuration; monitor_config.c ------------------------------------------------------------------------- */
+
+/* checks: the probes there are to be, which become the monitor's; NULL: as they are.
+ * Has a draft hold: all parts go by it from this turn on, and people are told. imported: it came as a whole file. */
+void monitor_configure(
+    struct monitor *m, struct config_draft *draft, struct healthchecks *checks, bool imported);
+/* Takes what config.json says, at the start. false without memory. */
+bool monitor_restore_config(struct monitor *m, const struct json *j);
 
 /* ---- what outlives autoheal; monitor_memory.c --------------------------------------------------------------------- */
 

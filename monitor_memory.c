@@ -53,6 +53,18 @@ static void print_state(const struct monitor *m, struct store_sink *sink)
 	buf_add_text(&sink->piece, MEMORY_STATE_ENDS);
 }
 
+static void print_config(const struct monitor *m, struct buf *out)
+{
+	struct json_writer w;
+
+	json_start(&w, out);
+	json_print(&w, "{ autoheal %u", 1u);
+	config_print_changed(&w, &m->config->kept);
+	memory_print_config(&w, &m->policy.containers, &m->checks);
+	json_close(&w, '}');
+	buf_add_text(out, "\n");
+}
+
 static void print_incidents(const struct monitor *m, struct store_sink *sink)
 {
 	struct json_writer w;
@@ -78,7 +90,7 @@ static void print(void *owner, enum store_file file, struct store_sink *sink)
 	else if (file == STORE_STATE)
 		print_state(m, sink);
 	else
-		memory_print_config(&sink->piece, &m->policy.containers, &m->checks);
+		print_config(m, &sink->piece);
 }
 
 static void begins(void *owner, unsigned files)
@@ -245,7 +257,8 @@ static bool read_config(struct monitor *m, int fd, size_t size)
 		room = n / 2 + 2; /* no text has more tokens */
 		tokens = malloc(room * sizeof(tokens[0]));
 		well = tokens && !json_parse(&j, (struct span){text, n}, tokens, (int)room) &&
-		    memory_read_config(&m->policy.containers, &m->checks, &j);
+		    memory_read_config(&m->policy.containers, &m->checks, &j) &&
+		    monitor_restore_config(m, &j);
 	}
 	free(tokens);
 	free(text);

@@ -35,9 +35,7 @@ static enum watch_reason decide(struct monitor *m, const uint8_t id[32], struct 
 /* The label that is looked for, for sentences. */
 void monitor_label_words(const struct monitor *m, char *out, size_t cap)
 {
-	text_print(out, cap, "%.64s=%.64s",
-	    config_watches_all(m->settings) ? "autoheal" : m->settings->label,
-	    m->settings->label_value);
+	text_print(out, cap, "%.64s=%.64s", config_label(m->settings), m->settings->label_value);
 }
 
 void monitor_announce(struct monitor *m, struct container *c)
@@ -213,7 +211,7 @@ void monitor_not_watched(struct monitor *m, const uint8_t id[32], const struct c
 	}
 	if (identity && identity->choice == CHOICE_LABEL && !identity->holder) {
 		monitor_end_selection(
-		    m, identity, "It came back without the label: it is not watched any more");
+		    m, identity, "It has no such label now: it is not watched any more");
 	}
 }
 
@@ -290,6 +288,63 @@ bool monitor_choose_identity(struct monitor *m, struct span stable_id, bool sele
 	monitor_tell_identity(
 	    m, identity, AUDIT_SELECTION, choice_status(selected), choice_message(selected));
 	return true;
+}
+
+/* Marks in `choice`, of the names in a list, while choices are compared with it. */
+enum { IN_SELECTED = 0x40, IN_EXCLUDED = 0x80, MARKS = IN_SELECTED | IN_EXCLUDED };
+
+static bool mark(struct monitor *m, const struct json *j, int list, uint8_t bit)
+{
+	char name[WATCH_NAME_MAX];
+	struct identity *identity;
+	int element = -1;
+
+	while (list >= 0 && json_next_element(j, list, &element)) {
+		json_text(j, element, name, sizeof(name));
+		identity = containers_identity(&m->policy.containers, span_of(name), true);
+		if (!identity)
+			return false;
+		identity->choice |= bit;
+	}
+	return true;
+}
+
+static void choose_anew(struct monitor *m, struct identity *identity, enum watch_choice wanted)
+{
+	if (wanted == CHOICE_NONE) {
+		monitor_end_selection(m, identity, "A person's choice of it ended");
+		return;
+	}
+	set_choice(m, identity, wanted == CHOICE_PERSON);
+	monitor_tell_identity(m, identity, AUDIT_SELECTION, choice_status(wanted == CHOICE_PERSON),
+	    choice_message(wanted == CHOICE_PERSON));
+}
+
+int monitor_choose_lists(struct monitor *m, const struct json *j, int selected, int excluded)
+{
+	struct identity *identity = NULL;
+	bool whole = mark(m, j, selected, IN_SELECTED) && mark(m, j, excluded, IN_EXCLUDED);
+	size_t bucket = 0;
+	int changed = 0;
+
+	while ((identity = containers_next_identity(&m->policy.containers, &bucket, identity))) {
+		enum watch_choice now = (enum watch_choice)(identity->choice & ~MARKS), wanted = now;
+
+		if (identity->choice & IN_EXCLUDED)
+			wanted = CHOICE_EXCLUDED;
+		else if (identity->choice & IN_SELECTED)
+			/* what a label chose stays the label's */
+			wanted = now == CHOICE_LABEL ? CHOICE_LABEL : CHOICE_PERSON;
+		else if ((now == CHOICE_PERSON && selected >= 0) ||
+		    (now == CHOICE_EXCLUDED && excluded >= 0))
+			wanted = CHOICE_NONE;
+		identity->choice = (uint8_t)now;
+		if (!whole || wanted == now)
+			continue;
+		choose_anew(m, identity, wanted);
+		changed++;
+	}
+	return whole ? changed : -1;
 }
 
 bool monitor_is_healthy(const struct monitor *m, char *reason, size_t cap)

@@ -2,6 +2,7 @@
 #include "notify.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -90,9 +91,9 @@ static void push_to_all(struct notify *n, struct notice *notice)
 {
 	if (!notice)
 		return;
-	for (struct notify_target *t = n->targets; t < n->targets + n->count; t++)
-		if (t != n->heartbeat)
-			push(t, notice);
+	for (size_t i = 0; i < n->count; i++)
+		if (n->targets[i] != n->heartbeat)
+			push(n->targets[i], notice);
 	drop(notice);
 }
 
@@ -101,7 +102,9 @@ static bool take_back(struct notify *n, uint64_t incident)
 {
 	bool found = false;
 
-	for (struct notify_target *t = n->targets; t < n->targets + n->count; t++) {
+	for (size_t k = 0; k < n->count; k++) {
+		const struct notify_target *t = n->targets[k];
+
 		for (unsigned i = 0; i < t->waiting; i++) {
 			struct notice *notice = t->queue[(t->first + i) % NOTIFY_QUEUE];
 
@@ -125,9 +128,12 @@ static void let_go(struct notify_target *t)
 	free(t->under_way);
 	t->under_way = NULL;
 	n->under_way--;
-	for (struct notify_target *o = n->targets; o < n->targets + n->count; o++)
+	for (size_t i = 0; i < n->count; i++) {
+		struct notify_target *o = n->targets[i];
+
 		if (!o->current && o->waiting && !o->again.place)
 			loop_after(n->loop, &o->again, 0);
+	}
 }
 
 /* When it is tried again, or 0: never. */
@@ -167,6 +173,14 @@ static void tell(struct notify_target *t, enum outcome outcome, uint64_t wait, c
 		    outcome == REFUSED ? "refused" : "not taken", shown, words, then);
 }
 
+static void end_trial(struct notify_target *t, enum outcome outcome, const char *kind)
+{
+	struct notify_trial trial = *t->trial;
+
+	notify_cancel(t->trial);
+	trial.done(trial.owner, outcome == GOOD, trial.status, kind);
+}
+
 static void ended(struct notify_target *t, enum outcome outcome, uint32_t retry_after, char *words)
 {
 	uint64_t wait = outcome == AGAIN ? next_try(t, retry_after) : 0;
@@ -189,10 +203,15 @@ static void ended(struct notify_target *t, enum outcome outcome, uint32_t retry_
 		loop_after(t->notify->loop, &t->again, 0);
 }
 
-static void failed(struct notify_target *t, const char *text)
+/* kind: the same without what the other side said. */
+static void failed(struct notify_target *t, const char *text, const char *kind)
 {
 	char words[NOTIFY_WORDS_MAX];
 
+	if (t->trial) {
+		end_trial(t, AGAIN, kind);
+		return;
+	}
 	span_copy(span_of(text), words, sizeof(words));
 	ended(t, AGAIN, 0, words);
 }
@@ -222,7 +241,7 @@ static void connect_to(struct notify_delivery *d)
 		if (d->call)
 			return;
 	}
-	failed(t, text_error(-error));
+	failed(t, text_error(-error), "no connection");
 }
 
 /* What the server says of a request that it did not take: the beginning, one line of it. */
@@ -252,7 +271,18 @@ static void done(struct call *call)
 		return;
 	}
 	if (call->end != CALL_ANSWERED) {
-		failed(t, call->words);
+		failed(t, call->words,
+		    call->end == CALL_UNSENT     ? "no connection"
+			: call->end == CALL_LATE ? "no answer in time"
+						 : "no whole answer");
+		return;
+	}
+	if (t->trial) {
+		t->trial->status = call->status;
+		end_trial(t, call_succeeded(call) ? GOOD : REFUSED,
+		    call_succeeded(call)     ? NULL
+			: call->status < 400 ? "a redirect, which is not followed"
+					     : "refused");
 		return;
 	}
 	if (call_succeeded(call) || t->notify->only_connects) {
@@ -272,7 +302,7 @@ static void resolved(void *owner)
 	if (d->resolve.count)
 		connect_to(d);
 	else
-		failed(d->target, "its name has no address");
+		failed(d->target, "its name has no address", "its name has no address");
 }
 
 static void begin(struct notify_target *t)
@@ -371,12 +401,11 @@ void notify_check(struct notify *n,
 	n->report = report;
 	n->report_owner = owner;
 	n->only_connects = true;
-	for (struct notify_target *t = n->targets; t < n->targets + n->count; t++)
-		push_without_words(t);
+	for (size_t i = 0; i < n->count; i++)
+		push_without_words(n->targets[i]);
 }
 
-void notify_test(struct notify *n,
-    void (*report)(void *owner, const char *target, bool good, const char *words), void *owner)
+static struct notice *make_test(const struct notify *n)
 {
 	const struct audit_event e = {.kind = AUDIT_CONFIG,
 	    .wall = n->loop->wall,
@@ -386,143 +415,265 @@ void notify_test(struct notify *n,
 	    .message = span_of("A test message: notices of autoheal arrive here")};
 	struct notice_words words = {.title = "autoheal: test", .good = true};
 
-	n->report = report;
-	n->report_owner = owner;
 	span_copy(e.message, words.text, sizeof(words.text));
-	push_to_all(n, make(&words, &e));
+	return make(&words, &e);
 }
 
-/* ---- beginning and end ---------------------------------------------------------------------- */
-
-static struct notify_target *add(struct notify *n)
+void notify_test(struct notify *n,
+    void (*report)(void *owner, const char *target, bool good, const char *words), void *owner)
 {
-	struct notify_target *t;
+	n->report = report;
+	n->report_owner = owner;
+	push_to_all(n, make_test(n));
+}
 
-	if (n->count == NOTIFY_TARGETS_MAX)
+/* ---- targets ------------------------------------------------------------------------------- */
+
+static struct notify_target *new_target(struct notify *n, const struct notice_target *to)
+{
+	struct notify_target *t = calloc(1, sizeof(*t));
+
+	if (!t)
 		return NULL;
-	if (!n->targets)
-		n->targets = calloc(NOTIFY_TARGETS_MAX, sizeof(*n->targets));
-	if (!n->targets)
-		return NULL;
-	t = &n->targets[n->count++];
 	t->notify = n;
+	t->to = *to;
 	t->again = (struct loop_timer){.fire = begin_next, .owner = t};
 	return t;
 }
 
-static int wrong(const char *variable, const char *why, char *error, size_t error_size)
+static void free_target(struct notify_target *t)
 {
-	text_print(error, error_size,
+	if (t->under_way) {
+		resolve_cancel(&t->under_way->resolve);
+		if (t->under_way->call)
+			call_close(t->under_way->call);
+		let_go(t);
+	}
+	loop_cancel(t->notify->loop, &t->again);
+	drop(t->current);
+	while (t->waiting)
+		drop(pop(t));
+	free(t);
+}
+
+static bool is_same(const struct notice_target *a, const struct notice_target *b)
+{
+	return a->service == b->service && a->tls == b->tls && a->port == b->port &&
+	    span_equal(a->scheme, b->scheme) && span_equal(a->user, b->user) &&
+	    span_equal(a->password, b->password) && span_equal(a->host, b->host) &&
+	    span_equal(a->path, b->path) && span_equal(a->query, b->query) &&
+	    span_equal(a->key, b->key) && span_equal(a->chat, b->chat);
+}
+
+/* Those that are read; what was there before under the same address goes on. */
+struct reading {
+	struct notify_target *targets[NOTIFY_TARGETS_MAX];
+	size_t count;
+	char *error;
+	size_t error_size;
+};
+
+static int add(struct notify *n, struct reading *r, const struct notice_target *to)
+{
+	struct notify_target *t = NULL;
+
+	if (r->count == NOTIFY_TARGETS_MAX) {
+		text_print(r->error, r->error_size,
+		    "there is no room for more than %d targets of notices", NOTIFY_TARGETS_MAX);
+		return -1;
+	}
+	for (size_t i = 0; i < n->count && !t; i++) {
+		if (!n->targets[i] || !is_same(&n->targets[i]->to, to))
+			continue;
+		t = n->targets[i];
+		t->to = *to; /* its texts lie elsewhere now */
+		n->targets[i] = NULL;
+	}
+	t = t ? t : new_target(n, to);
+	if (!t) {
+		text_print(r->error, r->error_size, "there is no memory left for targets of notices");
+		return -1;
+	}
+	r->targets[r->count++] = t;
+	return 0;
+}
+
+static int wrong(struct reading *r, const char *variable, const char *why)
+{
+	text_print(r->error, r->error_size,
 	    "%s holds a target that cannot be used, but must be of the form %s", variable, why);
 	return -1;
 }
 
-static int full(char *error, size_t error_size)
+/* One that the API or AUTOHEAL_NOTIFY names; each chat of a telegram:// URL is a target of its own. */
+static int add_service(struct notify *n, struct reading *r, struct span url)
 {
-	text_print(error, error_size, "there is no room for more than %d targets of notices",
-	    NOTIFY_TARGETS_MAX);
-	return -1;
-}
-
-static int add_targets(struct notify *n, char *error, size_t error_size)
-{
-	struct span rest = span_of(n->settings->notify), url, chats, chat;
 	struct notice_target to;
-	struct notify_target *t;
-	const char *why;
+	struct span chats, chat;
+	const char *why = notice_read_target(&to, url, NOTICE_GENERIC);
 
-	while (config_next_target(&rest, &url)) {
-		why = notice_read_target(&to, url, NOTICE_GENERIC);
-		if (why)
-			return wrong("AUTOHEAL_NOTIFY", why, error, error_size);
-		chats = to.service == NOTICE_TELEGRAM ? notice_chats(&to) : span_of("-");
-		while (span_next(&chats, ',', &chat)) {
-			t = add(n);
-			if (!t)
-				return full(error, error_size);
-			t->to = to;
-			t->to.chat = chat;
-		}
+	if (why)
+		return wrong(r, "AUTOHEAL_NOTIFY", why);
+	chats = to.service == NOTICE_TELEGRAM ? notice_chats(&to) : span_of("-");
+	while (span_next(&chats, ',', &chat)) {
+		to.chat = chat;
+		if (add(n, r, &to))
+			return -1;
 	}
 	return 0;
 }
 
 /* One of the variables that hold a single address. */
-static int add_address(struct notify *n, const char *variable, const char *url,
-    enum notice_service service, char *error, size_t error_size)
+static int add_address(struct notify *n, struct reading *r, const char *variable, const char *url,
+    enum notice_service service)
 {
 	struct notice_target to;
-	struct notify_target *t;
 	const char *why;
 
 	if (!url[0])
 		return 0;
 	why = notice_read_target(&to, span_trim(span_of(url)), service);
 	if (why && service == NOTICE_HEARTBEAT)
-		return wrong(variable, why, error, error_size);
+		return wrong(r, variable, why);
 	if (why) {
 		/* it did not end the start with willfarrell's either */
-		wrong(variable, why, error, error_size);
-		log_line(LOG_WARNING, "notify", "%s", error);
+		wrong(r, variable, why);
+		if (!n->read)
+			log_line(LOG_WARNING, "notify", "%s", r->error);
 		return 0;
 	}
-	t = add(n);
-	if (!t)
-		return full(error, error_size);
-	t->to = to;
-	t->to.key = span_of(n->settings->webhook_json_key);
-	if (service == NOTICE_HEARTBEAT)
-		n->heartbeat = t;
+	to.key = span_of(n->settings->webhook_json_key);
+	return add(n, r, &to);
+}
+
+/* In the order in which they are shown; the heartbeat last. */
+static int read_targets(struct notify *n, struct reading *r)
+{
+	const struct settings *s = n->settings;
+	struct config_services at = {0};
+	struct config_service service;
+
+	while (config_next_service(s, &at, &service) &&
+	    (!service.variable || !strcmp(service.variable, "AUTOHEAL_NOTIFY")))
+		if (service.enabled && add_service(n, r, service.url))
+			return -1;
+	if (add_address(n, r, "WEBHOOK_URL", s->webhook_url, NOTICE_WEBHOOK) ||
+	    add_address(n, r, "APPRISE_URL", s->apprise_url, NOTICE_APPRISE_URL) ||
+	    add_address(n, r, "AUTOHEAL_HEARTBEAT_URL", s->heartbeat_url, NOTICE_HEARTBEAT))
+		return -1;
 	return 0;
 }
 
 /* TLS is made ready where a target needs it; the file may also appear later. */
-static void set_tls(struct notify *n)
+static void set_tls(struct notify *n, bool wanted)
 {
-	bool tls = false;
+	int fd; /* access() is not among the calls that stay allowed */
 
-	for (size_t i = 0; i < n->count; i++)
-		tls |= n->targets[i].to.tls;
-	if (!tls)
+	if (!wanted || n->tls_ready)
 		return;
+	n->tls_ready = true;
 	tls_load_bundle(&n->tls, n->settings->ca_file);
-	if (access(n->settings->ca_file, R_OK))
+	fd = open(n->settings->ca_file, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	else
 		log_line(LOG_WARNING, "notify",
 		    "AUTOHEAL_CA_FILE %s cannot be read: %s. Without it no https target is trusted",
 		    n->settings->ca_file, text_error(errno));
 }
 
-int notify_init(struct notify *n, struct loop *loop, struct call_workspace *workspace,
-    const struct settings *s, char *error, size_t error_size)
+int notify_read(struct notify *n, char *error, size_t error_size)
 {
+	struct reading r = {.error = error, .error_size = error_size};
+	struct notify_target *gone[NOTIFY_TARGETS_MAX];
 	struct span unknown;
+	size_t before;
+	int status;
 
-	n->loop = loop;
-	n->workspace = workspace;
-	n->settings = s;
-	n->most = NOTIFY_TARGETS_MAX; /* until the descriptors are shared out */
-	if (!notice_read_kinds(span_of(s->notify_events), &n->kinds, &unknown)) {
+	if (!notice_read_kinds(span_of(n->settings->notify_events), &n->kinds, &unknown)) {
 		text_print(error, error_size,
 		    "AUTOHEAL_NOTIFY_EVENTS has '%.*s', which is no kind of event; `all` takes every one",
 		    (int)(unknown.n < 64 ? unknown.n : 64), unknown.p);
 		return -1;
 	}
-	if (add_targets(n, error, error_size) ||
-	    add_address(n, "WEBHOOK_URL", s->webhook_url, NOTICE_WEBHOOK, error, error_size) ||
-	    add_address(n, "APPRISE_URL", s->apprise_url, NOTICE_APPRISE_URL, error, error_size) ||
-	    add_address(
-		n, "AUTOHEAL_HEARTBEAT_URL", s->heartbeat_url, NOTICE_HEARTBEAT, error, error_size))
-		return -1;
-	set_tls(n);
-	return 0;
+	status = read_targets(n, &r);
+	memcpy(gone, n->targets, sizeof(gone));
+	memcpy(n->targets, r.targets, sizeof(gone));
+	before = n->count;
+	n->count = r.count;
+	n->heartbeat = n->count && n->targets[n->count - 1]->to.service == NOTICE_HEARTBEAT
+	    ? n->targets[n->count - 1]
+	    : NULL;
+	for (size_t i = 0; i < n->count; i++)
+		set_tls(n, n->targets[i]->to.tls);
+	n->read = true;
+	for (size_t i = 0; i < before; i++)
+		if (gone[i])
+			free_target(gone[i]);
+	return status;
+}
+
+/* ---- one message to one of them ------------------------------------------------------------- */
+
+bool notify_try(struct notify *n, const struct config_service *service, struct notify_trial *trial)
+{
+	bool plain = service->variable && strcmp(service->variable, "AUTOHEAL_NOTIFY");
+	struct notice_target to;
+	struct notify_target *t;
+	struct span chats;
+
+	if (notice_read_target(&to, span_trim(service->url),
+		!plain                                          ? NOTICE_GENERIC
+		    : !strcmp(service->variable, "APPRISE_URL") ? NOTICE_APPRISE_URL
+								: NOTICE_WEBHOOK))
+		return false;
+	to.key = span_of(n->settings->webhook_json_key);
+	chats = notice_chats(&to);
+	if (to.service == NOTICE_TELEGRAM)
+		span_next(&chats, ',', &to.chat);
+	t = n->under_way < n->most ? new_target(n, &to) : NULL;
+	if (!t)
+		return false;
+	t->current = make_test(n);
+	t->trial = trial;
+	trial->target = t;
+	set_tls(n, to.tls);
+	if (!t->current) {
+		notify_cancel(trial);
+		return false;
+	}
+	loop_after(n->loop, &t->again, 0);
+	return true;
+}
+
+void notify_cancel(struct notify_trial *trial)
+{
+	if (trial->target)
+		free_target(trial->target);
+	trial->target = NULL;
+}
+
+/* ---- beginning and end ---------------------------------------------------------------------- */
+
+int notify_init(struct notify *n, struct loop *loop, struct call_workspace *workspace,
+    const struct settings *s, char *error, size_t error_size)
+{
+	n->loop = loop;
+	n->workspace = workspace;
+	n->settings = s;
+	n->most = NOTIFY_TARGETS_MAX; /* until the descriptors are shared out */
+	return notify_read(n, error, error_size);
 }
 
 bool notify_waits(const struct notify *n)
 {
-	for (const struct notify_target *t = n->targets; t < n->targets + n->count; t++)
+	for (size_t i = 0; i < n->count; i++) {
+		const struct notify_target *t = n->targets[i];
+
 		if ((t != n->heartbeat || n->only_connects) && !t->failing &&
 		    (t->current || t->waiting))
 			return true;
+	}
 	return false;
 }
 
@@ -540,20 +691,10 @@ static void tell_unsent(const struct notify_target *t)
 
 void notify_close(struct notify *n)
 {
-	for (struct notify_target *t = n->targets; t < n->targets + n->count; t++) {
-		tell_unsent(t);
-		if (t->under_way) {
-			resolve_cancel(&t->under_way->resolve);
-			if (t->under_way->call)
-				call_close(t->under_way->call);
-			free(t->under_way);
-		}
-		loop_cancel(n->loop, &t->again);
-		drop(t->current);
-		while (t->waiting)
-			drop(pop(t));
+	while (n->count) {
+		tell_unsent(n->targets[n->count - 1]);
+		free_target(n->targets[--n->count]);
 	}
-	free(n->targets);
 	free(n->known);
 	tls_unload(&n->tls);
 	*n = (struct notify){0};

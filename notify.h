@@ -38,6 +38,16 @@ struct notify_target {
 	uint8_t first, waiting, tries;
 	bool failing, flooded; /* told already */
 	uint64_t sent, failed, dropped;
+	struct notify_trial *trial; /* it is there for one test alone */
+};
+
+/* One message to one target, for a person who waits for what becomes of it. */
+struct notify_trial {
+	/* From the loop, once. status: of the answer, 0 without one; kind: what went wrong, in our own words, NULL nothing. */
+	void (*done)(void *owner, bool good, int status, const char *kind);
+	void *owner;
+	int status;
+	struct notify_target *target;
 };
 
 struct notify {
@@ -45,12 +55,13 @@ struct notify {
 	struct call_workspace *workspace;
 	const struct settings *settings;
 	struct tls_client tls; /* AUTOHEAL_CA_FILE */
-	struct notify_target *targets;
+	struct notify_target *targets[NOTIFY_TARGETS_MAX];
 	size_t count;                    /* of targets and heartbeat, which stands last */
 	struct notify_target *heartbeat; /* NULL without one */
 	struct notice_known *known;
 	uint32_t kinds;
 	unsigned under_way, most; /* requests at once over all targets */
+	bool read, tls_ready;     /* the settings were; AUTOHEAL_CA_FILE was */
 	/* of notify_test and notify_check: called with what became of each; nothing is tried again then */
 	void (*report)(void *owner, const char *target, bool good, const char *words);
 	void *report_owner;
@@ -61,6 +72,14 @@ struct notify {
  * willfarrell's variables hold in vain is a warning. */
 int notify_init(struct notify *n, struct loop *loop, struct call_workspace *workspace,
     const struct settings *settings, char *error, size_t error_size);
+/* Reads the settings anew. Targets that are still there keep what waits for them. 0, or -1 with a sentence; those that
+ * could be read hold all the same. Spans into the settings of before are of no more use afterwards. */
+int notify_read(struct notify *n, char *error, size_t error_size);
+/* Sends a test message to one service. done and owner are set by the caller, whose memory the trial is, until done or
+ * notify_cancel. false where it cannot be sent now. */
+bool notify_try(struct notify *n, const struct config_service *service, struct notify_trial *trial);
+/* Ends it without a word; without effect where it has ended. */
+void notify_cancel(struct notify_trial *trial);
 /* An audit event was added; ends: its incident is over with it. */
 void notify_event(struct notify *n, const struct audit_event *e, bool ends);
 /* An audit has succeeded. */

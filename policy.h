@@ -256,6 +256,8 @@ bool policy_keep(struct policy *p, struct container *c, uint64_t now);
 /* ---- what people want: policy_people.c ------------------------------------------------------ */
 
 /* Begins maintenance, or gives the one that is on another end; until: loop's clock, 0 = until it is ended. */
+/* The settings have changed: what waits is weighed anew. */
+void policy_settings_changed(struct policy *p, uint64_t now);
 void policy_begin_maintenance(struct policy *p, uint64_t until, uint64_t now);
 /* Ends it: what fell sick meanwhile is looked at anew, and healed. */
 void policy_end_maintenance(struct policy *p, uint64_t now);

@@ -33,6 +33,23 @@ static void weigh_all_anew(struct policy *p)
 		weigh_anew(p, c);
 }
 
+void policy_settings_changed(struct policy *p, uint64_t now)
+{
+	struct container *c;
+	uint64_t trial;
+	size_t at = 0;
+
+	p->now = now;
+	trial = policy_next_trial(p);
+	while ((c = containers_next(&p->containers, &at))) {
+		struct heal *h = c->identity->heal;
+
+		if (h && h->quarantined && (!trial || !h->retry_at || h->retry_at > trial))
+			h->retry_at = trial;
+	}
+	weigh_all_anew(p);
+}
+
 void policy_begin_maintenance(struct policy *p, uint64_t until, uint64_t now)
 {
 	p->now = now;

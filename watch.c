@@ -403,8 +403,7 @@ size_t watch_say(enum watch_reason reason, const struct settings *s, char *out, 
 	int n;
 
 	if (reason == REASON_LABEL)
-		n = text_print(out, cap, "it has the label %s=%s",
-		    config_watches_all(s) ? "autoheal" : s->label, s->label_value);
+		n = text_print(out, cap, "it has the label %s=%s", config_label(s), s->label_value);
 	else if (reason == REASON_NO_LABEL)
 		n = text_print(out, cap, "it has no label %s=%s", s->label, s->label_value);
 	else

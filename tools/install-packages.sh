@@ -10,12 +10,17 @@ test="libcmocka-dev python3 python3-pytest clang clang-format clang-tidy libclan
 bench="python3 strace openssl libssl-dev wrk"
 
 wanted=
-prometheus=
+extras=
 for group in "$@"; do
 	case $group in
 	build) wanted="$wanted $build" ;;
 	run) wanted="$wanted $run" ;;
-	test) wanted="$wanted $test" prometheus=yes ;;
+	test)
+		wanted="$wanted $test"
+		extras=yes
+		# where node does not come from Debian, npm comes with it
+		{ command -v node && command -v npm; } >/dev/null || wanted="$wanted nodejs npm"
+		;;
 	bench) wanted="$wanted $bench" ;;
 	*)
 		echo "$0: no group $group (build, run, test, bench)" >&2
@@ -28,14 +33,18 @@ if ! command -v dpkg-query >/dev/null; then
 	echo "this is no Debian: it is up to you that these are installed:$wanted" >&2
 	exit 0
 fi
-unpack() { [ -z "$prometheus" ] || "$(dirname "$0")/fetch-prometheus.sh" "$(dirname "$0")/../build/prometheus"; }
+tools=$(dirname "$0")
+fetch() {
+	[ -n "$extras" ] || return 0
+	"$tools/fetch-prometheus.sh" "$tools/../build/prometheus" && "$tools/fetch-npm.sh" "$tools/../build/npm"
+}
 missing=
 for package in $wanted; do
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
 		missing="$missing $package"
 done
 if [ -z "$missing" ]; then
-	unpack
+	fetch
 	exit
 fi
 
@@ -60,4 +69,4 @@ if ! install; then
 		exit 1
 	fi
 fi
-unpack
+fetch

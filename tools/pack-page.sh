@@ -1,6 +1,8 @@
 #!/bin/sh
 # pack-page.sh OUT.c FILE... - writes C source that holds the files gzipped, in the shape of page.h.
 # index.html is served as "/", any other file under its own name. The same files give the same bytes.
+# JavaScript modules in a row become one, under the name of the last: their exports are its names, so no two may be called
+# the same, and an import is a line of its own. One file is one request, and packs better than its parts.
 # Indentation, empty lines and comments are left out: a comment has lines of its own, or is what stands behind " // " at
 # the end of a line without quotes from there on. So no text of several lines may depend on them.
 set -eu
@@ -17,6 +19,8 @@ shift
 bare() {
 	awk -v js="$(case $1 in *.js) echo 1 ;; esac)" '
 		{ sub(/^[ \t]+/, "") }
+		js && /^import [^;]* from .\.\/[a-z]+\.js.;$/ { next }
+		js { sub(/^export /, "") }
 		/^\/\*/ { comment = 1 }
 		!comment && js { sub(/^\/\/.*|[ \t]+\/\/ [^"\047`]*$/, "") }
 		!comment && length
@@ -30,8 +34,15 @@ trap 'exit 1' HUP INT TERM
 : >"$scratch/arrays"
 : >"$scratch/table"
 number=0
-for file in "$@"; do
-	name=${file##*/}
+while [ $# -gt 0 ]; do
+	: >"$scratch/bare"
+	while :; do
+		file=$1
+		shift
+		name=${file##*/}
+		bare "$name" <"$file" >>"$scratch/bare"
+		case "$name ${1-}" in *.js\ *.js) ;; *) break ;; esac
+	done
 	# the name becomes a path in a C string: nothing in it may need escaping
 	case $name in
 	*[!A-Za-z0-9._-]* | '') echo "pack-page.sh: $file: a name of letters, digits, . _ - is needed" >&2; exit 1 ;;
@@ -47,7 +58,7 @@ for file in "$@"; do
 	esac
 
 	# -n and standard input: neither a name nor a time gets into the gzip header
-	bare "$name" <"$file" | gzip -9n >"$scratch/gz"
+	gzip -9n <"$scratch/bare" >"$scratch/gz"
 	sum=$(sha256sum <"$scratch/gz" | cut -c 1-16)
 	{
 		printf '\n/* %s */\nstatic const unsigned char page_%d[] = {\n' "$name" "$number"

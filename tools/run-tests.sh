@@ -58,7 +58,7 @@ if [ "$(cat "$out/packages.rc" "$out/build.rc" | tr -d '\n')" = 00 ]; then
 		wait
 		echo "== real-far"
 		cat "$out/real-far.log"
-		python page 600 tests/page
+		python page 1500 tests/page
 	fi
 fi
 echo "== summary"

@@ -20,9 +20,10 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "real")]
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "real"), str(HERE.parent / "page")]
 sys.dont_write_bytecode = True
 
+import browser  # noqa: E402
 import harness  # noqa: E402
 
 BUILT = ROOT / "build" / "bench"
@@ -564,6 +565,24 @@ def followers(table, folder, quick):
             page.close()
 
 
+def page(table, folder, quick):
+    """When Chromium, by its own timing, first painted something of the page, and when the table of containers stood."""
+    if browser.missing():
+        table.add("page: first contentful paint", "left out", note=browser.missing())
+        return
+    paint, filled = [], []
+    with FakeEngine(folder, 100) as engine, autoheal(folder, engine, core=None, **SELDOM) as service, browser.Browser() as chromium:
+        for _ in range(3 if quick else 11):
+            seen = chromium.page(f"http://127.0.0.1:{service.port}/", init="""
+                new MutationObserver((_, o) => document.querySelector('#container-rows tr') && (o.disconnect(), window.filled = performance.now()))
+                    .observe(document, {childList: true, subtree: true});""")
+            seen.wait("window.filled && performance.getEntriesByName('first-contentful-paint').length")
+            paint.append(seen.js("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+            filled.append(seen.js("window.filled"))
+    table.add("page: first contentful paint, nothing kept, p50", f"{percentile(paint, 50):.0f} ms", "< 100 ms", percentile(paint, 50) < 100,
+              f"slowest of {len(paint)}: {max(paint):.0f} ms; 100 containers stand there after {percentile(filled, 50):.0f} ms")
+
+
 def start(table, folder, quick):
     took = []
     for _ in range(5 if quick else 20):
@@ -599,7 +618,7 @@ def size(table, folder, quick):
     table.add("size: binary", f"{n / 1024:.1f} KiB", "<= 300 KiB", n <= 300 * 1024, f"{n} bytes")
 
 
-PARTS = {f.__name__: f for f in (latency, tls, real, memory, policy, handshake, storm, ten, events, audit, idle, api, followers, start, size)}
+PARTS = {f.__name__: f for f in (latency, tls, real, memory, policy, handshake, storm, ten, events, audit, idle, api, followers, page, start, size)}
 
 
 def machine():

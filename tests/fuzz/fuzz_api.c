@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct monitor monitor;
 	static struct server server;
 	static struct api api;
-	static struct settings settings;
+	static struct config config;
 	static char instance[48];
 	struct target target = {0};
 	char error[256];
@@ -85,21 +85,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	environment[3] = instance;
 	world_begin(NULL, nobody);
 	loop_init(&loop);
-	PROMISE(!config_read(&settings, environment, error, sizeof(error), ignore));
+	PROMISE(!config_init(&config, environment, error, sizeof(error), ignore));
 	PROMISE(!target_read(
 	    &target, "unix:///nonexistent", false, "DOCKER_HOST", error, sizeof(error)));
 	snprintf(target.name, sizeof(target.name), "local");
-	monitor_init(&monitor, &loop, &workspace, &settings, 42);
+	monitor_init(&monitor, &loop, &workspace, &config.now, 42);
+	monitor.config = &config;
 	PROMISE(monitor_add_engine(&monitor, &target));
-	PROMISE(!server_init(&server, &loop, &settings, workspace.bytes, sizeof(workspace.bytes),
+	PROMISE(!server_init(&server, &loop, &config.now, workspace.bytes, sizeof(workspace.bytes),
 	    error, sizeof(error)));
-	api_init(&api, &monitor, &settings, &server);
+	api_init(&api, &monitor, &config.now, &server);
 	server_start(&server);
 	fill(&monitor);
 	talk(&loop, fuzz_span(data, size), server.local_name);
 	server_close(&server);
 	monitor_close(&monitor);
 	policy_free(&monitor.policy);
+	config_free(&config);
 	world_end();
 	return 0;
 }

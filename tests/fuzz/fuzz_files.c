@@ -1,6 +1,7 @@
 /* fuzz_files.c - what is read back from AUTOHEAL_DATA_DIR: elements of state.json, config.json, lines of events.jsonl, one in
  * each part of the input. Whatever was read is written again as JSON, and read again to the same. */
 #include "fuzz.h"
+#include "config_json.h"
 #include "memory.h"
 
 static jsmntok_t tokens[JSON_TOKENS_MAX];
@@ -60,19 +61,33 @@ static void read_event(const struct json *j)
 	buf_free(&out);
 }
 
+/* Over the settings of now, as config.json, as a body and as an import; what holds then prints as JSON. */
+static void change(struct config *config, const struct json *j, enum config_source source)
+{
+	static struct config_draft draft;
+	char names[CONFIG_NAMES_MAX];
+	bool well = config_draft(&draft, config, source, j, "", ignore);
+
+	PROMISE(well == !draft.status && (well || draft.error[0]));
+	if (well)
+		config_commit(config, &draft, names);
+	config_drop(&draft);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct policy policy;
 	struct healthchecks checks = {0};
 	struct span rest = fuzz_span(data, size), part;
 	struct memory_clock at = {.now = 1ull << 40, .wall = 1700000000000};
-	struct settings settings;
+	static struct config config;
+	struct json_writer w;
 	char error[256];
 	struct buf out;
 
 	memset(&policy, 0, sizeof(policy));
-	PROMISE(!config_read(&settings, (char *[]){NULL}, error, sizeof(error), ignore));
-	policy_init(&policy, &settings, at.now, 42, 1);
+	PROMISE(!config_init(&config, (char *[]){NULL}, error, sizeof(error), ignore));
+	policy_init(&policy, &config.now, at.now, 42, 1);
 	while (rest.n) {
 		struct json j;
 		char *copy;
@@ -82,6 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memory_is_own((struct span){copy, part.n});
 		if (!json_parse(&j, (struct span){copy, part.n}, tokens, JSON_TOKENS_MAX)) {
 			memory_read_config(&policy.containers, &checks, &j);
+			for (int source = CONFIG_STORED; source <= CONFIG_IMPORT; source++)
+				change(&config, &j, (enum config_source)source);
 			read_event(&j);
 			if (!json_parse(&j, (struct span){copy, part.n}, tokens, JSON_TOKENS_MAX))
 				read_state(&policy, &at, &j);
@@ -89,10 +106,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		free(copy);
 	}
 	buf_init(&out, 1 << 20);
-	memory_print_config(&out, &policy.containers, &checks);
+	json_start(&w, &out);
+	json_open(&w, '{');
+	config_print_changed(&w, &config.kept);
+	memory_print_config(&w, &policy.containers, &checks);
+	json_close(&w, '}');
 	healthchecks_free(&checks);
 	fuzz_is_json(&out);
 	buf_free(&out);
+	buf_init(&out, 1 << 20);
+	config_print(&config.now, &out, span_of("{}"), span_of("[]"));
+	fuzz_is_json(&out);
+	buf_free(&out);
+	config_free(&config);
 	policy_free(&policy);
 	return 0;
 }

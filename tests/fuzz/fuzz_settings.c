@@ -2,7 +2,7 @@
  * one is a sentence. */
 #include "fuzz.h"
 
-#include "config.h"
+#include "config_json.h"
 #include "notice.h"
 #include "target.h"
 
@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		PROMISE(engines <= TARGETS_MAX && (engines >= 0 || error[0]));
 		read_targets(span_of(settings.notify));
 		buf_init(&out, 1 << 20);
-		config_print(&settings, &out, span_of("{}"));
+		config_print(&settings, &out, span_of("{}"), span_of("[]"));
 		fuzz_is_json(&out);
 		buf_free(&out);
 	}

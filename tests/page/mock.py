@@ -4,6 +4,7 @@ Alone it is a way to look at the page while working on it:
     python3 tests/page/mock.py [PORT]
 """
 
+import copy
 import gzip
 import json
 import re
@@ -14,10 +15,11 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 TOP = Path(__file__).resolve().parents[2]
-SOURCES = [TOP / "page" / name for name in ("index.html", "page.css", "page.js")]
+MODULES = re.search(r"^PAGE_JS = (.*)$", (TOP / "Makefile").read_text(), re.M)[1].split()
+SOURCES = [TOP / "page" / name for name in ("index.html", "page.css", *(f"{m}.js" for m in MODULES))]
 CSP = ("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
        "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 TOKEN = "a-token/with+signs="
@@ -116,6 +118,39 @@ def canned_events():
             for seq, (ago, kind, status, name, message, more) in enumerate(rows, 1)]
 
 
+def canned_incidents():
+    return [
+        {"id": "18c1", "stable_id": "web", "container_name": "web", "host": "local", "opened": stamp(7300), "closed": stamp(7288),
+         "cause": "crash", "detected_by": "event", "outcome": "recovered", "seconds_to_recover": 12.4,
+         "actions": [{"at": stamp(7298), "action": "start", "status": "success", "duration_ms": 410, "error": None}],
+         "evidence": {"exit_code": 139, "oom_killed": True, "probes": [], "log": "terminate called after throwing an instance of 'std::bad_alloc'"}},
+        {"id": "18c2", "stable_id": "web", "container_name": "web", "host": "local", "opened": stamp(304), "closed": stamp(291),
+         "cause": "unhealthy", "detected_by": "event", "outcome": "recovered", "seconds_to_recover": 13.15,
+         "actions": [{"at": stamp(304), "action": "restart", "status": "failure", "duration_ms": 30000, "error": "500: cannot stop container"},
+                     {"at": stamp(296), "action": "restart", "status": "success", "duration_ms": 10240, "error": None}],
+         "evidence": {"exit_code": 0, "oom_killed": False,
+                      "probes": [{"end": stamp(309), "exit_code": 0, "output": "ok"},
+                                 {"end": stamp(304), "exit_code": 1, "output": f"curl: (7) Failed to connect {SCRIPT} {IMAGE}"}],
+                      "log": f"GET / 200\nGET / 500 {SCRIPT}\n\x1b[31mfatal\x1b[0m: out of sockets"}},
+    ]
+
+
+CONFIG = {
+    "monitor": {"interval_seconds": 30, "label_key": "autoheal", "label_value": "true", "include_all": False, "start_period_seconds": 0},
+    "containers": {"selected": ["postgres", "web"], "excluded": [], "restart_counts": {"web": 3}, "selected_by": {"postgres": "person", "web": "label"}},
+    "restart": {"mode": "both", "cooldown_seconds": 60, "max_restarts": 3, "max_restarts_window_seconds": 600,
+                "backoff": {"enabled": True, "initial_seconds": 10, "multiplier": 2.0, "max_seconds": 300},
+                "recovery_timeout_seconds": 120, "quarantine_retry_seconds": 3600, "unhealthy_for_seconds": 0, "stop_timeout_seconds": None,
+                "dependents": True, "max_parallel": 32, "storm": "50%", "dry_run": False},
+    "filters": {"whitelist_names": [], "blacklist_names": ["backup-*"], "projects": []},
+    "observability": {"log_level": "INFO", "log_format": "text"},
+    "notifications": {"event_filters": ["restart", "recovered", "quarantine"],
+                      "services": [{"name": "discord", "url": "discord://***", "enabled": True}, {"name": "pager", "url": "***", "enabled": True}]},
+    "custom_health_checks": [],
+    "locked": ["restart.cooldown_seconds"],
+}
+
+
 def second_host(mock, host="attic"):
     """Another engine, with a container of the same name as one of the first."""
     mock.hosts.append(host)
@@ -135,39 +170,105 @@ class Mock:
         self.files = files
         self.containers = canned_containers()
         self.events = canned_events()
+        self.incidents = canned_incidents()
+        self.config = copy.deepcopy(CONFIG)
         self.hosts = ["local"]
+        self.lost = {}  # host -> error
+        self.maintenance = None  # (since, until)
+        self.dry_run = self.storm = False
         self.failing = {}
         self.requests = []
+        self.resumed = []  # Last-Event-ID of each stream
+        self.news = threading.Condition()
+        self.cuts = 0  # a stream ends when this grows
         self.begun = time.time() - 93012
-        self.extra_script = None  # a driver that plays the person, for tests
-        self.frame = None  # HTML of /frame, which may then hold the page: windows do not get narrow
+
+    # -- what a test makes happen
+
+    def push(self, kind, status, container="", message="", **more):
+        """One more event, for the streams too."""
+        with self.news:
+            seq = self.events[-1]["seq"] + 1 if self.events else 1
+            found = self.find(container)
+            self.events.append({"timestamp": stamp(), "container_id": found["full_id"] if found else "", "container_name": container,
+                                "event_type": kind, "restart_count": 0, "status": status, "message": message, "seq": seq,
+                                "host": "local", "stable_id": container, **more})
+            self.news.notify_all()
+        return seq
+
+    def cut(self):
+        """All streams end."""
+        with self.news:
+            self.cuts += 1
+            self.news.notify_all()
+
+    def find(self, name):
+        return next((c for c in self.containers if name in (c["name"], c["full_id"], f"{c['host']}/{c['full_id']}")), None)
+
+    def paths(self, method="GET"):
+        return [path for m, path, _, _ in self.requests if m == method]
+
+    # -- answers
 
     def engine(self, host):
-        return {"host": host, "url": "unix:///var/run/docker.sock", "connected": True,
-                "engine": "docker", "version": "28.5.1", "api_version": "1.51", "events": 8123,
-                "reconnects": 1, "audit_repairs": 0, "last_audit": stamp(11), "error": None}
+        return {"host": host, "url": "unix:///var/run/docker.sock", "connected": host not in self.lost,
+                "engine": "Docker", "version": "28.5.1", "api_version": "1.51", "events": 8123,
+                "reconnects": 1, "audit_repairs": 0, "last_audit": stamp(11), "error": self.lost.get(host)}
+
+    def status(self):
+        return {"monitoring_active": True, "docker_connected": len(self.lost) < len(self.hosts),
+                "total_containers": len(self.containers),
+                "monitored_containers": sum(c["monitored"] for c in self.containers),
+                "quarantined_containers": sum(c["quarantined"] for c in self.containers),
+                "maintenance_mode": bool(self.maintenance),
+                "maintenance_start_time": self.maintenance and self.maintenance[0],
+                "maintenance_until": self.maintenance and self.maintenance[1], "version": "1.0.0",
+                "uptime_seconds": time.time() - self.begun, "dry_run": self.dry_run, "storm": self.storm,
+                "sandbox": {"seccomp": True, "landlock": True, "no_new_privileges": True},
+                "engines": [self.engine(host) for host in self.hosts]}
+
+    def health(self):
+        engines = [{key: self.engine(host)[key] for key in ("host", "connected", "last_audit", "error")} for host in self.hosts]
+        connected = any(e["connected"] for e in engines)
+        reason = {} if connected else {"reason": "; ".join(f"{h}: {e}" for h, e in self.lost.items())}
+        return (200 if connected else 503), {
+            "status": "healthy" if connected else "unhealthy", "timestamp": stamp(), "docker_connected": connected,
+            "monitoring_active": True, "last_audit": stamp(11), "engines": engines, **reason}
+
+    def read_events(self, query):
+        wanted = query.get("type", [""])[0].split(",")
+        return [e for e in self.events if (wanted == [""] or e["event_type"] in wanted) and
+                e["seq"] > int(query.get("since", ["0"])[0])][-int(query["limit"][0]):]
 
     def read(self, path, query):
+        """(status, value) of a GET."""
         if path == "/health":
-            return {"status": "healthy", "timestamp": stamp(), "docker_connected": True,
-                    "monitoring_active": True, "last_audit": stamp(11),
-                    "engines": [{"host": host, "connected": True, "last_audit": stamp(11), "error": None}
-                                for host in self.hosts]}
+            return self.health()
         if path == "/api/status":
-            return {"monitoring_active": True, "docker_connected": True,
-                    "total_containers": len(self.containers),
-                    "monitored_containers": sum(c["monitored"] for c in self.containers),
-                    "quarantined_containers": sum(c["quarantined"] for c in self.containers),
-                    "maintenance_mode": False, "maintenance_start_time": None, "version": "1.0.0",
-                    "uptime_seconds": time.time() - self.begun, "dry_run": False, "storm": False,
-                    "sandbox": {"seccomp": True, "landlock": True, "no_new_privileges": True},
-                    "engines": [self.engine(host) for host in self.hosts]}
+            return 200, self.status()
         if path == "/api/containers":
             assert query["include_stopped"] == ["true"]
-            return self.containers
+            return 200, self.containers
         if path == "/api/events":
-            return self.events[-int(query["limit"][0]):]
-        return None
+            return 200, self.read_events(query)
+        if path in ("/api/config", "/api/config/export"):
+            return 200, self.config
+        if path == "/api/maintenance/status":
+            return 200, self.maintenance_status()
+        if path.startswith("/api/containers/"):
+            name, what = re.fullmatch(r"/api/containers/(.*?)(/explain|/incidents|)", path).groups()
+            c = self.find(name)
+            if not c:
+                return 404, {"error": f"no container '{name}'"}
+            if what == "/incidents":
+                return 200, [i for i in self.incidents if i["stable_id"] == c["stable_id"]]
+            if what == "/explain":
+                steps = [{"question": "is it excluded?", "answer": "no", "because": "it does not fit"},
+                         {"question": "is it watched?", "answer": "yes" if c["monitored"] else "no", "because": c["reason"]}]
+                return 200, {"container": c["name"], "host": c["host"], "watched": c["monitored"], "phase": c["phase"], "steps": steps,
+                             "next_action": c["next_action"], "text": f"'{c['name']}' on {c['host']} is {c['phase']}: {c['reason']}."}
+            return 200, c
+        return 404, {"error": f"no such path: {path}"}
 
     def select(self, body, query):
         answer = {"selected": [], "excluded": [], "unknown": []}
@@ -179,7 +280,69 @@ class Mock:
                     c["reason"] = "chosen by a person" if body["enabled"] else "excluded"
                     c["next_action"] = None
                     answer["selected" if body["enabled"] else "excluded"].append(c["stable_id"])
-        return answer
+                    self.push("selection", "selected" if body["enabled"] else "excluded", c["name"], "By a person")
+        return 200, answer
+
+    def maintenance_status(self):
+        since, until = self.maintenance or (None, None)
+        return {"maintenance_mode": bool(self.maintenance), "maintenance_start_time": since, "until": until}
+
+    def until(self, body):
+        span = str((body or {}).get("for", "") or "")
+        return stamp(-int(span[:-1]) * {"m": 60, "h": 3600}[span[-1]]) if span else None
+
+    def change(self, method, path, body, query):
+        """(status, value) of a call that changes something."""
+        if path == "/api/containers/select":
+            return self.select(body, query)
+        if path in ("/api/maintenance/enable", "/api/maintenance/disable"):
+            on = path.endswith("enable")
+            self.maintenance = (stamp(), self.until(body)) if on else None
+            self.push("maintenance", "enabled" if on else "disabled", message="By a person")
+            return 200, self.maintenance_status()
+        if (method, path) == ("PUT", "/api/config"):
+            return self.put_config(body)
+        if path == "/api/config/import":
+            status, value = self.put_config({k: v for k, v in body.items() if k in self.config})
+            return (status, value) if status != 200 else (200, {"imported": True, "ignored": sorted(set(body) - set(self.config) - {"autoheal"})})
+        if path.startswith("/api/notifications/test/"):
+            name = path.rpartition("/")[2]
+            return 200, {"name": name, "delivered": True, "status": 204, "error": None} if name == "discord" else \
+                {"name": name, "delivered": False, "status": None, "error": "the name is not known"}
+        found = re.fullmatch(r"/api/containers/(.*)/(restart|unquarantine|snooze)", path)
+        c = found and self.find(found[1])
+        if not c:
+            return 404, {"error": f"no such path: {path}"}
+        if found[2] == "snooze":
+            return 200, {"until": self.until(body)}
+        if found[2] == "unquarantine":
+            if not c["quarantined"]:
+                return 409, {"error": "It is not in quarantine"}
+            c.update(quarantined=False, phase="watching", next_action=None)
+            self.push("unquarantine", "released", c["name"], "By a person")
+            return 200, {"quarantined": False}
+        if self.maintenance:
+            return 409, {"error": "Maintenance: no action is taken"}
+        c["phase"] = "verifying"
+        self.push("restart", "success", c["name"], "By a person", action="restart")
+        return 202, {"incident": "18c3"}
+
+    def put_config(self, body):
+        def put(old, new):
+            """What new does not name keeps its value."""
+            if not isinstance(old, dict) or not isinstance(new, dict):
+                return new
+            return {**old, **{name: put(old.get(name), value) for name, value in new.items()}}
+        new = put(self.config, {name: value for name, value in body.items() if name != "locked"})
+        for path in self.config["locked"]:
+            section, name = path.split(".")
+            if new[section][name] != self.config[section][name]:
+                return 409, {"error": f"{path} is set by the environment", "member": path}
+        if not isinstance(new["restart"]["max_restarts"], int):
+            return 422, {"error": "restart.max_restarts must be a number, 0 or more", "member": "restart.max_restarts"}
+        self.config = new
+        self.push("config", "changed", message="By a person")
+        return 200, self.config
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -193,8 +356,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
-        if not self.mock.frame:
-            self.send_header("Content-Security-Policy", CSP)
+        self.send_header("Content-Security-Policy", CSP)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
@@ -207,7 +369,7 @@ class Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         self.mock.requests.append((self.command, self.path, self.headers["Authorization"], body))
         if path not in self.mock.failing:
-            return path
+            return unquote(path)
         failure = self.mock.failing[path]
         if failure is None:
             self.close_connection = True
@@ -215,37 +377,64 @@ class Handler(BaseHTTPRequestHandler):
             self.send_json(*failure)
         return None
 
+    def stream(self):
+        """Server-Sent Events until the client goes or the stream is cut."""
+        mock, last = self.mock, self.headers["Last-Event-ID"]
+        with mock.news:
+            mock.resumed.append(last)
+            newest = mock.events[-1]["seq"] if mock.events else 0
+            cuts, at = mock.cuts, int(last) if last else newest
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        if at > newest:  # of a service before this one, which kept nothing
+            self.wfile.write(b"event: gap\ndata: %s\n\n" % json.dumps({"from": at, "to": None}).encode())
+            at = 0
+        try:
+            while True:
+                with mock.news:
+                    if mock.cuts != cuts:
+                        return
+                    new = [e for e in mock.events if e["seq"] > at]
+                    if not new:
+                        mock.news.wait(5)
+                for e in new:
+                    at = e["seq"]
+                    self.wfile.write(f"id: {at}\nevent: {e['event_type']}\ndata: {json.dumps(e)}\n\n".encode())
+                if not new:
+                    self.wfile.write(b":\n\n")
+                self.wfile.flush()
+        except OSError:
+            pass
+
     def do_GET(self):
         path = self.asked()
         if path is None:
             return
         if path in self.mock.files:
             kind, etag, body = self.mock.files[path]
-            if path == "/" and self.mock.extra_script:
-                page = gzip.decompress(body).replace(
-                    b"</body>", b'<script type="module" src="extra.js"></script></body>')
-                body = gzip.compress(page)
             self.send(200, kind, body, Content_Encoding="gzip", ETag=etag, Cache_Control="no-cache")
-        elif path == "/extra.js" and self.mock.extra_script:
-            self.send(200, "text/javascript", self.mock.extra_script.encode())
-        elif path == "/frame" and self.mock.frame:
-            self.send(200, "text/html", self.mock.frame.encode())
+        elif path == "/api/events/stream":
+            self.stream()
         else:
-            value = self.mock.read(path, parse_qs(urlsplit(self.path).query))
-            self.send_json(200, value) if value is not None else self.send_json(404, {"error": f"no such path: {path}"})
+            self.send_json(*self.mock.read(path, parse_qs(urlsplit(self.path).query)))
 
     def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)))
+        raw = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        body = json.loads(raw) if raw else None
         path = self.asked(body)
         if path is None:
             return
         if self.headers["Authorization"] != f"Bearer {TOKEN}":
             self.send_json(401, {"error": "this needs the API token: Authorization: Bearer …"},
                            WWW_Authenticate="Bearer")
-        elif path == "/api/containers/select" and self.headers["Content-Type"] == "application/json":
-            self.send_json(200, self.mock.select(body, parse_qs(urlsplit(self.path).query)))
+        elif raw and self.headers["Content-Type"] != "application/json":
+            self.send_json(415, {"error": "The body must be sent as Content-Type: application/json"})
         else:
-            self.send_json(404, {"error": f"no such path: {path}"})
+            self.send_json(*self.mock.change(self.command, path, body, parse_qs(urlsplit(self.path).query)))
+
+    do_PUT = do_POST
 
 
 class Server:
@@ -261,6 +450,7 @@ class Server:
         return f"http://127.0.0.1:{self.server.server_address[1]}/"
 
     def __exit__(self, *error):
+        self.server.RequestHandlerClass.mock.cut()
         self.server.shutdown()
         self.server.server_close()
 

@@ -457,6 +457,9 @@ static inline void engine_happens(const struct plan *p)
 	struct body *b = p->body;
 	struct connection *c;
 
+	/* a restart that was under way when its container was removed has nothing left to stop or start */
+	if (b && !b->there && p->what != CREATED && p->what != ANSWERED)
+		return;
 	switch (p->what) {
 	case SICKENS:
 		b->health = "unhealthy";

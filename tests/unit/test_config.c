@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "buf.h"
-#include "config.h"
+#include "config_json.h"
 #include "json.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -77,7 +77,7 @@ static void print(const char *containers)
 
 	buf_free(&printed);
 	buf_init(&printed, 65536);
-	config_print(&settings, &printed, span_of(containers));
+	config_print(&settings, &printed, span_of(containers), span_of("[]"));
 	assert_false(printed.failed);
 	if (!json_valid((struct span){printed.p, printed.n}, &at))
 		fail_msg("not JSON at %zu: %.*s", at, (int)printed.n, printed.p);
@@ -753,7 +753,7 @@ static void test_what_the_environment_sets_is_locked(void **state)
 	static const struct {
 		const char *name, *value, *locked;
 	} rows[] = {
-	    {"AUTOHEAL_CONTAINER_LABEL", "x", "[\"monitor.label_key\"]"},
+	    {"AUTOHEAL_CONTAINER_LABEL", "x", "[\"monitor.label_key\",\"monitor.include_all\"]"},
 	    {"AUTOHEAL_LABEL_VALUE", "x", "[\"monitor.label_value\"]"},
 	    {"AUTOHEAL_INCLUDE", "x", "[\"filters.whitelist_names\"]"},
 	    {"AUTOHEAL_EXCLUDE", "x", "[\"filters.blacklist_names\"]"},
@@ -837,7 +837,8 @@ static void test_targets_are_named_and_masked(void **state)
 {
 	static const char services[] =
 	    "\"services\":[{\"name\":\"discord\",\"url\":\"***\",\"enabled\":true},{\"name\":\"https\",\"url\":\"***\","
-	    "\"enabled\":true}]";
+	    "\"enabled\":true},{\"name\":\"webhook\",\"url\":\"***\",\"enabled\":true},{\"name\":\"apprise-url\",\"url\":"
+	    "\"***\",\"enabled\":true}]";
 
 	(void)state;
 	assert_int_equal(

@@ -320,6 +320,7 @@ static void test_what_people_chose_is_read_back_and_what_a_label_chose_is_not(vo
 		enum watch_choice choice;
 	} names[] = {{"db", CHOICE_PERSON}, {"web", CHOICE_LABEL},
 	    {"say \"hi\"\n", CHOICE_EXCLUDED}, {"x", CHOICE_NONE}};
+	struct json_writer w;
 	struct healthchecks given = {0}, checks = {0};
 	struct healthcheck one = {.container = "db",
 	    .check = {
@@ -333,7 +334,10 @@ static void test_what_people_chose_is_read_back_and_what_a_label_chose_is_not(vo
 		containers_identity(&s.policy.containers, span_of(names[i].name), true)->choice =
 		    names[i].choice;
 	buf_init(&text, 4096);
-	memory_print_config(&text, &s.policy.containers, &given);
+	json_start(&w, &text);
+	json_print(&w, "{ autoheal %u", 1u);
+	memory_print_config(&w, &s.policy.containers, &given);
+	json_close(&w, '}');
 	assert_true(memory_is_own((struct span){text.p, text.n}));
 	j = parsed();
 	policy_init(&other, &s.settings, s.now, 7, 1);
