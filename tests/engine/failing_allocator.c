@@ -10,7 +10,7 @@
 
 struct control {
 	uint32_t after; /* 1: the next allocation fails; 0: none does */
-	uint32_t run;	/* so many in a row */
+	uint32_t run;   /* so many in a row */
 	uint32_t calls;
 	uint32_t failed;
 };
