@@ -81,7 +81,7 @@ LINK = $(GCC) $(MUSL_FLAGS) -nostdlib -static-pie -Wl,-z,relro,-z,now,-z,noexecs
 
 all: $(if $(SAN),san,build/autoheal build/autoheal.spdx.json build/image/bin/autoheal) ## the shipped binary build/autoheal (SAN=1: build/san/autoheal)
 
-san: build/san/autoheal ## the test binary build/san/autoheal: glibc, ASan, UBSan
+san: build/san/autoheal build/san/autoheal-oom ## the test binary build/san/autoheal: glibc, ASan, UBSan
 
 objects: $(OBJ) $(SAN_OBJ) ## only compile
 
@@ -121,6 +121,10 @@ build/image/bin/autoheal: build/autoheal
 
 build/san/autoheal: $(SAN_OBJ) build/bearssl/san/libbearssl.a
 	$(Q)$(GCC) $(SAN_FLAGS) -o $@ $^
+
+# The same with allocations that a test may refuse.
+build/san/autoheal-oom: tests/engine/failing_allocator.c $(SAN_OBJ) build/bearssl/san/libbearssl.a
+	$(Q)$(GCC) -D_GNU_SOURCE -g $(SAN_FLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc -o $@ $^
 
 build/san/%.o: %.c Makefile | build/include/jsmn.h build/bearssl/src/.verified
 	@mkdir -p $(@D)
@@ -252,8 +256,9 @@ test-all: ## the same with the long tests
 run: build/autoheal ## see it work: on your engine without acting (RUN=live acts), else on a private one with samples
 	@RUN="$(RUN)" exec tools/run.sh
 
-docs: build/autoheal ## write docs/api.md anew, from the table of calls and docs/api.md.in
+docs: build/autoheal ## write docs/api.md anew, from the table of calls, and docs/limits.md, from the constants
 	@tools/make-docs.py $<
+	@tools/make-limits.py
 
 image: build/image/bin/autoheal ## the Docker image IMAGE=autoheal:latest on the engine at DOCKER_HOST
 	DOCKER_BUILDKIT=0 $(firstword $(wildcard /usr/bin/docker) docker) build -q -f Dockerfile.scratch \

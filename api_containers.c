@@ -618,7 +618,8 @@ static void end_show(struct job *job)
 	if (!wish->matches) {
 		text_print(sentence, sizeof(sentence), "There is no container '%s'%s", wish->name,
 		    job->left_out ? " on the engines that answer; not all of them do" : "");
-		fail(job, 404, sentence);
+		fail(job, job->left_out && job->api->monitor->engines_count == 1 ? 503 : 404,
+		    sentence);
 		return;
 	}
 	if (is_ambiguous(job, wish))
@@ -820,7 +821,11 @@ static bool read_choice(struct server_client *c, const struct json *j, struct jo
 	}
 	job->selected = json_bool(j, enabled, false);
 	job->wishes = calloc(API_CHOICES_MAX, sizeof(job->wishes[0]));
-	while (job->wishes && json_next_element(j, ids, &element)) {
+	if (!job->wishes) {
+		fail(job, 500, "There is not enough memory for this answer");
+		return false;
+	}
+	while (json_next_element(j, ids, &element)) {
 		struct wish *wish = &job->wishes[job->wishes_count];
 
 		if (job->wishes_count == API_CHOICES_MAX) {

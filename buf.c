@@ -38,7 +38,7 @@ static bool resize(struct buf *b, size_t size)
 	char *p = realloc(b->lent ? NULL : b->p, size);
 
 	if (!p) {
-		b->failed = true;
+		b->failed = b->starved = true;
 		return false;
 	}
 	if (b->lent)

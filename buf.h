@@ -14,7 +14,8 @@ struct buf {
 	size_t cap; /* bytes allocated */
 	size_t max; /* never grows beyond this */
 	bool failed;
-	bool lent; /* the memory is somebody else's */
+	bool starved; /* it failed for want of memory, not of room */
+	bool lent;    /* the memory is somebody else's */
 };
 
 /* An empty buf which may grow to max bytes. Allocates nothing yet. */

@@ -112,6 +112,8 @@ static int write_out(struct call *call)
 	return 0;
 }
 
+static const char no_memory[] = "there is no memory left for the answer";
+
 /* ---- the answer -------------------------------------------------------------------------- */
 
 static void learn_from_head(struct call *call, const struct http_head *head)
@@ -138,7 +140,8 @@ static bool take_head(struct call *call, const char **p, size_t *n)
 
 	buf_add(&call->head, *p, *n);
 	if (call->head.failed) {
-		nonsense(call, "the head of the answer is too long for HTTP");
+		nonsense(call,
+		    call->head.starved ? no_memory : "the head of the answer is too long for HTTP");
 		return false;
 	}
 	length = http_read_response(call->head.p, call->head.n, call->head_request, &head);
@@ -255,6 +258,10 @@ static void body_done(struct call *call)
 	}
 	if (call_succeeded(call) && call->status != 304 && !json_split_complete(&call->split)) {
 		nonsense(call, "the answer ends in the middle of its JSON");
+		return;
+	}
+	if (call->split.starved && call->split.mode == JSON_ARRAY) {
+		nonsense(call, no_memory); /* what it does not name would count as gone */
 		return;
 	}
 	if (call_succeeded(call) && call->split.mode == JSON_ARRAY &&

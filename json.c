@@ -298,6 +298,7 @@ static void keep_partial(struct json_splitter *s, const char *begin, const char 
 	if (s->skipping)
 		return;
 	buf_add(&s->partial, begin, (size_t)(end - begin));
+	s->starved |= s->partial.starved;
 	if (s->partial.failed)
 		skip_value(s);
 }

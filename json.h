@@ -34,6 +34,7 @@ struct json_splitter {
 	uint8_t place; /* JSON_ARRAY: what may come next outside the values */
 	bool in_string, escaped, skipping;
 	bool in_scalar; /* a number or a word at top level */
+	bool starved;   /* one of the skipped found no memory */
 	bool bad; /* met bytes that cannot be JSON; nothing more is handed out until json_split_reset */
 	uint32_t depth;   /* brackets open inside the value */
 	uint64_t kinds;   /* a bit for each of them, the innermost lowest: 1 for [ */

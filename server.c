@@ -58,7 +58,7 @@ static void want(struct server_client *c)
 	/* While an answer is under way nothing more is read: the client waits, and so does its next request. */
 	if ((!c->answering || c->pulse) && !c->ended)
 		wants |= LOOP_READ;
-	if (server_backlog(c) || c->goes_on)
+	if (server_backlog(c) || c->goes_on || c->closing) /* or it would never be released */
 		wants |= LOOP_WRITE;
 	loop_wants(c->server->loop, c->stream.fd, wants);
 }
@@ -479,6 +479,8 @@ static bool feed_body(struct server_client *c)
 	buf_drop(&c->in, c->in.n - n);
 	if (got < 0)
 		refuse(c, 400, "The chunks of the request's body are malformed");
+	else if (r->body.starved)
+		refuse(c, 503, "There is no memory left for this request");
 	else if (r->body.failed)
 		refuse(c, 413, "The request's body is larger than 64 KiB");
 	return got == 0 && !r->body.failed && r->incoming.done;

@@ -119,7 +119,7 @@ void store_flush(struct store_sink *sink, bool all)
 	size_t done = 0;
 
 	if (sink->piece.failed)
-		sink->error = EFBIG;
+		sink->error = sink->piece.starved ? ENOMEM : EFBIG;
 	if (!all && sink->piece.n < STORE_PIECE_MAX)
 		return;
 	while (!sink->error && done < sink->piece.n) {
