@@ -57,6 +57,14 @@ def make_engine(tmp_path, request):
 
 
 @pytest.fixture
+def folder(tmp_path):
+    """An empty folder for AUTOHEAL_DATA_DIR."""
+    path = tmp_path / "data"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
 def engine(make_engine):
     """A scripted engine as Docker 28.5 on a unix socket."""
     return make_engine()

@@ -1,5 +1,6 @@
 """Steps that many stories share."""
 import itertools
+import json
 import re
 import socket
 
@@ -48,6 +49,16 @@ def healed(engine, ah, container, count=1, timeout=5.0):
 def sick_and_healed(engine, ah, container, count=1):
     engine.sicken(container)
     return healed(engine, ah, container, count)
+
+
+def long_past(ah, folder, count=2000):
+    """Stops the service, gives it so many events on disk, each of 300 bytes and more, and starts it again."""
+    ah.stop()
+    log = folder / "events.jsonl"
+    one = {**json.loads(log.read_text().splitlines()[-1]), "message": "x" * 300}
+    log.write_text('{"autoheal":1}\n' + "".join(json.dumps({**one, "seq": n}) + "\n" for n in range(1, count + 1)))
+    ah.start()
+    ah.wait_ready()
 
 
 def gaps(requests):

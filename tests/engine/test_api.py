@@ -12,7 +12,7 @@ import time
 import pytest
 
 import harness
-from steps import LABEL, TIMESTAMP, fence, raw, sick_and_healed, statuses
+from steps import LABEL, TIMESTAMP, fence, long_past, raw, sick_and_healed, statuses
 
 AUTH = f"Authorization: Bearer {harness.TOKEN}\r\n".encode()
 
@@ -617,12 +617,7 @@ def test_a_slow_reader_gets_all_of_a_long_answer(engine, autoheal, tmp_path, pat
         engine.add(f"c{i}", labels={"x": "y" * 500} if i else LABEL)
     ah = autoheal(engine, AUTOHEAL_DATA_DIR=tmp_path, AUTOHEAL_EVENTS="3000")
     ah.wait_event("auto_monitor")
-    ah.stop()
-    one = {**json.loads((tmp_path / "events.jsonl").read_text().splitlines()[-1]), "message": "x" * 300}
-    (tmp_path / "events.jsonl").write_text(
-        '{"autoheal":1}\n' + "".join(json.dumps({**one, "seq": n}) + "\n" for n in range(1, 2001)))
-    ah.start()
-    ah.wait_ready()
+    long_past(ah, tmp_path)
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(10)
         s.connect(f"\0autoheal-{ah.instance}")

@@ -27,13 +27,6 @@ PYTHON = {      # what docker-autoheal keeps
 
 
 @pytest.fixture
-def folder(tmp_path):
-    path = tmp_path / "data"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
 def start(engine, folder, autoheal):
     """start(**settings): the service with a folder, and the interval unset, as the fixture's would lock it."""
     engine.set_clock(0)

@@ -19,13 +19,6 @@ RESTARTS = ("restart", "dependent_restart", "stranded")
 
 
 @pytest.fixture
-def folder(tmp_path):
-    path = tmp_path / "data"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
 def web(engine):
     return engine.add("web", labels=LABEL, up=7200)
 

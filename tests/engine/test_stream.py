@@ -9,7 +9,7 @@ import time
 import pytest
 
 import harness
-from steps import LABEL, fence, raw, sick_and_healed, statuses
+from steps import LABEL, fence, long_past, raw, sick_and_healed, statuses
 
 PATH = "/api/events/stream"
 STREAMS_MAX = 32        # half of the clients
@@ -276,12 +276,7 @@ def test_a_slow_client_hears_what_it_missed(engine, web, autoheal):
 
 def test_a_slow_client_catches_up_off_the_disk(engine, web, autoheal, tmp_path):
     ah = autoheal(engine, AUTOHEAL_EVENTS="50", AUTOHEAL_DATA_DIR=tmp_path)
-    ah.stop()
-    one = {**json.loads((tmp_path / "events.jsonl").read_text().splitlines()[-1]), "message": "x" * 300}
-    (tmp_path / "events.jsonl").write_text(
-        '{"autoheal":1}\n' + "".join(json.dumps({**one, "seq": n}) + "\n" for n in range(1, 2001)))
-    ah.start()
-    ah.wait_ready()
+    long_past(ah, tmp_path)
     with Stream(ah, "?since=0", local=True) as slow, Stream(ah) as quick:
         for _ in range(60):                     # the ring is another one when the disk was read
             fence(engine, ah)

@@ -164,3 +164,8 @@ class Page:
             return found.violations.filter((v) => ['serious', 'critical'].includes(v.impact))
                 .map((v) => [v.id, v.impact, v.nodes.map((n) => `${n.target} ${n.failureSummary}`)]);
         """)
+
+
+def row(name):
+    """The row of a container in the page's table."""
+    return f'#container-rows tr:has(button.name:text-is("{name}"))'

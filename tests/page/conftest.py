@@ -32,3 +32,17 @@ def browser():
         pytest.fail(f"no browser for this test: {missing}\n(SKIP_REAL=1 leaves these tests out)", pytrace=False)
     with chromium.Browser() as running:
         yield running
+
+
+@pytest.fixture
+def opened(browser):
+    """opened(address, **how): a page; what its script or its policy complains about fails the test at its end."""
+    pages = []
+
+    def show(address, **how):
+        pages.append(browser.page(address, **how))
+        return pages[-1]
+
+    yield show
+    if pages:
+        assert pages[-1].faults() == []

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 import mock
-from browser import BrowserError
+from browser import BrowserError, row
 from harness import wait
 
 GZIP_MAX = 24 * 1024
@@ -181,27 +181,17 @@ def service(files):
 
 
 @pytest.fixture
-def visit(service, browser):
-    """visit(to="#…", width=…, dark=…): the page, once it is drawn. What its script or its policy complains about fails
-    the test at its end."""
-    pages = []
-
+def visit(service, opened):
+    """visit(to="#…", width=…, dark=…): the page, once it is drawn."""
     def visit(to="", drawn=True, **how):
-        page = browser.page(service.address + to, **how)
-        pages.append(page)
+        page = opened(service.address + to, **how)
         if drawn:
             page.see("#container-rows tr")
             page.see("#event-items li")
             page.wait("document.querySelector('#sections details')")
         return page
 
-    yield visit
-    if pages:
-        assert pages[-1].faults() == []
-
-
-def row(name):
-    return f'#container-rows tr:has(button.name:text-is("{name}"))'
+    return visit
 
 
 def shown(page, name):

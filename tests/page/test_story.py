@@ -9,6 +9,7 @@ import pathlib
 
 import pytest
 
+from browser import row
 from harness import TOKEN, wait
 
 SCRIPT = "<script>document.title='owned'</script>"
@@ -19,25 +20,16 @@ HOPELESS = "echo out of order; false"
 
 
 @pytest.fixture
-def visit(browser):
-    """visit(service, token=…): the page of a running autoheal; faults of the page fail the test at its end."""
-    pages = []
-
+def visit(opened):
+    """visit(service, token=…): the page of a running autoheal."""
     def visit(service, token=TOKEN, live=True, **how):
-        page = browser.page(f"http://127.0.0.1:{service.port}/" + (f"#token={token}" if token else ""), **how)
-        pages.append(page)
+        page = opened(f"http://127.0.0.1:{service.port}/" + (f"#token={token}" if token else ""), **how)
         page.see("#event-items li")
         if live:
             page.see("#reason >> text=Live:")
         return page
 
-    yield visit
-    if pages:
-        assert pages[-1].faults() == []
-
-
-def row(name):
-    return f'#container-rows tr:has(button.name:text-is("{name}"))'
+    return visit
 
 
 def event(kind, name):

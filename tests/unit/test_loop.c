@@ -890,40 +890,51 @@ static void note_slowly(struct end *e)
 
 static void test_who_can_wait_is_called_after_all_others(void **state)
 {
-	struct end patient, p, usual, u;
+	struct end patiently, p, usual, u;
 
 	(void)state;
 	ordered = 0;
-	pair(&patient, &p);
+	pair(&patiently, &p);
 	pair(&usual, &u);
-	assert_true(patient.fd < usual.fd);
-	watch(&patient, LOOP_READ);
+	assert_true(patiently.fd < usual.fd);
+	watch(&patiently, LOOP_READ);
 	watch(&usual, LOOP_READ);
-	loop_can_wait(&loop, patient.fd);
-	patient.also = usual.also = note;
+	loop_can_wait(&loop, patiently.fd);
+	patiently.also = usual.also = note;
 	say(&p);
 	say(&u);
 	turns(1);
 	assert_int_equal(ordered, 2);
 	assert_int_equal(order[0], 'a' + usual.fd % 26);
-	assert_int_equal(order[1], 'a' + patient.fd % 26);
-	close_both(&patient, &p);
+	assert_int_equal(order[1], 'a' + patiently.fd % 26);
+	close_both(&patiently, &p);
 	close_both(&usual, &u);
 }
 
-static void test_those_who_can_wait_take_turns_when_their_time_is_up(void **state)
-{
-	struct end patient[3], other[3];
+static struct end patient[3], other[3];
 
-	(void)state;
+/* Three who can wait are ready. */
+static void three_wait(void (*also)(struct end *e))
+{
 	ordered = 0;
 	for (size_t i = 0; i < 3; i++) {
 		pair(&patient[i], &other[i]);
 		watch(&patient[i], LOOP_READ);
 		loop_can_wait(&loop, patient[i].fd);
-		patient[i].also = note_slowly;
+		patient[i].also = also;
 		say(&other[i]);
 	}
+}
+
+static void three_leave(void)
+{
+	three_leave();
+}
+
+static void test_those_who_can_wait_take_turns_when_their_time_is_up(void **state)
+{
+	(void)state;
+	three_wait(note_slowly);
 	turns(7);
 	for (size_t i = 0; i < 7; i++)
 		assert_int_equal(order[i], 'a' + patient[i % 3].fd % 26);
@@ -938,21 +949,11 @@ static void test_those_who_can_wait_take_turns_when_their_time_is_up(void **stat
 
 static void test_those_who_can_wait_share_a_turn_that_is_long_enough(void **state)
 {
-	struct end patient[3], other[3];
-
 	(void)state;
-	ordered = 0;
-	for (size_t i = 0; i < 3; i++) {
-		pair(&patient[i], &other[i]);
-		watch(&patient[i], LOOP_READ);
-		loop_can_wait(&loop, patient[i].fd);
-		patient[i].also = note;
-		say(&other[i]);
-	}
+	three_wait(note);
 	turns(1);
 	assert_int_equal(ordered, 3);
-	for (size_t i = 0; i < 3; i++)
-		close_both(&patient[i], &other[i]);
+	three_leave();
 }
 
 static void test_a_number_that_is_used_again_need_not_wait(void **state)
