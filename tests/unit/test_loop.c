@@ -890,39 +890,39 @@ static void note_slowly(struct end *e)
 
 static void test_who_can_wait_is_called_after_all_others(void **state)
 {
-	struct end patiently, p, usual, u;
+	struct end patient, p, usual, u;
 
 	(void)state;
 	ordered = 0;
-	pair(&patiently, &p);
+	pair(&patient, &p);
 	pair(&usual, &u);
-	assert_true(patiently.fd < usual.fd);
-	watch(&patiently, LOOP_READ);
+	assert_true(patient.fd < usual.fd);
+	watch(&patient, LOOP_READ);
 	watch(&usual, LOOP_READ);
-	loop_can_wait(&loop, patiently.fd);
-	patiently.also = usual.also = note;
+	loop_can_wait(&loop, patient.fd);
+	patient.also = usual.also = note;
 	say(&p);
 	say(&u);
 	turns(1);
 	assert_int_equal(ordered, 2);
 	assert_int_equal(order[0], 'a' + usual.fd % 26);
-	assert_int_equal(order[1], 'a' + patiently.fd % 26);
-	close_both(&patiently, &p);
+	assert_int_equal(order[1], 'a' + patient.fd % 26);
+	close_both(&patient, &p);
 	close_both(&usual, &u);
 }
 
-static struct end patient[3], other[3];
+static struct end three[3], ends[3];
 
 /* Three who can wait are ready. */
 static void three_wait(void (*also)(struct end *e))
 {
 	ordered = 0;
 	for (size_t i = 0; i < 3; i++) {
-		pair(&patient[i], &other[i]);
-		watch(&patient[i], LOOP_READ);
-		loop_can_wait(&loop, patient[i].fd);
-		patient[i].also = also;
-		say(&other[i]);
+		pair(&three[i], &ends[i]);
+		watch(&three[i], LOOP_READ);
+		loop_can_wait(&loop, three[i].fd);
+		three[i].also = also;
+		say(&ends[i]);
 	}
 }
 
@@ -937,14 +937,14 @@ static void test_those_who_can_wait_take_turns_when_their_time_is_up(void **stat
 	three_wait(note_slowly);
 	turns(7);
 	for (size_t i = 0; i < 7; i++)
-		assert_int_equal(order[i], 'a' + patient[i % 3].fd % 26);
-	assert_int_equal(ordered, 7);      /* one a turn */
-	loop_forget(&loop, patient[2].fd); /* whose turn is next may be gone */
+		assert_int_equal(order[i], 'a' + three[i % 3].fd % 26);
+	assert_int_equal(ordered, 7);    /* one a turn */
+	loop_forget(&loop, three[2].fd); /* whose turn is next may be gone */
 	turns(2);
 	assert_int_equal(ordered, 9);
 	assert_int_not_equal(order[7], order[8]);
 	for (size_t i = 0; i < 3; i++)
-		close_both(&patient[i], &other[i]);
+		close_both(&three[i], &ends[i]);
 }
 
 static void test_those_who_can_wait_share_a_turn_that_is_long_enough(void **state)
