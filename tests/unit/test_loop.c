@@ -944,8 +944,7 @@ static void test_those_who_can_wait_take_turns_when_their_time_is_up(void **stat
 	turns(2);
 	assert_int_equal(ordered, 9);
 	assert_int_not_equal(order[7], order[8]);
-	for (size_t i = 0; i < 3; i++)
-		close_both(&three[i], &ends[i]);
+	three_leave();
 }
 
 static void test_those_who_can_wait_share_a_turn_that_is_long_enough(void **state)
