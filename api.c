@@ -260,5 +260,6 @@ void api_init(struct api *api, struct monitor *monitor, const struct settings *s
 	monitor->told = api_told;
 	monitor->told_owner = api;
 	server->route = api_route;
+	server->large = "PUT /api/config\0POST /api/config/import\0";
 	server->owner = api;
 }

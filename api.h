@@ -114,12 +114,6 @@ bool api_say_watched(const struct monitor *m, const struct monitor_view *view, c
 /* POST /api/containers/select */
 void api_select_containers(struct api *api, struct server_client *c, struct server_request *r);
 
-/* How a container is meant by what a person wrote: by a prefix of its id of at least 4 digits, or by its whole id, its
- * name, HOST/NAME or its stable id. */
-enum api_match { API_MATCH_NONE, API_MATCH_PREFIX, API_MATCH_NAME };
-enum api_match api_match(const char *wanted, const char *host, const char *name,
-    const uint8_t id[32], const char *stable_id);
-
 /* ---- api_verdicts.c ------------------------------------------------------------------------ */
 
 /* POST /api/verdicts */

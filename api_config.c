@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_MAX (256 * 1024) /* bytes of an answer that is built whole */
+#define ANSWER_MAX \
+	SERVER_LARGE_MAX /* bytes of an answer that is built whole: what was exported can be imported */
+#define IGNORED_MAX (1024 * 1024) /* of them, names that an import passes over */
 
 /* ---- reading ------------------------------------------------------------------------------ */
 
@@ -46,7 +48,7 @@ static void print(const struct api *api, const char *section, struct buf *body)
 	struct buf containers, checks;
 	struct json_writer w, given;
 
-	buf_init(body, 2 * ANSWER_MAX);
+	buf_init(body, ANSWER_MAX);
 	buf_init(&containers, ANSWER_MAX);
 	buf_init(&checks, ANSWER_MAX);
 	json_start(&given, &checks);
@@ -59,8 +61,8 @@ static void print(const struct api *api, const char *section, struct buf *body)
 		healthchecks_print(&given, &api->monitor->checks);
 		config_print(api->settings, body, (struct span){containers.p, containers.n},
 		    (struct span){checks.p, checks.n});
+		body->failed |= containers.failed || checks.failed;
 	}
-	body->failed |= containers.failed || checks.failed;
 	buf_free(&containers);
 	buf_free(&checks);
 }
@@ -77,16 +79,22 @@ static void refuse(struct server_client *c, const struct config_draft *d)
 }
 
 /* Reads the probes that the draft has; false where they cannot be, or not by this client, which was answered. */
-static bool read_checks(
-    struct server_client *c, const struct config_draft *d, struct healthchecks *checks)
+static bool read_checks(const struct monitor *m, struct server_client *c,
+    const struct config_draft *d, struct healthchecks *checks)
 {
 	const char *member = "", *why = NULL;
+	char name[WATCH_NAME_MAX];
 
 	if (d->checks >= 0)
 		why = healthchecks_read(checks, d->j, d->checks, true, &member);
 	if (why)
 		server_error_about(
 		    c, 422, "custom_health_checks", "custom_health_checks: %s: %s", member, why);
+	for (struct healthcheck *h = checks->first; h; h = h->next) {
+		span_copy(span_of(h->container), name, sizeof(name));
+		if (monitor_resolve(m, name) == 1 && !healthchecks_find(checks, name))
+			memcpy(h->container, name, sizeof(name));
+	}
 	return !why && (!healthchecks_have_exec(checks) || server_may_write(c, true));
 }
 
@@ -107,10 +115,13 @@ static bool change(struct api *api, struct server_client *c, struct server_reque
 	else
 		/* whom autoheal calls is not for everybody to say, even where writes are open */
 		well = (!draft.targets || server_may_write(c, true)) &&
-		    read_checks(c, &draft, &checks);
-	if (well)
-		monitor_configure(api->monitor, &draft, draft.checks < 0 ? NULL : &checks,
-		    source == CONFIG_IMPORT);
+		    read_checks(api->monitor, c, &draft, &checks);
+	if (well &&
+	    !monitor_configure(
+		api->monitor, &draft, draft.checks < 0 ? NULL : &checks, source == CONFIG_IMPORT)) {
+		server_error(c, 500, "There is not enough memory for this");
+		well = false;
+	}
 	healthchecks_free(&checks);
 	if (ignored)
 		buf_print(
@@ -126,6 +137,11 @@ static void answer(
 
 	print(api, section, &body);
 	if (span_is(r->head.method, "PUT")) {
+		if (body.failed) { /* too many to show them; the change holds all the same */
+			buf_free(&body);
+			buf_init(&body, sizeof("{}"));
+			buf_add_text(&body, "{}");
+		}
 		api_answer_stored(api, c, 200, &body);
 		return;
 	}
@@ -174,7 +190,7 @@ void api_import(struct api *api, struct server_client *c, struct server_request 
 {
 	struct buf body;
 
-	buf_init(&body, ANSWER_MAX);
+	buf_init(&body, IGNORED_MAX);
 	if (change(api, c, r, "", CONFIG_IMPORT, &body))
 		api_answer_stored(api, c, 200, &body);
 	buf_free(&body);

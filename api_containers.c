@@ -360,34 +360,16 @@ static void write_listed(struct job *job, const struct docker *d, const struct j
 		call_pause(job->call, true);
 }
 
-enum api_match api_match(const char *wanted, const char *host, const char *name,
-    const uint8_t id_bytes[32], const char *stable_id)
-{
-	size_t n = strlen(wanted), prefix = strlen(host);
-	char id[65];
-
-	if (!strcmp(wanted, name) || !strcmp(wanted, stable_id))
-		return API_MATCH_NAME;
-	/* HOST/NAME, for which no identity may stand: that of `local`, or one that has its name from a label */
-	if (!strncmp(wanted, host, prefix) && wanted[prefix] == '/' &&
-	    !strcmp(wanted + prefix + 1, name))
-		return API_MATCH_NAME;
-	text_hex(id_bytes, 32, id);
-	if (n < 4 || n > 64 || strncmp(wanted, id, n))
-		return API_MATCH_NONE;
-	return n == 64 ? API_MATCH_NAME : API_MATCH_PREFIX;
-}
-
-static void note_match(
-    struct job *job, struct wish *wish, const struct container_facts *facts, enum api_match match)
+static void note_match(struct job *job, struct wish *wish, const struct container_facts *facts,
+    enum monitor_match match)
 {
 	const struct monitor *m = job->api->monitor;
 	bool several = m->engines_count > 1;
 	char id[13];
 
-	if (match == API_MATCH_PREFIX && wish->exact)
+	if (match == MONITOR_MATCH_PREFIX && wish->exact)
 		return;
-	if (match == API_MATCH_NAME && !wish->exact) {
+	if (match == MONITOR_MATCH_NAME && !wish->exact) {
 		wish->exact = true;
 		wish->matches = 0;
 	}
@@ -409,10 +391,10 @@ static void look_for(struct job *job, const struct docker *d, const struct json 
 
 	monitor_view(job->api->monitor, d, j, facts->labels, facts, &view);
 	for (size_t i = 0; i < job->wishes_count; i++) {
-		enum api_match match = api_match(
+		enum monitor_match match = monitor_match(
 		    job->wishes[i].name, d->name, facts->name, facts->id, view.stable_id);
 
-		if (match != API_MATCH_NONE)
+		if (match != MONITOR_MATCH_NONE)
 			note_match(job, &job->wishes[i], facts, match);
 	}
 }

@@ -20,25 +20,10 @@ static void print_one(struct json_writer *w, struct monitor *m, const struct hea
 static bool find(struct api *api, struct server_client *c, char name[WATCH_NAME_MAX])
 {
 	struct monitor *m = api->monitor;
-	const struct container *one, *found = NULL;
-	enum api_match match, best = API_MATCH_PREFIX;
-	size_t at = 0, count = 0;
+	size_t count = healthchecks_find(&m->checks, name) ? 1 : monitor_resolve(m, name);
 
-	if (healthchecks_find(&m->checks, name) ||
-	    containers_identity(&m->policy.containers, span_of(name), false))
+	if (count == 1)
 		return true;
-	while ((one = containers_next(&m->policy.containers, &at))) {
-		match = api_match(name, m->engines[one->engine].name, one->name, one->id, "");
-		if (one->dropped || match < best)
-			continue;
-		count = match > best ? 1 : count + 1;
-		best = match;
-		found = one;
-	}
-	if (count == 1) {
-		span_copy(span_of(found->identity->name), name, WATCH_NAME_MAX);
-		return true;
-	}
 	if (count)
 		server_error(c, 409, "'%s' is ambiguous: %zu containers are called so", name, count);
 	else

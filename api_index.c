@@ -30,7 +30,7 @@ static bool next_taken(struct span *lines, struct taken *t)
 	name.n -= t->query;
 	t->needed = name.p[name.n - 1] == '*';
 	name.n -= t->needed;
-	if (strchr("#!@%~", name.p[name.n - 1]))
+	if (strchr("#!@%&~", name.p[name.n - 1]))
 		t->mark = name.p[--name.n];
 	span_copy(name, t->name, sizeof(t->name));
 	return true;

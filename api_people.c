@@ -17,6 +17,17 @@ static bool is_json_type(const struct http_head *head)
 	return span_next(&type, ';', &word) && span_is_nocase(word, "application/json");
 }
 
+/* More values than the workspace has room for, where so large a body may be. */
+static bool parse_large(struct server_request *r, struct json *j, struct span body)
+{
+	int room;
+
+	if (r->body.max <= SERVER_BODY_MAX)
+		return false;
+	r->tokens = json_tokens(body, &room);
+	return r->tokens && !json_parse(j, body, r->tokens, room);
+}
+
 bool api_read_body(struct api *api, struct server_client *c, const struct server_request *r,
     struct json *j, const char *example, bool needed)
 {
@@ -37,7 +48,8 @@ bool api_read_body(struct api *api, struct server_client *c, const struct server
 		server_error(c, 400, "The body is no JSON: something is wrong at byte %zu", at);
 		return false;
 	}
-	if (json_parse(j, body, api->monitor->workspace->tokens, JSON_TOKENS_MAX)) {
+	if (json_parse(j, body, api->monitor->workspace->tokens, JSON_TOKENS_MAX) &&
+	    !parse_large(c->request, j, body)) {
 		server_error(c, 400, "The body has more values than are read here");
 		return false;
 	}

@@ -42,7 +42,8 @@ static bool is_meant(
 		return c->own && c->own->monitor && !strcmp(c->own->monitor, name);
 	if (by == BY_STABLE_ID)
 		return !strcmp(c->identity->name, name);
-	return api_match(name, m->engines[c->engine].name, c->name, c->id, "") == API_MATCH_NAME;
+	return monitor_match(name, m->engines[c->engine].name, c->name, c->id, "") ==
+	    MONITOR_MATCH_NAME;
 }
 
 static size_t count_meant(struct monitor *m, const char *name, enum tier by)

@@ -16,6 +16,7 @@
 #include "memory.h"
 #include "net.h"
 #include "server.h"
+#include "store.h"
 
 #define ANSWER_MAX 65536
 #define WAIT_MS 5000
@@ -240,9 +241,10 @@ void cli_read_config(struct config *c, void (*warn)(const char *sentence))
 {
 	struct config_draft draft;
 	char path[512], names[CONFIG_NAMES_MAX];
-	jsmntok_t *tokens = malloc(JSON_TOKENS_MAX * sizeof(*tokens));
-	char *text = malloc(JSON_VALUE_MAX);
+	jsmntok_t *tokens = NULL;
+	char *text = malloc(STORE_CONFIG_MAX);
 	struct json j;
+	int room;
 	ssize_t n = -1;
 	size_t wrong;
 	int fd;
@@ -250,12 +252,13 @@ void cli_read_config(struct config *c, void (*warn)(const char *sentence))
 	text_print(path, sizeof(path), "%s/config.json", c->now.data_dir);
 	fd = c->now.data_dir[0] ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) : -1;
 	if (fd >= 0 && text)
-		n = read(fd, text, JSON_VALUE_MAX);
+		n = read(fd, text, STORE_CONFIG_MAX);
 	if (fd >= 0)
 		close(fd);
-	if (n > 0 && tokens && memory_is_own((struct span){text, (size_t)n}) &&
+	if (n > 0 && memory_is_own((struct span){text, (size_t)n}) &&
 	    json_valid((struct span){text, (size_t)n}, &wrong) &&
-	    !json_parse(&j, (struct span){text, (size_t)n}, tokens, JSON_TOKENS_MAX)) {
+	    (tokens = json_tokens((struct span){text, (size_t)n}, &room)) &&
+	    !json_parse(&j, (struct span){text, (size_t)n}, tokens, room)) {
 		if (config_draft(&draft, c, CONFIG_STORED, &j, "", warn))
 			config_commit(c, &draft, names);
 		config_drop(&draft);

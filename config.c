@@ -468,6 +468,9 @@ static void given_service(struct config_service *out, const char *variable, stru
 	out->variable = variable;
 }
 
+#define WEBHOOK "webhook"
+#define APPRISE "apprise-url"
+
 bool config_next_service(
     const struct settings *s, struct config_services *at, struct config_service *out)
 {
@@ -483,8 +486,12 @@ bool config_next_service(
 		    namesakes((struct span){list, (size_t)(out->url.p - list)}, name));
 		return true;
 	}
-	if (!given && span_next(&at->rest, '\n', &line)) {
+	while (!given && span_next(&at->rest, '\n', &line)) {
 		span_next(&line, '\t', &name);
+		/* the environment's own of this name counts first */
+		if ((s->webhook_url[0] && span_is(name, WEBHOOK)) ||
+		    (s->apprise_url[0] && span_is(name, APPRISE)))
+			continue;
 		span_next(&line, '\t', &out->url);
 		span_copy(name, out->name, sizeof(out->name));
 		out->enabled = line.n && *line.p == '1';
@@ -497,9 +504,9 @@ bool config_next_service(
 		if (!url[0])
 			continue;
 		if (at->single == 1)
-			given_service(out, "WEBHOOK_URL", span_of("webhook"), span_of(url), 0);
+			given_service(out, "WEBHOOK_URL", span_of(WEBHOOK), span_of(url), 0);
 		else
-			given_service(out, "APPRISE_URL", span_of("apprise-url"), span_of(url), 0);
+			given_service(out, "APPRISE_URL", span_of(APPRISE), span_of(url), 0);
 		return true;
 	}
 	return false;

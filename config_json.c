@@ -255,10 +255,10 @@ static void fail_value(struct config_draft *d, const char *member, const struct 
 /* A member that is none of ours. */
 static void unknown(struct config_draft *d, const char *member)
 {
-	if (d->source == CONFIG_IMPORT)
-		json_cstring(&d->names, member);
-	else
+	if (d->source != CONFIG_IMPORT)
 		fail(d, 422, member, "is no member that is known here");
+	else if (d->ignored.n < JSON_VALUE_MAX) /* the others are passed over in silence */
+		json_cstring(&d->names, member);
 }
 
 /* ---- values -------------------------------------------------------------------------------- */
@@ -307,6 +307,16 @@ static void drop_text(struct config_draft *d, size_t i)
 		free((void *)(uintptr_t)text);
 }
 
+/* As before the body. */
+static void forget(struct config_draft *d, size_t i)
+{
+	const struct config_setting *s = &config_table[i];
+
+	drop_text(d, i);
+	memcpy(config_field(&d->kept, s), config_field(&d->config->kept, s), config_size(s));
+	d->kept.changed[i] = d->config->kept.changed[i];
+}
+
 /* value: as the field has it; a text is copied. */
 static void keep(struct config_draft *d, size_t i, const void *value)
 {
@@ -325,6 +335,21 @@ static void keep(struct config_draft *d, size_t i, const void *value)
 	}
 	memcpy(config_field(&d->kept, s), value, config_size(s));
 	d->kept.changed[i] = true;
+	d->said[i] = false;
+}
+
+/* What was changed holds, as far as the environment does not hide it. */
+static void hold(struct settings *now, const struct settings *kept)
+{
+	for (size_t i = 0; i < config_count; i++) {
+		const struct config_setting *s = &config_table[i];
+
+		if (!*config_text(s, CONFIG_MEMBER) || config_locks(now, i))
+			continue;
+		memcpy(config_field(now, s), config_field(kept, s), config_size(s));
+		now->changed[i] = kept->changed[i];
+	}
+	config_settle(now);
 }
 
 static void fail_locked(struct config_draft *d, const char *member, const char *variable)
@@ -339,12 +364,29 @@ static void put(struct config_draft *d, size_t i, const char *member, const void
 
 	if (d->source == CONFIG_STORED)
 		keep(d, i, value);
-	else if (is_same(now, &config_table[i], value))
-		return;
-	else if (variable)
+	else if (is_same(now, &config_table[i], value)) {
+		forget(d, i); /* of a member that is given twice the last one counts */
+		d->said[i] = !variable;
+	} else if (variable)
 		fail_locked(d, member, variable);
 	else
 		keep(d, i, value);
+}
+
+/* What was said is there now, but would not be with what else changes: then it is a change, too. */
+static void keep_said(struct config_draft *d)
+{
+	struct settings then = d->config->now;
+
+	hold(&then, &d->kept);
+	for (size_t i = 0; i < config_count; i++) {
+		const struct config_setting *s = &config_table[i];
+		const char *value = config_field(&d->config->now, s);
+
+		/* what the word `all` as the label switches on cannot be off beside it */
+		if (d->said[i] && !is_same(&then, s, value) && (s->type != TYPE_BOOLEAN || *value))
+			keep(d, i, value);
+	}
 }
 
 static bool is_clean(struct span text)
@@ -360,8 +402,9 @@ static bool read_word(const struct json *j, int token, char *out, size_t cap)
 {
 	size_t n = json_text(j, token, out, cap);
 
-	return n < cap - 1 && is_clean((struct span){out, n}) &&
-	    span_trim((struct span){out, n}).n == n;
+	/* a character of several bytes is cut as a whole, and leaves room behind */
+	return n < cap - 1 && (n + 4 < cap || json_is(j, token, out)) &&
+	    is_clean((struct span){out, n}) && span_trim((struct span){out, n}).n == n;
 }
 
 static bool read_number(
@@ -510,6 +553,8 @@ static void put_services(struct config_draft *d, size_t i, struct buf *list)
 	} else if (d->source == CONFIG_STORED || strcmp(list->p, d->config->kept.notify)) {
 		d->targets = true;
 		keep(d, i, &list->p);
+	} else {
+		forget(d, i);
 	}
 }
 
@@ -634,6 +679,11 @@ static bool leave_given(const struct config_draft *d, struct buf *list, struct b
 	return whole || d->source == CONFIG_STORED;
 }
 
+static void fail_services(struct config_draft *d)
+{
+	fail(d, 422, SERVICES, "may have %d elements at most", CONFIG_SERVICES_MAX);
+}
+
 static void take_services(struct config_draft *d, size_t i, int token)
 {
 	char member[CONFIG_MEMBER_MAX];
@@ -652,7 +702,7 @@ static void take_services(struct config_draft *d, size_t i, int token)
 		if (n++ < CONFIG_SERVICES_MAX)
 			take_service(d, member, element, &list);
 		else
-			fail(d, 422, SERVICES, "may have %d elements at most", CONFIG_SERVICES_MAX);
+			fail_services(d);
 	}
 	if (!d->status && !leave_given(d, &list, &own))
 		fail_locked(d, SERVICES, "AUTOHEAL_NOTIFY");
@@ -674,6 +724,7 @@ static void take_alerts(struct config_draft *d, int alerts)
 	struct notice_target to;
 	const char *why;
 	struct buf list;
+	unsigned n = 0;
 
 	if (!json_is_string(d->j, webhook) || !json_raw(d->j, webhook).n)
 		return;
@@ -690,11 +741,15 @@ static void take_alerts(struct config_draft *d, int alerts)
 	}
 	buf_init(&list, CONFIG_SERVICES_MAX * (CONFIG_URL_MAX + CONFIG_NAME_MAX + 8));
 	while (config_next_service(&d->kept, &at, &service))
-		if (strcmp(service.name, "alerts"))
+		if (strcmp(service.name, "alerts")) {
 			add_service(&list, service.name, service.url, service.enabled);
+			if (++n == CONFIG_SERVICES_MAX)
+				fail_services(d);
+		}
 	add_service(&list, "alerts", span_of(url),
 	    json_bool(d->j, json_get(d->j, alerts, "enabled"), true));
-	put_services(d, place, &list);
+	if (!d->status)
+		put_services(d, place, &list);
 	buf_free(&list);
 }
 
@@ -734,6 +789,8 @@ static void take_member(struct config_draft *d, const char *member, int value)
 	bool section = config_is_section(span_of(member)) || !strcmp(member, "restart.backoff") ||
 	    !strcmp(member, "containers");
 
+	if (!strcmp(member, "containers.selected_by"))
+		d->selected_by = value;
 	if (is_read_only(member))
 		return;
 	if (section && json_is_object(d->j, value))
@@ -797,6 +854,7 @@ bool config_draft(struct config_draft *d, const struct config *c, enum config_so
 	    .warn = warn,
 	    .kept = c->kept,
 	    .selected = -1,
+	    .selected_by = -1,
 	    .excluded = -1,
 	    .checks = -1};
 	buf_init(&d->ignored, 2 * JSON_VALUE_MAX);
@@ -808,6 +866,8 @@ bool config_draft(struct config_draft *d, const struct config *c, enum config_so
 	if (!d->status && source == CONFIG_IMPORT)
 		take_alerts(d, json_get(j, 0, "alerts"));
 	take_label_back(d);
+	if (source != CONFIG_STORED && !d->status)
+		keep_said(d);
 	return !d->status;
 }
 
@@ -831,12 +891,8 @@ size_t config_commit(struct config *c, struct config_draft *d, char names[CONFIG
 			if (n >= CONFIG_NAMES_MAX)
 				n = CONFIG_NAMES_MAX - 1;
 		}
-		if (!*config_text(s, CONFIG_MEMBER) || config_locks(&c->now, i))
-			continue;
-		memcpy(config_field(&c->now, s), config_field(&c->kept, s), config_size(s));
-		c->now.changed[i] = c->kept.changed[i];
 	}
-	config_settle(&c->now);
+	hold(&c->now, &c->kept);
 	return count;
 }
 

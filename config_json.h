@@ -53,9 +53,11 @@ struct config_draft {
 	void (*warn)(const char *sentence); /* of CONFIG_STORED */
 	struct settings kept;   /* before config_commit the new ones, afterwards the old ones */
 	int selected, excluded; /* tokens of the lists in `containers`; -1 where they are not there */
-	int checks;             /* of custom_health_checks, likewise; who does them reads it */
-	bool targets;           /* who is told changes: that needs the token */
-	struct buf ignored;     /* of CONFIG_IMPORT: elements of a JSON array */
+	int selected_by; /* who selected those, likewise: a label's are no choice of a person */
+	int checks;      /* of custom_health_checks, likewise; who does them reads it */
+	bool targets;    /* who is told changes: that needs the token */
+	bool said[CONFIG_SETTINGS_MAX]; /* by place in the table: the body has the value that is there */
+	struct buf ignored;             /* of CONFIG_IMPORT: elements of a JSON array */
 	struct json_writer names;
 	/* what is wrong: 422, 409 (locked) or 500 (no memory); 0 nothing */
 	int status;

@@ -11,6 +11,7 @@
 
 #include <limits.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PARTIAL_KEEP 4096 /* memory a splitter keeps between values */
@@ -499,6 +500,16 @@ int json_parse(struct json *j, struct span value, jsmntok_t *tokens, int capacit
 	}
 	j->escaped = memchr(j->p, '\\', j->n) != NULL;
 	return 0;
+}
+
+jsmntok_t *json_tokens(struct span text, int *capacity)
+{
+	size_t n = 1; /* each but the first stands behind one of these */
+
+	for (size_t i = 0; i < text.n; i++)
+		n += text.p[i] && strchr(",:[{", text.p[i]);
+	*capacity = (int)n;
+	return malloc(n * sizeof(jsmntok_t));
 }
 
 /* The token, or NULL where there is none of this type. */

@@ -76,6 +76,8 @@ struct json {
  * so that look-ups step over it. For text that neither the splitter nor json_valid has seen, time
  * may be quadratic in its depth. */
 int json_parse(struct json *j, struct span value, jsmntok_t *tokens, int capacity);
+/* An array that is large enough for text, which json_valid has seen, to be given to free(). NULL: no memory. */
+jsmntok_t *json_tokens(struct span text, int *capacity);
 /* Token indices; -1 is "not there" and may be passed on to every function below, which then says so too. */
 int json_member(const struct json *j, int object, struct span key); /* key as it is, dots and all */
 int json_get(const struct json *j, int object,

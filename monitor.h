@@ -133,9 +133,19 @@ bool monitor_choose(struct monitor *m, struct docker *d, const struct json *j,
     const struct container_facts *facts, bool selected);
 /* The same by a stable identity alone, for one that is not there now. false when it is unknown. */
 bool monitor_choose_identity(struct monitor *m, struct span stable_id, bool selected);
-/* The choices of people are these lists from here on (arrays of names, tokens of j; -1 leaves them as they are). Returns
- * how many changed, -1 without memory. The engines are to be asked anew then. */
-int monitor_choose_lists(struct monitor *m, const struct json *j, int selected, int excluded);
+/* How a container is meant by what a person wrote: by a prefix of its id of at least 4 digits, or by its whole id, its
+ * name, HOST/NAME or its stable id. */
+enum monitor_match { MONITOR_MATCH_NONE, MONITOR_MATCH_PREFIX, MONITOR_MATCH_NAME };
+enum monitor_match monitor_match(const char *wanted, const char *host, const char *name,
+    const uint8_t id[32], const char *stable_id);
+/* Makes of what a person wrote, so meant, the stable identity of the one that is watched, or was. How many are meant; only of 1
+ * the name changes. */
+size_t monitor_resolve(const struct monitor *m, char name[WATCH_NAME_MAX]);
+#define MONITOR_RESOLVED_MAX \
+	256 /* unknown names of a list that are looked for so: others stay as they are, the loop must not wait */
+/* The choices of people are the lists of the draft from here on. Returns how many changed, -1 without memory (then none
+ * did). The engines are to be asked anew then. */
+int monitor_choose_lists(struct monitor *m, const struct config_draft *d);
 /* The host of an audit event that is about no engine in particular. */
 const char *monitor_any_host(const struct monitor *m);
 /* An audit event that is about no container. */
@@ -169,8 +179,9 @@ const char *monitor_restart(struct monitor *m, struct container *c, uint64_t *in
 /* ---- the configuration; monitor_config.c ------------------------------------------------------------------------- */
 
 /* checks: the probes there are to be, which become the monitor's; NULL: as they are.
- * Has a draft hold: all parts go by it from this turn on, and people are told. imported: it came as a whole file. */
-void monitor_configure(
+ * Has a draft hold: all parts go by it from this turn on, and people are told. imported: it came as a whole file. false
+ * without memory: nothing changed. */
+bool monitor_configure(
     struct monitor *m, struct config_draft *draft, struct healthchecks *checks, bool imported);
 /* Takes what config.json says, at the start. false without memory. */
 bool monitor_restore_config(struct monitor *m, const struct json *j);

@@ -40,19 +40,22 @@ static bool differ(struct healthchecks *a, const struct healthchecks *b)
 	return false;
 }
 
-void monitor_configure(
+bool monitor_configure(
     struct monitor *m, struct config_draft *draft, struct healthchecks *checks, bool imported)
 {
 	enum log_level before = m->settings->log_level;
 	char names[CONFIG_NAMES_MAX], message[CONFIG_NAMES_MAX + 64];
-	int chosen = monitor_choose_lists(m, draft->j, draft->selected, draft->excluded);
-	size_t changed = config_commit(m->config, draft, names);
+	int chosen = monitor_choose_lists(m, draft);
 	bool probes = checks && differ(checks, &m->checks);
+	size_t changed;
 
+	if (chosen < 0)
+		return false;
+	changed = config_commit(m->config, draft, names);
 	if (probes)
 		monitor_checks_replace(m, checks);
 	if (!changed && !chosen && !probes)
-		return;
+		return true;
 	text_print(message, sizeof(message), "%s by a person: %s%s%s%s%s",
 	    imported ? "Imported" : "Changed", names, changed && chosen ? ", " : "",
 	    chosen ? "containers" : "", probes && (changed || chosen) ? ", " : "",
@@ -66,6 +69,7 @@ void monitor_configure(
 	log_line(LOG_INFO, "config", "%s", message);
 	tell_parts(m);
 	monitor_settle(m);
+	return true;
 }
 
 bool monitor_restore_config(struct monitor *m, const struct json *j)

@@ -249,14 +249,14 @@ static bool read_config(struct monitor *m, int fd, size_t size)
 {
 	struct json j = {.count = 0};
 	jsmntok_t *tokens = NULL;
-	size_t n, wrong, room;
-	char *text = size <= JSON_VALUE_MAX ? read_end(fd, size, JSON_VALUE_MAX, &n) : NULL;
+	size_t n, wrong;
+	int room;
+	char *text = size <= STORE_CONFIG_MAX ? read_end(fd, size, size, &n) : NULL;
 	bool well = text && json_valid((struct span){text, n}, &wrong);
 
 	if (well) {
-		room = n / 2 + 2; /* no text has more tokens */
-		tokens = malloc(room * sizeof(tokens[0]));
-		well = tokens && !json_parse(&j, (struct span){text, n}, tokens, (int)room) &&
+		tokens = json_tokens((struct span){text, n}, &room);
+		well = tokens && !json_parse(&j, (struct span){text, n}, tokens, room) &&
 		    memory_read_config(&m->policy.containers, &m->checks, &j) &&
 		    monitor_restore_config(m, &j);
 	}

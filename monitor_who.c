@@ -290,23 +290,83 @@ bool monitor_choose_identity(struct monitor *m, struct span stable_id, bool sele
 	return true;
 }
 
+enum monitor_match monitor_match(const char *wanted, const char *host, const char *name,
+    const uint8_t id_bytes[32], const char *stable_id)
+{
+	size_t n = strlen(wanted), prefix = strlen(host);
+	char id[65];
+
+	if (!strcmp(wanted, name) || !strcmp(wanted, stable_id))
+		return MONITOR_MATCH_NAME;
+	/* HOST/NAME, for which no identity may stand: that of `local`, or one that has its name from a label */
+	if (!strncmp(wanted, host, prefix) && wanted[prefix] == '/' &&
+	    !strcmp(wanted + prefix + 1, name))
+		return MONITOR_MATCH_NAME;
+	text_hex(id_bytes, 32, id);
+	if (n < 4 || n > 64 || strncmp(wanted, id, n))
+		return MONITOR_MATCH_NONE;
+	return n == 64 ? MONITOR_MATCH_NAME : MONITOR_MATCH_PREFIX;
+}
+
+size_t monitor_resolve(const struct monitor *m, char name[WATCH_NAME_MAX])
+{
+	const struct containers *all = &m->policy.containers;
+	const struct container *one, *found = NULL;
+	enum monitor_match match, best = MONITOR_MATCH_PREFIX;
+	size_t at = 0, count = 0;
+
+	if (containers_identity((struct containers *)(uintptr_t)all, span_of(name), false))
+		return 1;
+	while ((one = containers_next(all, &at))) {
+		match = monitor_match(name, m->engines[one->engine].name, one->name, one->id, "");
+		if (one->dropped || match < best)
+			continue;
+		count = match > best ? 1 : count + 1;
+		best = match;
+		found = one;
+	}
+	if (count == 1)
+		span_copy(span_of(found->identity->name), name, WATCH_NAME_MAX);
+	return count;
+}
+
 /* Marks in `choice`, of the names in a list, while choices are compared with it. */
 enum { IN_SELECTED = 0x40, IN_EXCLUDED = 0x80, MARKS = IN_SELECTED | IN_EXCLUDED };
 
 static bool mark(struct monitor *m, const struct json *j, int list, uint8_t bit)
 {
+	struct containers *all = &m->policy.containers;
 	char name[WATCH_NAME_MAX];
 	struct identity *identity;
 	int element = -1;
+	unsigned unknown = 0;
 
 	while (list >= 0 && json_next_element(j, list, &element)) {
 		json_text(j, element, name, sizeof(name));
-		identity = containers_identity(&m->policy.containers, span_of(name), true);
+		if (!containers_identity(all, span_of(name), false) &&
+		    unknown++ < MONITOR_RESOLVED_MAX)
+			monitor_resolve(m, name);
+		identity = containers_identity(all, span_of(name), true);
 		if (!identity)
 			return false;
 		identity->choice |= bit;
 	}
 	return true;
+}
+
+/* What a label selected where the lists come from is no choice of a person. */
+static void unmark_labelled(struct monitor *m, const struct json *j, int selected_by)
+{
+	char name[WATCH_NAME_MAX];
+	struct identity *identity;
+	int key = -1, value;
+
+	while (json_next_member(j, selected_by, &key, &value)) {
+		json_text(j, key, name, sizeof(name));
+		identity = containers_identity(&m->policy.containers, span_of(name), false);
+		if (identity && json_is(j, value, "label"))
+			identity->choice &= (uint8_t)~IN_SELECTED;
+	}
 }
 
 static void choose_anew(struct monitor *m, struct identity *identity, enum watch_choice wanted)
@@ -320,13 +380,15 @@ static void choose_anew(struct monitor *m, struct identity *identity, enum watch
 	    choice_message(wanted == CHOICE_PERSON));
 }
 
-int monitor_choose_lists(struct monitor *m, const struct json *j, int selected, int excluded)
+int monitor_choose_lists(struct monitor *m, const struct config_draft *d)
 {
 	struct identity *identity = NULL;
-	bool whole = mark(m, j, selected, IN_SELECTED) && mark(m, j, excluded, IN_EXCLUDED);
+	bool whole = mark(m, d->j, d->selected, IN_SELECTED) &&
+	    mark(m, d->j, d->excluded, IN_EXCLUDED);
 	size_t bucket = 0;
 	int changed = 0;
 
+	unmark_labelled(m, d->j, d->selected_by);
 	while ((identity = containers_next_identity(&m->policy.containers, &bucket, identity))) {
 		enum watch_choice now = (enum watch_choice)(identity->choice & ~MARKS), wanted = now;
 
@@ -335,8 +397,8 @@ int monitor_choose_lists(struct monitor *m, const struct json *j, int selected, 
 		else if (identity->choice & IN_SELECTED)
 			/* what a label chose stays the label's */
 			wanted = now == CHOICE_LABEL ? CHOICE_LABEL : CHOICE_PERSON;
-		else if ((now == CHOICE_PERSON && selected >= 0) ||
-		    (now == CHOICE_EXCLUDED && excluded >= 0))
+		else if ((now == CHOICE_PERSON && d->selected >= 0) ||
+		    (now == CHOICE_EXCLUDED && d->excluded >= 0))
 			wanted = CHOICE_NONE;
 		identity->choice = (uint8_t)now;
 		if (!whole || wanted == now)

@@ -20,6 +20,7 @@ static void end_request(struct server_client *c)
 	if (!c->request)
 		return;
 	buf_free(&c->request->body);
+	free(c->request->tokens);
 	free(c->request->head_bytes);
 	free(c->request);
 	c->request = NULL;
@@ -258,8 +259,11 @@ void server_answer(
 	if (status != 304)
 		buf_print(&c->out, "Content-Length: %zu\r\n", body.n);
 	buf_add_text(&c->out, "\r\n");
-	if (!c->head_only)
+	if (!c->head_only) {
+		if (c->out.max < c->out.n + body.n)
+			c->out.max = c->out.n + body.n;
 		buf_add_span(&c->out, body);
+	}
 	answered(c);
 }
 
@@ -428,6 +432,29 @@ static void dispatch(struct server_client *c)
 		c->server->route(c->server->owner, c, r);
 }
 
+/* Bytes of its body. */
+static size_t body_max(const struct server *s, struct server_request *r)
+{
+	char call[64];
+
+	if (r->head.framing == HTTP_NO_BODY || !brings_token(s, &r->head) || !read_target(r))
+		return SERVER_BODY_MAX;
+	text_print(call, sizeof(call), "%.*s %s", JSON_SPAN(r->head.method), r->path);
+	for (const char *large = s->large; large && *large; large += strlen(large) + 1)
+		if (!strcmp(large, call))
+			return SERVER_LARGE_MAX;
+	return SERVER_BODY_MAX;
+}
+
+static void refuse_body(struct server_client *c)
+{
+	char sentence[64];
+
+	text_print(sentence, sizeof(sentence), "The request's body is larger than %zu KiB",
+	    c->request->body.max / 1024);
+	refuse(c, 413, sentence);
+}
+
 /* Takes the next request's head off the bytes that came; false while it is not whole, or refused. */
 static bool begin_request(struct server_client *c)
 {
@@ -451,13 +478,13 @@ static bool begin_request(struct server_client *c)
 	memcpy(r->head_bytes, c->in.p, (size_t)length);
 	http_read_request(r->head_bytes, (size_t)length, &r->head);
 	buf_drop(&c->in, (size_t)length);
-	buf_init(&r->body, SERVER_BODY_MAX);
+	buf_init(&r->body, body_max(c->server, r));
 	http_body_start(&r->incoming, &r->head);
 	c->answered = false;
 	c->keep_alive = r->head.keep_alive;
 	c->head_only = span_is(r->head.method, "HEAD");
-	if (r->head.framing == HTTP_LENGTH && r->head.length > SERVER_BODY_MAX) {
-		refuse(c, 413, "The request's body is larger than 64 KiB");
+	if (r->head.framing == HTTP_LENGTH && r->head.length > r->body.max) {
+		refuse_body(c);
 		return false;
 	}
 	if (r->head.expect_continue && r->head.framing != HTTP_NO_BODY)
@@ -482,7 +509,7 @@ static bool feed_body(struct server_client *c)
 	else if (r->body.starved)
 		refuse(c, 503, "There is no memory left for this request");
 	else if (r->body.failed)
-		refuse(c, 413, "The request's body is larger than 64 KiB");
+		refuse_body(c);
 	return got == 0 && !r->body.failed && r->incoming.done;
 }
 

@@ -17,14 +17,17 @@
 #define SERVER_CLIENTS_MAX \
 	BUDGET_CLIENTS_MAX /* at the limit the oldest idle one goes; where none is idle the new one gets 503 */
 #define SERVER_BODY_MAX 65536 /* bytes of a request's body (413) */
+#define SERVER_LARGE_MAX \
+	(2 * 1024 * 1024) /* of one that brings the token, to where `large` says so */
 #define SERVER_LENT \
 	16384 /* bytes that are at hand for what is written in one turn, so that most answers need no allocation */
 #define SERVER_OUT_HIGH \
 	65536 /* bytes that wait for a client before its answer's source is paused */
-#define SERVER_OUT_MAX (512 * 1024) /* and at most, where one piece is large */
-#define SERVER_REQUEST_MS 10000     /* for a whole request to arrive (408) */
-#define SERVER_IDLE_MS 75000        /* a kept-alive connection without a request */
-#define SERVER_STUCK_MS 25000       /* a client that takes nothing of its answer */
+#define SERVER_OUT_MAX \
+	(512 * 1024) /* and at most, where one piece is large; a whole answer comes on top */
+#define SERVER_REQUEST_MS 10000 /* for a whole request to arrive (408) */
+#define SERVER_IDLE_MS 75000    /* a kept-alive connection without a request */
+#define SERVER_STUCK_MS 25000   /* a client that takes nothing of its answer */
 #define SERVER_PULSE_MS \
 	SERVER_STUCK_MS /* so long an answer without end is silent: proxies cut after 30 s and more */
 #define SERVER_PIECE \
@@ -40,6 +43,7 @@ struct server_request {
 	char *head_bytes;
 	struct http_body incoming;
 	struct buf body;
+	void *tokens;   /* of the body, where it has many; free() */
 	char path[512]; /* percent-decoded, without the query */
 	struct span query;
 	struct span authority; /* of an absolute target; p == NULL without one */
@@ -75,6 +79,8 @@ struct server {
 	struct loop *loop;
 	const struct settings *settings;
 	void (*route)(void *owner, struct server_client *c, struct server_request *r);
+	/* "PUT /path", each ended by a zero: what takes bodies of SERVER_LARGE_MAX from those with the token */
+	const char *large;
 	void *owner;
 	_Alignas(4096) char out_lent[SERVER_LENT];   /* of the client whose turn it is */
 	_Alignas(4096) char piece_lent[SERVER_LENT]; /* of server_piece */
@@ -101,7 +107,7 @@ void server_local_name(const struct settings *settings, char out[64]);
 
 /* ---- answering: exactly one of these for each request, in order -------------------------- */
 
-/* A whole answer. extra: further header lines with their line ends, or "". */
+/* A whole answer; its size is bounded by who makes it. extra: further header lines with their line ends, or "". */
 void server_answer(
     struct server_client *c, int status, const char *type, const char *extra, struct span body);
 void server_answer_json(struct server_client *c, int status, const struct buf *body);

@@ -14,8 +14,7 @@
 
 #include "log.h"
 
-#define CHILD_FOREIGN 255     /* exit code: what lies there is not ours; others are errno */
-#define SINK_MAX (256 * 1024) /* bytes of one piece: all of config.json */
+#define CHILD_FOREIGN 255 /* exit code: what lies there is not ours; others are errno */
 #define TEMPORARY ".autoheal.tmp"
 
 static const char names[STORE_FILES][16] = {[STORE_EVENTS_OLD] = "events.1.jsonl",
@@ -138,7 +137,7 @@ static int fill(const struct store *s, enum store_file file, int fd, const char 
 {
 	struct store_sink sink = {.fd = fd};
 
-	buf_init(&sink.piece, SINK_MAX);
+	buf_init(&sink.piece, STORE_CONFIG_MAX);
 	buf_add_text(&sink.piece, head);
 	s->handler->print(s->owner, file, &sink);
 	store_flush(&sink, true);
@@ -254,7 +253,7 @@ int store_read_apart(
 	if (!s->reader) {
 		become_child(s, ends[1]);
 		sink.fd = ends[1];
-		buf_init(&sink.piece, SINK_MAX);
+		buf_init(&sink.piece, STORE_CONFIG_MAX);
 		read_all(owner, &sink);
 		store_flush(&sink, true);
 		_exit(0);

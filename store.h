@@ -20,6 +20,9 @@
 #define STORE_AGAIN_MS 30000 /* after a failure, where nothing presses */
 #define STORE_LOCK_MS 3000   /* a child of a killed one may hold the folder so long at a start */
 #define STORE_LAST_MS 1500   /* for the disk, when the service ends */
+#define STORE_CONFIG_MAX \
+	(3 * 1024 * \
+	    1024) /* bytes of config.json, and of a piece of another file; more than a body can bring */
 #define STORE_PIECE_MAX 8192 /* bytes handed to the disk at once */
 #define STORE_EVENTS_MAX \
 	1048576 /* bytes of events.jsonl; then it becomes events.1.jsonl, in place of the one before */

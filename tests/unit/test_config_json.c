@@ -696,6 +696,7 @@ static void test_the_file_of_docker_autoheal(void **state)
 
 static void test_alerts_that_are_none(void **state)
 {
+	static char full[4096];
 	static const char *const none[] = {"{\"alerts\":{\"webhook\":null}}",
 	    "{\"alerts\":{\"enabled\":true,\"webhook\":\"\"}}", "{\"alerts\":5}", "{\"alerts\":{}}"};
 
@@ -714,13 +715,24 @@ static void test_alerts_that_are_none(void **state)
 	assert_true(config_draft(&draft, &config, CONFIG_IMPORT, &json, "", NULL));
 	assert_int_equal(draft.ignored.n, strlen("\"alerts.webhook\""));
 	config_drop(&draft);
+	/* no place is left for it, even where the others are off */
+	forget();
+	begin_plain();
+	strcpy(full, "{\"notifications\":{\"services\":[");
+	for (int i = 0; i < CONFIG_SERVICES_MAX; i++)
+		sprintf(full + strlen(full),
+		    "%s{\"name\":\"n%d\",\"url\":\"https://h/\",\"enabled\":false}", i ? "," : "", i);
+	strcat(full, "]}}");
+	assert_int_equal(put(full), 200);
+	assert_int_equal(take(CONFIG_IMPORT, "", "{\"alerts\":{\"webhook\":\"https://h/\"}}"), 422);
+	assert_string_equal(draft.member, "notifications.services");
 }
 
 /* ---- sizes ------------------------------------------------------------------------------------- */
 
 static void test_sizes_have_bounds(void **state)
 {
-	static char text[60000];
+	static char text[60000], many[1000000];
 	char *p;
 
 	(void)state;
@@ -758,6 +770,17 @@ static void test_sizes_have_bounds(void **state)
 	assert_true(config_draft(&draft, &config, CONFIG_IMPORT, &json, "", NULL));
 	assert_false(draft.ignored.failed);
 	config_drop(&draft);
+	/* and so many that not all are named */
+	json.tokens = malloc(sizeof(tokens[0]) * 130000);
+	p = many + sprintf(many, "{\"observability\":{");
+	for (int i = 0; i < 60000; i++)
+		p += sprintf(p, "%s\"kkkkkkkkkk\":1", i ? "," : "");
+	strcpy(p, "}}");
+	assert_int_equal(json_parse(&json, span_of(many), json.tokens, 130000), 0);
+	assert_true(config_draft(&draft, &config, CONFIG_IMPORT, &json, "", NULL));
+	assert_true(!draft.ignored.failed && draft.ignored.n > 100000);
+	free(json.tokens);
+	config_drop(&draft);
 }
 
 static void test_the_names_of_all_members_fit(void **state)
@@ -778,6 +801,72 @@ static void test_the_names_of_all_members_fit(void **state)
 	assert_non_null(strstr(names, "monitor.label_key, "));
 }
 
+/* What is said outright holds, also where it is what follows by itself before the body, and would not afterwards. */
+static void test_what_is_said_holds(void **state)
+{
+	(void)state;
+	begin_plain();
+	assert_int_equal(
+	    put("{\"monitor\":{\"include_all\":true},\"restart\":{\"mode\":\"both\"}}"), 200);
+	assert_string_equal(names, "monitor.include_all, restart.mode");
+	assert_true(config.now.include_all && config.now.mode == MODE_BOTH);
+	forget();
+	begin_plain();
+	assert_int_equal(put("{\"monitor\":{\"include_all\":true}}"), 200);
+	assert_int_equal(config.now.mode, MODE_HEALTH);
+	assert_int_equal(
+	    put("{\"restart\":{\"mode\":\"health\"},\"monitor\":{\"include_all\":false}}"), 200);
+	assert_true(!config.now.include_all && config.now.mode == MODE_HEALTH);
+	forget();
+	/* all, which the label says, stays when it is said beside another label */
+	begin_plain();
+	assert_int_equal(put("{\"monitor\":{\"label_key\":\"all\"}}"), 200);
+	assert_int_equal(put("{\"monitor\":{\"label_key\":\"x\",\"include_all\":true}}"), 200);
+	assert_true(config.now.include_all);
+	forget();
+	/* and cannot be off beside that one: nor is it later */
+	begin_plain();
+	assert_int_equal(put("{\"monitor\":{\"label_key\":\"all\",\"include_all\":false}}"), 200);
+	assert_int_equal(put("{\"restart\":{\"cooldown_seconds\":9}}"), 200);
+	assert_string_equal(config.now.label, "all");
+	assert_true(config.now.include_all);
+}
+
+/* A character of several bytes behind the last that fits is no reason to cut in silence. */
+static void test_nothing_is_cut(void **state)
+{
+	static const char *const ends[] = {"\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x90\x8B", "\\u00e9"};
+	char text[600];
+
+	(void)state;
+	begin_plain();
+	for (size_t i = 0; i < COUNT(ends); i++)
+		for (int n = 250; n < 257; n++) {
+			size_t size = i < 3 ? strlen(ends[i]) : 2;
+
+			memset(text, 'a', sizeof(text));
+			memcpy(text, "{\"label_key\":\"", 14);
+			sprintf(text + 14 + n, "%s\"}", ends[i]);
+			assert_int_equal(take(CONFIG_PUT, "monitor", text),
+			    (size_t)n + size <= CONFIG_WORD_MAX ? 200 : 422);
+		}
+}
+
+/* A stored service that has the name of one which the environment gives meanwhile is hidden by it. */
+static void test_the_environment_hides_a_service(void **state)
+{
+	static const char stored[] = "{\"autoheal\":1,\"notifications\":{\"services\":[" ONE(
+	    "webhook", "https://h/one") "," ONE("a", "https://h/two") "," ONE("apprise-url",
+	    "https://h/three") "]}}";
+
+	(void)state;
+	begin((char *[]){"WEBHOOK_URL=http://h/w", NULL});
+	assert_int_equal(take(CONFIG_STORED, "", stored), 200);
+	assert_services((const char *[]){"https://h/two", "https://h/three", "http://h/w"}, 3);
+	assert_int_equal(put(print()), 200);
+	assert_services((const char *[]){"https://h/two", "https://h/three", "http://h/w"}, 3);
+}
+
 /* The same member twice in one object: the last one counts, and nothing is lost on the way. */
 static void test_a_member_twice(void **state)
 {
@@ -785,6 +874,17 @@ static void test_a_member_twice(void **state)
 	begin_plain();
 	assert_int_equal(put("{\"monitor\":{\"label_key\":\"one\",\"label_key\":\"two\"}}"), 200);
 	assert_string_equal(config.now.label, "two");
+	/* also where it is what there is */
+	assert_int_equal(put("{\"monitor\":{\"label_key\":\"one\",\"label_key\":\"two\"}}"), 200);
+	assert_string_equal(config.now.label, "two");
+	assert_string_equal(names, "");
+	assert_int_equal(put("{\"restart\":{\"cooldown_seconds\":90,\"cooldown_seconds\":60}}"), 200);
+	assert_string_equal(names, "");
+	assert_int_equal(config.now.cooldown, 60000);
+	assert_int_equal(
+	    put("{\"notifications\":{\"services\":[" ONE("a", "https://h/") "],\"services\":[]}}"),
+	    200);
+	assert_services(NULL, 0);
 }
 
 int main(void)
@@ -813,6 +913,9 @@ int main(void)
 	    T(test_alerts_that_are_none),
 	    T(test_sizes_have_bounds),
 	    T(test_the_names_of_all_members_fit),
+	    T(test_what_is_said_holds),
+	    T(test_nothing_is_cut),
+	    T(test_the_environment_hides_a_service),
 	    T(test_a_member_twice),
 	};
 
