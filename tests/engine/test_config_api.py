@@ -9,7 +9,7 @@ import pytest
 
 import harness
 from receiver import Receiver
-from steps import LABEL, QUICK, audits, fence, healed, left_alone, sick_and_healed
+from steps import LABEL, QUICK, audits, fence, healed, left_alone, raw, sick_and_healed, statuses
 
 SECRET = "s3cr3t-t0k3n-of-th3-h00k"
 PYTHON = {      # what docker-autoheal keeps
@@ -398,7 +398,58 @@ def test_choices_of_people(engine, start, folder):
     assert stored(folder)["containers"] == {"selected": [], "excluded": []}
 
 
+def test_names_are_looked_up(engine, start, folder):
+    """What is watched may be meant by its name or the beginning of its id; who is known to nobody stays as it is written."""
+    shop = {"com.docker.compose.project": "shop", "com.docker.compose.oneoff": "False", **LABEL}
+    web = engine.add("shop-web-1", labels={"com.docker.compose.service": "web", **shop}, healthcheck=False)
+    db = engine.add("shop-db-1", labels={"com.docker.compose.service": "db", **shop}, healthcheck=False)
+    ah = start()
+    stable = {n: ah.wait_event("auto_monitor", n)["stable_id"] for n in ("shop-web-1", "shop-db-1")}
+    assert not set(stable) & set(stable.values()) and web.id[:8] != db.id[:8]
+    put(ah, "", {"custom_health_checks": [{"container_id": c, "check_type": "tcp", "tcp_port": 80}
+                                          for c in ("shop-web-1", db.id[:12], "nobody")]})
+    assert sorted(c["container_id"] for c in config(ah)["custom_health_checks"]) == sorted(["nobody", *stable.values()])
+    put(ah, "containers", {"selected": [db.id[:8], "nobody"], "excluded": ["shop-web-1"]})
+    assert stored(folder)["containers"]["excluded"] == [stable["shop-web-1"]]
+    assert config(ah)["containers"]["excluded"] == [stable["shop-web-1"]]
+    assert sorted(config(ah)["containers"]["selected"]) == sorted(["nobody", stable["shop-db-1"]])
+
+
+def test_what_a_label_chose_is_no_choice_of_a_person_elsewhere(engine, start):
+    """An export has it among the selected; where it is restored, it is its label's again or nobody's."""
+    ah = start()
+    answer = ah.post("/api/config/import", {"containers": {
+        "selected": ["db", "web"], "selected_by": {"db": "person", "web": "label"}}})
+    assert answer.status == 200
+    assert config(ah)["containers"]["selected"] == ["db"]
+    put(ah, "containers", {"selected": ["web"], "selected_by": {"web": "label"}})
+    assert config(ah)["containers"]["selected"] == []
+
+
 # ---- export and import
+
+def test_ten_thousand_choices(engine, start, folder):
+    """What was exported can be imported, whole, with the token; it is stored, read again, and known to the commands."""
+    engine.add("heal", labels={"heal": "true"})
+    names = [f"a-container-with-a-longer-name-{n:05}" for n in range(10000)]
+    ah = start(AUTOHEAL_API_WRITES="open")
+    put(ah, "", {"monitor": {"label_key": "heal"}, "containers": {"selected": names}})
+    exported = ah.get("/api/config/export", token=True)
+    assert exported.status == 200 and sorted(n for n in exported.json()["containers"]["selected"] if n in set(names)) == names
+    assert ah.get("/api/config/containers", token=True).status == 200
+    assert ah.post("/api/config/import", exported.json()).json() == {"imported": True, "ignored": []}
+    assert len(put(ah, "", exported.json())["containers"]["selected_by"]) >= 10000
+    assert "heal=true" in ah.command("doctor").stdout
+    again(ah)
+    assert set(names) <= set(config(ah)["containers"]["selected"])
+    # more than an answer has room for: the change holds all the same
+    longer = [f"{n:0150}" for n in range(10000)]
+    assert put(ah, "", {"containers": {"selected": longer}}) == {}
+    assert len(stored(folder)["containers"]["selected"]) == 10000
+    assert ah.get("/api/config", token=True).status == 500
+    put(ah, "", {"containers": {"selected": []}})
+    assert ah.get("/api/config", token=True).status == 200
+
 
 def test_round_trip(engine, start, folder, post):
     """An export is an import that changes nothing; elsewhere it brings everything but the secrets."""
@@ -455,7 +506,14 @@ def test_the_file_of_docker_autoheal(engine, start, folder, post):
 
 def test_a_body_that_is_too_large(engine, start):
     ah = start()
-    assert ah.post("/api/config/import", {"filters": {"projects": ["x" * 100] * 1000}}).status == 413
+    large = {"filters": {"projects": ["x" * 100] * 1000}}
+    assert ah.post("/api/config/import", large).status == ah.put("/api/config", large).status == 422
+    for call, token, size in [("POST /api/config/import", harness.TOKEN, 2097153), ("PUT /api/config", harness.TOKEN, 2097153),
+                              ("POST /api/config/import", "wrong", 65537), ("PUT /api/config/filters", harness.TOKEN, 65537),
+                              ("PUT /api/notifications/config", harness.TOKEN, 65537), ("PUT /api/config", "", 65537)]:
+        head = f"{call} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+        wire = f"{head}Content-Length: {size}\r\n\r\n".encode()
+        assert statuses(raw(ah.port, wire, finish=False, timeout=2)) == [413], call
     assert ah.post("/api/config/import", {"filters": {"projects": ["x" * 100] * 500}}).status == 422
     assert ah.post("/api/config/import", "[" * 5000, {"Content-Type": "application/json"}).status == 400
     assert ah.get("/health").status == 200

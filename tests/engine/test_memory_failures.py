@@ -174,3 +174,26 @@ def test_a_call_without_memory(engine, autoheal, memory, method, path, body):
     engine.sicken(web)
     healed(engine, ah, web)
     assert ah.stop() == 0
+
+
+@pytest.mark.first
+def test_a_change_without_memory(engine, autoheal, memory):
+    """Members and choices of one body hold both, or none; what is answered with 200 holds."""
+    ah = autoheal(engine, program=PROGRAM, FAILING_ALLOCATIONS=memory.path, AUTOHEAL_INTERVAL="3600", **QUICK)
+    for after in range(1, 200):
+        name, failed, status = f"new-{after}", memory.failed, None
+        label = f"label-{after}"
+        memory.refuse(after)
+        try:
+            status = ah.put("/api/config", {"monitor": {"label_key": label}, "containers": {"selected": [name]}}).status
+        except (ConnectionError, http.client.HTTPException):
+            pass
+        missed = memory.failed == failed
+        memory.refuse(0)
+        config = ah.get("/api/config", token=True).json()
+        assert (config["containers"]["selected"] == [name]) == (config["monitor"]["label_key"] == label), (after, status)
+        assert status != 200 or config["monitor"]["label_key"] == label
+        if missed:
+            break
+    assert after > 3 and status == 200
+    assert ah.stop() == 0
