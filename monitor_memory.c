@@ -111,12 +111,21 @@ static void done(void *owner, uint64_t ticket, const char *problem)
 		m->memory.saved(m->memory.saved_owner, ticket, problem);
 }
 
+static void may_read(void *owner)
+{
+	struct monitor *m = owner;
+
+	if (m->memory.may_read)
+		m->memory.may_read(m->memory.saved_owner);
+}
+
 static const struct store_handler handler = {
     .is_own = memory_is_own,
     .events_head = MEMORY_EVENTS_BEGINS,
     .print = print,
     .begins = begins,
     .done = done,
+    .may_read = may_read,
 };
 
 uint64_t monitor_remember(struct monitor *m, bool pressing)
