@@ -25,10 +25,12 @@
 	30000 /* one that brought none is not asked again so long, or until an audit of it succeeds */
 
 struct api_pending; /* an answer that waits for the disk */
+struct events_job;
 
 struct api {
 	struct api_pending *pending;
-	uint64_t turns; /* of those that have waited to read events on disk */
+	struct events_job *reader; /* for whom events are read off the disk */
+	uint64_t turns;            /* of those that have waited to read events on disk */
 	struct monitor *monitor;
 	const struct settings *settings;
 	struct sandbox sandbox; /* what the process gave up */

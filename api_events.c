@@ -28,6 +28,7 @@ struct events_job {
 	/* those on disk that the ring does not hold any more come before its own */
 	int pipe;                      /* out of which they come; -1: none do */
 	uint64_t since, before, older; /* seq; how many of them; to be passed over */
+	bool paused;                   /* its client has enough of them */
 	bool counting, begun;          /* begun: the head of a list was sent */
 	uint64_t turn;                 /* whose is next, of those that wait for the one who reads */
 	struct loop_timer patience;
@@ -109,6 +110,7 @@ static void close_pipe(struct events_job *job)
 	loop_forget(job->api->monitor->loop, job->pipe);
 	close(job->pipe);
 	job->pipe = -1;
+	job->api->reader = NULL;
 	store_read_ended(&job->api->monitor->memory.store);
 }
 
@@ -220,6 +222,38 @@ static void read_older(void *owner, struct store_sink *sink)
 		tell_gap(job, &sink->piece, job->before);
 }
 
+/* ---- one reads at a time, the others wait ---- */
+
+static bool await_turn(struct server_client *c)
+{
+	(void)c;
+	return false;
+}
+
+static struct server_client *next_turn(const struct server *s)
+{
+	struct server_client *next = NULL;
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct server_client *c = s->clients[i];
+		const struct events_job *job = c->job, *first = next ? next->job : NULL;
+
+		if (c->more == await_turn && !c->closing && (!first || job->turn < first->turn))
+			next = c;
+	}
+	return next;
+}
+
+/* A stream whose client is slow lets the others read, and goes on behind its last whole event. */
+static void give_way(struct events_job *job)
+{
+	if (!job->stream || !job->paused)
+		return;
+	job->client->more = more_stream;
+	buf_free(&job->held);
+	close_pipe(job);
+}
+
 /* ---- and out of it ---- */
 
 /* Hands on the events that are whole, so that a reader that ends amid one does no harm, and notes the last of them. */
@@ -294,8 +328,12 @@ static void older_ready(void *owner, unsigned what)
 	}
 	if (whole || n <= 0)
 		older_ended(job, whole);
-	else if (server_backlog(job->client) >= SERVER_OUT_HIGH)
+	else if (server_backlog(job->client) >= SERVER_OUT_HIGH) {
 		loop_wants(job->api->monitor->loop, job->pipe, 0);
+		job->paused = true;
+		if (next_turn(job->api->server))
+			give_way(job);
+	}
 }
 
 /* The client has taken what came. */
@@ -303,15 +341,8 @@ static bool older_wanted(struct server_client *c)
 {
 	struct events_job *job = c->job;
 
+	job->paused = false;
 	loop_wants(job->api->monitor->loop, job->pipe, LOOP_READ);
-	return false;
-}
-
-/* ---- one reads at a time, the others wait ---- */
-
-static bool await_turn(struct server_client *c)
-{
-	(void)c;
 	return false;
 }
 
@@ -345,6 +376,8 @@ static bool ask_older(struct events_job *job, uint64_t wanted)
 		job->patience = (struct loop_timer){.fire = waited_long, .owner = job};
 		loop_after(m->loop, &job->patience, API_READER_MS);
 		job->client->more = await_turn;
+		if (job->api->reader)
+			give_way(job->api->reader);
 		return true;
 	}
 	if (job->pipe >= 0 && !loop_watch(m->loop, job->pipe, LOOP_READ, older_ready, job)) {
@@ -352,9 +385,12 @@ static bool ask_older(struct events_job *job, uint64_t wanted)
 		job->pipe = -1;
 		store_read_ended(&m->memory.store);
 	}
-	if (job->pipe >= 0)
-		job->client->more = older_wanted;
-	return job->pipe >= 0;
+	if (job->pipe < 0)
+		return false;
+	job->paused = false;
+	job->api->reader = job;
+	job->client->more = older_wanted;
+	return true;
 }
 
 static uint64_t count_wanted(const struct events_job *job)
@@ -487,20 +523,6 @@ void api_told(void *owner)
 	for (size_t i = 0; i < s->count; i++)
 		if (s->clients[i]->more == more_stream)
 			server_go_on(s->clients[i]);
-}
-
-static struct server_client *next_turn(const struct server *s)
-{
-	struct server_client *next = NULL;
-
-	for (size_t i = 0; i < s->count; i++) {
-		struct server_client *c = s->clients[i];
-		const struct events_job *job = c->job, *first = next ? next->job : NULL;
-
-		if (c->more == await_turn && !c->closing && (!first || job->turn < first->turn))
-			next = c;
-	}
-	return next;
 }
 
 /* As soon as one of them has the disk, the others go on waiting. */
