@@ -40,7 +40,7 @@ bool api_query(const struct server_request *r, const char *name, char *out, size
 	return true;
 }
 
-static void answer_json(struct server_client *c, int status, struct buf *body)
+void api_answer(struct server_client *c, int status, struct buf *body)
 {
 	server_answer_json(c, status, body);
 	buf_free(body);
@@ -87,7 +87,7 @@ void api_answer_stored(struct api *api, struct server_client *c, int status, str
 	struct api_pending *p = ticket && !body->failed ? malloc(sizeof(*p)) : NULL;
 
 	if (!p) {
-		answer_json(c, status, body);
+		api_answer(c, status, body);
 		return;
 	}
 	*p = (struct api_pending){.next = api->pending,
@@ -158,7 +158,7 @@ void api_health(struct api *api, struct server_client *c, struct server_request 
 		    d->connected, (long long)d->last_audit, error_of(d));
 	}
 	json_print(&w, "] }");
-	answer_json(c, well ? 200 : 503, &body);
+	api_answer(c, well ? 200 : 503, &body);
 }
 
 static void print_engine(struct json_writer *w, const struct docker *d)
@@ -200,7 +200,7 @@ void api_status(struct api *api, struct server_client *c, struct server_request 
 	for (size_t i = 0; i < m->engines_count; i++)
 		print_engine(&w, &m->engines[i]);
 	json_print(&w, "] }");
-	answer_json(c, 200, &body);
+	api_answer(c, 200, &body);
 }
 
 /* ---- the page --------------------------------------------------------------------------- */
@@ -256,6 +256,7 @@ void api_init(struct api *api, struct monitor *monitor, const struct settings *s
 {
 	*api = (struct api){.monitor = monitor, .settings = settings, .server = server};
 	monitor->memory.saved = stored;
+	monitor->memory.may_read = api_may_read;
 	monitor->memory.saved_owner = api;
 	monitor->told = api_told;
 	monitor->told_owner = api;

@@ -13,6 +13,8 @@
 #define API_CHOICES_MAX 64 /* containers in one call of select */
 #define API_RETRY_MS \
 	3000 /* before one that followed the events and lost its connection asks again */
+#define API_READER_MS \
+	30000 /* for another client's reading of events on disk to end; then 503, or the stream is closed */
 #define API_CANDIDATES_MAX 8 /* named in an ambiguous answer */
 #define API_VERDICTS_MAX 128 /* alerts read of one body; more are left out, which is said */
 #define API_PATIENCE_MS \
@@ -23,9 +25,12 @@
 	30000 /* one that brought none is not asked again so long, or until an audit of it succeeds */
 
 struct api_pending; /* an answer that waits for the disk */
+struct events_job;
 
 struct api {
 	struct api_pending *pending;
+	struct events_job *reader; /* for whom events are read off the disk */
+	uint64_t turns;            /* of those that have waited to read events on disk */
 	struct monitor *monitor;
 	const struct settings *settings;
 	struct sandbox sandbox; /* what the process gave up */
@@ -80,6 +85,8 @@ void api_route(void *owner, struct server_client *c, struct server_request *r);
 
 /* A value of the query, decoded; "" when absent. false when it is empty, malformed, too long or there twice. */
 bool api_query(const struct server_request *r, const char *name, char *out, size_t cap);
+/* The body becomes the answer's. */
+void api_answer(struct server_client *c, int status, struct buf *body);
 /* Answers when what was changed is on disk, or 503 with the reason why it is not; at once where nothing is stored. The
  * body becomes the answer's. */
 void api_answer_stored(struct api *api, struct server_client *c, int status, struct buf *body);
@@ -99,6 +106,8 @@ void api_clear_events(struct api *api, struct server_client *c, struct server_re
 void api_stream_events(struct api *api, struct server_client *c, struct server_request *r);
 /* The monitor's told: there is an event for those that follow; owner is the struct api. */
 void api_told(void *owner);
+/* The store's may_read: whose turn it is next reads the disk; owner is the struct api. */
+void api_may_read(void *owner);
 
 /* ---- api_containers.c: answers that ask the engines -------------------------------------- */
 

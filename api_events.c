@@ -11,6 +11,8 @@
 #define EVENTS_DEFAULT 100
 #define STREAM_AHEAD \
 	8192 /* bytes that wait for its client before it is paused; it catches up out of the ring, then off the disk */
+#define HELD_MAX \
+	(128 * 1024) /* bytes of a stream's events that are not whole yet: one event, and one read */
 
 /* Which events are wanted, and how far their answer is. */
 struct events_job {
@@ -22,10 +24,15 @@ struct events_job {
 	bool any;
 	struct api *api;
 	struct server_client *client;
+	uint64_t limit; /* of a list */
 	/* those on disk that the ring does not hold any more come before its own */
 	int pipe;                      /* out of which they come; -1: none do */
 	uint64_t since, before, older; /* seq; how many of them; to be passed over */
-	bool counting;
+	bool paused;                   /* its client has enough of them */
+	bool counting, begun;          /* begun: the head of a list was sent */
+	uint64_t turn;                 /* whose is next, of those that wait for the one who reads */
+	struct loop_timer patience;
+	struct buf held; /* of a stream: what came behind the last whole event */
 	struct store_sink *sink;
 	bool sees_all;
 	bool stream;
@@ -103,12 +110,39 @@ static void close_pipe(struct events_job *job)
 	loop_forget(job->api->monitor->loop, job->pipe);
 	close(job->pipe);
 	job->pipe = -1;
+	job->api->reader = NULL;
+	store_read_ended(&job->api->monitor->memory.store);
+}
+
+static void end_job(struct events_job *job)
+{
+	loop_cancel(job->api->monitor->loop, &job->patience);
+	close_pipe(job);
+	buf_free(&job->held);
+	free(job);
 }
 
 static void end_events(struct server_client *c)
 {
-	close_pipe(c->job);
-	free(c->job);
+	end_job(c->job);
+}
+
+static void begin_answer(struct events_job *job)
+{
+	if (!job->begun && !job->stream)
+		server_stream_begin(job->client, 200, "application/json");
+	job->begun = true;
+}
+
+/* A list that cannot be had whole is not given. */
+static void refuse_list(struct events_job *job, const char *sentence)
+{
+	if (job->begun) {
+		server_break(job->client);
+		return;
+	}
+	server_error(job->client, 503, "%s; try it again", sentence);
+	end_job(job);
 }
 
 /* Writes the next events, up to some KiB. */
@@ -119,6 +153,7 @@ static bool more_events(struct server_client *c)
 	struct buf piece;
 	bool last = true;
 
+	begin_answer(job);
 	server_piece(c->server, &piece, SERVER_OUT_HIGH);
 	while (audit_next(&job->api->monitor->audit, &job->cursor, &e)) {
 		if (!is_wanted(job, &e))
@@ -138,7 +173,7 @@ static bool more_events(struct server_client *c)
 	buf_free(&piece);
 	if (last) {
 		server_stream_end(c);
-		free(job);
+		end_job(job);
 	}
 	return true;
 }
@@ -187,29 +222,118 @@ static void read_older(void *owner, struct store_sink *sink)
 		tell_gap(job, &sink->piece, job->before);
 }
 
+/* ---- one reads at a time, the others wait ---- */
+
+static bool await_turn(struct server_client *c)
+{
+	(void)c;
+	return false;
+}
+
+static struct server_client *next_turn(const struct server *s)
+{
+	struct server_client *next = NULL;
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct server_client *c = s->clients[i];
+		const struct events_job *job = c->job, *first = next ? next->job : NULL;
+
+		if (c->more == await_turn && !c->closing && (!first || job->turn < first->turn))
+			next = c;
+	}
+	return next;
+}
+
+/* A stream whose client is slow lets the others read, and goes on behind its last whole event. */
+static void give_way(struct events_job *job)
+{
+	if (!job->stream || !job->paused)
+		return;
+	job->client->more = more_stream;
+	buf_free(&job->held);
+	close_pipe(job);
+}
+
 /* ---- and out of it ---- */
+
+/* Hands on the events that are whole, so that a reader that ends amid one does no harm, and notes the last of them. */
+static void take_whole(struct events_job *job, struct span bytes)
+{
+	struct span rest, line;
+	size_t whole;
+
+	buf_add_span(&job->held, bytes);
+	if (job->held.failed) {
+		server_break(job->client);
+		return;
+	}
+	for (whole = job->held.n; whole > 1; whole--)
+		if (!memcmp(job->held.p + whole - 2, "\n\n", 2))
+			break;
+	if (whole < 2)
+		return;
+	rest = (struct span){job->held.p, whole};
+	server_stream(job->client, rest);
+	while (span_next(&rest, '\n', &line))
+		if (span_starts(line, "id: "))
+			text_number((struct span){line.p + 4, line.n - 4}, INT64_MAX, &job->reached);
+	buf_drop(&job->held, whole);
+	if (!job->held.n)
+		buf_free(&job->held);
+}
+
+static void older_ended(struct events_job *job, bool whole)
+{
+	struct buf gap;
+
+	close_pipe(job);
+	if (!whole)
+		log_line(LOG_WARNING, "api",
+		    "The reading of events in AUTOHEAL_DATA_DIR was ended before its end; is there memory left, and does "
+		    "the disk answer?");
+	if (!job->stream && !whole) {
+		refuse_list(job, "The events on disk could not be read to their end");
+		return;
+	}
+	if (job->stream) {
+		server_piece(job->client->server, &gap, SERVER_OUT_HIGH);
+		if (!whole)
+			tell_gap(job, &gap, job->before);
+		server_stream(job->client, (struct span){gap.p, gap.n});
+		buf_free(&gap);
+		buf_free(&job->held);
+		job->reached = job->before - 1;
+		job->cursor = (struct audit_cursor){.seq = job->reached, .offset = UINT32_MAX};
+	}
+	job->client->more = job->stream ? more_stream : more_events;
+	server_go_on(job->client);
+}
 
 static void older_ready(void *owner, unsigned what)
 {
 	struct events_job *job = owner;
 	struct call_workspace *workspace = job->api->monitor->workspace;
+	struct span came = {workspace->bytes, 0};
 	ssize_t n = read(job->pipe, workspace->bytes, sizeof(workspace->bytes));
+	bool whole = n > 0 && workspace->bytes[n - 1] == STORE_READ_WHOLE;
 
 	(void)what;
-	if (n > 0) {
+	came.n = n > 0 ? (size_t)n - whole : 0;
+	if (came.n && job->stream) {
+		take_whole(job, came);
+	} else if (came.n) {
+		begin_answer(job);
 		job->any = true;
-		server_stream(job->client, (struct span){workspace->bytes, (size_t)n});
-		if (server_backlog(job->client) >= SERVER_OUT_HIGH)
-			loop_wants(job->api->monitor->loop, job->pipe, 0);
-		return;
+		server_stream(job->client, came);
 	}
-	close_pipe(job);
-	store_read_ended(&job->api->monitor->memory.store);
-	job->reached = job->before - 1;
-	if (job->stream)
-		job->cursor = (struct audit_cursor){.seq = job->reached, .offset = UINT32_MAX};
-	job->client->more = job->stream ? more_stream : more_events;
-	server_go_on(job->client);
+	if (whole || n <= 0)
+		older_ended(job, whole);
+	else if (server_backlog(job->client) >= SERVER_OUT_HIGH) {
+		loop_wants(job->api->monitor->loop, job->pipe, 0);
+		job->paused = true;
+		if (next_turn(job->api->server))
+			give_way(job);
+	}
 }
 
 /* The client has taken what came. */
@@ -217,11 +341,24 @@ static bool older_wanted(struct server_client *c)
 {
 	struct events_job *job = c->job;
 
+	job->paused = false;
 	loop_wants(job->api->monitor->loop, job->pipe, LOOP_READ);
 	return false;
 }
 
-/* Has them read where the ring does not hold so many; false where there are none to be had. */
+/* A stream comes back by itself, and misses nothing. */
+static void waited_long(void *owner)
+{
+	struct events_job *job = owner;
+
+	if (job->stream)
+		server_break(job->client);
+	else
+		refuse_list(job, "The events on disk are being read for somebody else");
+}
+
+/* Has them read where the ring does not hold so many: then client->more goes on with them. false where there are none
+ * to be had. */
 static bool ask_older(struct events_job *job, uint64_t wanted)
 {
 	struct monitor *m = job->api->monitor;
@@ -233,11 +370,27 @@ static bool ask_older(struct events_job *job, uint64_t wanted)
 	if (!wanted || job->before <= job->since + 1)
 		return false;
 	job->pipe = store_read_apart(&m->memory.store, read_older, job);
+	if (job->pipe == STORE_BUSY) {
+		job->pipe = -1;
+		job->turn = ++job->api->turns;
+		job->patience = (struct loop_timer){.fire = waited_long, .owner = job};
+		loop_after(m->loop, &job->patience, API_READER_MS);
+		job->client->more = await_turn;
+		if (job->api->reader)
+			give_way(job->api->reader);
+		return true;
+	}
 	if (job->pipe >= 0 && !loop_watch(m->loop, job->pipe, LOOP_READ, older_ready, job)) {
 		close(job->pipe);
 		job->pipe = -1;
+		store_read_ended(&m->memory.store);
 	}
-	return job->pipe >= 0;
+	if (job->pipe < 0)
+		return false;
+	job->paused = false;
+	job->api->reader = job;
+	job->client->more = older_wanted;
+	return true;
 }
 
 static uint64_t count_wanted(const struct events_job *job)
@@ -301,6 +454,7 @@ static struct events_job *new_job(
 	job->api = api;
 	job->client = c;
 	job->pipe = -1;
+	buf_init(&job->held, HELD_MAX);
 	job->sees_all = r->sees_all;
 	if (!read_events_query(api, c, r, job, limit)) {
 		free(job);
@@ -309,19 +463,28 @@ static struct events_job *new_job(
 	return job;
 }
 
+static bool more_list(struct server_client *c)
+{
+	struct events_job *job = c->job;
+	uint64_t count = count_wanted(job);
+
+	job->skip = count > job->limit ? count - job->limit : 0;
+	if (ask_older(job, job->limit - (count - job->skip)))
+		return false;
+	c->more = more_events;
+	return true;
+}
+
 void api_events(struct api *api, struct server_client *c, struct server_request *r)
 {
-	uint64_t limit, count;
+	uint64_t limit;
 	struct events_job *job = new_job(api, c, r, &limit);
 
 	if (!job)
 		return;
-	limit = limit < api->settings->events ? limit : api->settings->events;
-	count = count_wanted(job);
-	job->skip = count > limit ? count - limit : 0;
-	server_stream_begin(c, 200, "application/json");
+	job->limit = limit < api->settings->events ? limit : api->settings->events;
 	c->job = job;
-	c->more = ask_older(job, limit - (count - job->skip)) ? older_wanted : more_events;
+	c->more = more_list;
 	c->gone = end_events;
 }
 
@@ -338,10 +501,8 @@ static bool more_stream(struct server_client *c)
 	if (server_backlog(c) >= STREAM_AHEAD)
 		return true;
 	job->since = job->reached;
-	if (ask_older(job, UINT64_MAX)) {
-		c->more = older_wanted;
+	if (ask_older(job, UINT64_MAX))
 		return false;
-	}
 	server_piece(c->server, &piece, SERVER_OUT_HIGH);
 	while ((more = audit_next(&job->api->monitor->audit, &job->cursor, &e))) {
 		tell_gap(job, &piece, e.seq);
@@ -362,6 +523,23 @@ void api_told(void *owner)
 	for (size_t i = 0; i < s->count; i++)
 		if (s->clients[i]->more == more_stream)
 			server_go_on(s->clients[i]);
+}
+
+/* As soon as one of them has the disk, the others go on waiting. */
+void api_may_read(void *owner)
+{
+	const struct api *api = owner;
+	const struct store *store = &api->monitor->memory.store;
+	struct server_client *c;
+
+	while (!store->reading && !store->reader && (c = next_turn(api->server))) {
+		struct events_job *job = c->job;
+
+		loop_cancel(api->monitor->loop, &job->patience);
+		c->more = job->stream ? more_stream : more_list;
+		if (c->more(c))
+			server_go_on(c);
+	}
 }
 
 /* Where a stream begins: behind what its client has, by its own word or by ?since, else behind all. */

@@ -122,7 +122,10 @@ void api_maintenance(struct api *api, struct server_client *c, struct server_req
 	json_start(&w, &body);
 	json_print(&w, "{ maintenance_mode %d maintenance_start_time %lli until %lli }",
 	    m->policy.maintenance, (long long)m->maintenance_since, (long long)m->maintenance_until);
-	api_answer_stored(api, c, 200, &body);
+	if (r->wish == API_SHOW)
+		api_answer(c, 200, &body);
+	else
+		api_answer_stored(api, c, 200, &body);
 }
 
 /* ---- why --------------------------------------------------------------------------------- */

@@ -57,7 +57,8 @@ struct monitor_memory {
 	bool chosen, cleared,
 	    pressing; /* since: a person chose; events were cleared; a request was sent */
 	void (*saved)(void *owner, uint64_t ticket, const char *problem); /* as in store.h */
-	void *saved_owner;
+	void (*may_read)(void *owner);
+	void *saved_owner; /* of both */
 };
 
 struct monitor {

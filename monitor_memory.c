@@ -111,12 +111,21 @@ static void done(void *owner, uint64_t ticket, const char *problem)
 		m->memory.saved(m->memory.saved_owner, ticket, problem);
 }
 
+static void may_read(void *owner)
+{
+	struct monitor *m = owner;
+
+	if (m->memory.may_read)
+		m->memory.may_read(m->memory.saved_owner);
+}
+
 static const struct store_handler handler = {
     .is_own = memory_is_own,
     .events_head = MEMORY_EVENTS_BEGINS,
     .print = print,
     .begins = begins,
     .done = done,
+    .may_read = may_read,
 };
 
 uint64_t monitor_remember(struct monitor *m, bool pressing)
@@ -271,11 +280,16 @@ void monitor_stored_events(struct monitor *m, size_t most,
 {
 	struct memory_event *event = malloc(sizeof(*event));
 	uint64_t last = 0;
+	size_t sizes[2];
+	int fds[2];
 
-	for (int file = STORE_EVENTS_OLD; event && file <= STORE_EVENTS; file++) {
-		size_t size, n = 0;
-		int fd = store_open_file(&m->memory.store, (enum store_file)file, &size);
-		char *text = fd >= 0 ? read_end(fd, size, most, &n) : NULL;
+	/* the newer one first: should it become the older one now, it is read twice, not never */
+	for (int file = STORE_EVENTS; file >= STORE_EVENTS_OLD; file--)
+		fds[file] = store_open_file(&m->memory.store, (enum store_file)file, &sizes[file]);
+	for (int file = STORE_EVENTS_OLD; file <= STORE_EVENTS; file++) {
+		size_t n = 0;
+		int fd = fds[file];
+		char *text = event && fd >= 0 ? read_end(fd, sizes[file], most, &n) : NULL;
 		struct span rest = {text, n}, line;
 		struct json j;
 

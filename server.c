@@ -349,6 +349,13 @@ void server_stream_end(struct server_client *c)
 	answered(c);
 }
 
+void server_break(struct server_client *c)
+{
+	c->closing = true;
+	if (!c->busy)
+		want(c);
+}
+
 void server_endless(struct server_client *c, const char *pulse)
 {
 	c->pulse = pulse;

@@ -123,6 +123,8 @@ void server_piece(struct server *s, struct buf *piece, size_t max);
 void server_stream_begin(struct server_client *c, int status, const char *type);
 void server_stream(struct server_client *c, struct span piece);
 void server_stream_end(struct server_client *c);
+/* It cannot be ended well: the connection is closed in the next turn, so that nobody takes it for whole. */
+void server_break(struct server_client *c);
 /* The answer that was begun has no end: it says `pulse` where it was silent for SERVER_PULSE_MS, so that neither a proxy
  * nor a client that is gone stays unheard; what the client sends meanwhile is passed over. It is never idle. */
 void server_endless(struct server_client *c, const char *pulse);

@@ -121,6 +121,8 @@ void store_flush(struct store_sink *sink, bool all)
 		sink->error = sink->piece.starved ? ENOMEM : EFBIG;
 	if (!all && sink->piece.n < STORE_PIECE_MAX)
 		return;
+	if (sink->slow)
+		alarm(0);
 	while (!sink->error && done < sink->piece.n) {
 		ssize_t n = write(sink->fd, sink->piece.p + done, sink->piece.n - done);
 
@@ -129,6 +131,8 @@ void store_flush(struct store_sink *sink, bool all)
 		else if (errno != EINTR)
 			sink->error = errno;
 	}
+	if (sink->slow)
+		alarm(STORE_CHILD_MS / 1000);
 	sink->piece.n = 0;
 }
 
@@ -244,10 +248,13 @@ static void become_child(const struct store *s, int pipe)
 int store_read_apart(
     struct store *s, void (*read_all)(void *owner, struct store_sink *sink), void *owner)
 {
-	struct store_sink sink = {0};
+	static const char whole[] = {STORE_READ_WHOLE};
+	struct store_sink sink = {.slow = true};
 	int ends[2];
 
-	if (s->folder < 0 || s->reader || pipe2(ends, O_CLOEXEC))
+	if (s->reader || s->reading)
+		return STORE_BUSY;
+	if (s->folder < 0 || pipe2(ends, O_CLOEXEC))
 		return -1;
 	s->reader = _Fork(); /* one thread: nothing is locked that a child would need */
 	if (!s->reader) {
@@ -255,11 +262,13 @@ int store_read_apart(
 		sink.fd = ends[1];
 		buf_init(&sink.piece, STORE_CONFIG_MAX);
 		read_all(owner, &sink);
+		buf_add(&sink.piece, whole, sizeof(whole));
 		store_flush(&sink, true);
 		_exit(0);
 	}
 	close(ends[1]);
-	if (s->reader > 0)
+	s->reading = s->reader > 0;
+	if (s->reading)
 		return ends[0];
 	s->reader = 0;
 	close(ends[0]);
@@ -268,9 +277,11 @@ int store_read_apart(
 
 void store_read_ended(struct store *s)
 {
-	if (s->reader)
-		waitpid(s->reader, NULL, 0);
-	s->reader = 0;
+	s->reading = false;
+	if (s->reader) /* nobody hears it any more */
+		kill(s->reader, SIGKILL);
+	else
+		s->handler->may_read(s->owner);
 }
 
 /* ---- children -------------------------------------------------------------------------------- */
@@ -308,12 +319,9 @@ static void begin(struct store *s)
 		become_child(s, -1);
 		_exit(write_all(s, s->writing));
 	}
-	if (s->child < 0) {
-		s->child = 0;
-		end_child(s, text_error(errno));
-		return;
-	}
-	loop_after(s->loop, &s->timer, STORE_SLOW_MS);
+	s->failed = errno;
+	/* whoever asks gets his ticket before he is told */
+	loop_after(s->loop, &s->timer, s->child < 0 ? 0 : STORE_SLOW_MS);
 }
 
 static void weigh(struct store *s)
@@ -336,6 +344,9 @@ static void on_timer(void *owner)
 
 	if (!s->child) {
 		weigh(s);
+	} else if (s->child < 0) {
+		s->child = 0;
+		end_child(s, text_error(s->failed));
 	} else if (!s->slow) {
 		s->slow = true;
 		s->handler->done(
@@ -366,9 +377,12 @@ void store_reap(struct store *s)
 	const char *problem = NULL;
 	int status;
 
-	if (s->reader && waitpid(s->reader, NULL, WNOHANG) == s->reader)
+	if (s->reader && waitpid(s->reader, NULL, WNOHANG) == s->reader) {
 		s->reader = 0;
-	if (!s->child || waitpid(s->child, &status, WNOHANG) != s->child)
+		if (!s->reading)
+			s->handler->may_read(s->owner);
+	}
+	if (s->child <= 0 || waitpid(s->child, &status, WNOHANG) != s->child)
 		return;
 	s->child = 0;
 	if (!WIFEXITED(status))
@@ -388,7 +402,7 @@ void store_close(struct store *s)
 		return;
 	s->pressing = true;
 	weigh(s);
-	while (s->child && nap(s->loop, until))
+	while (s->child > 0 && nap(s->loop, until))
 		store_reap(s);
 	loop_cancel(s->loop, &s->timer);
 	store_give_up(s);

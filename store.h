@@ -15,8 +15,9 @@
 
 #define STORE_GAP_MS \
 	1000 /* from one child to the next where nothing presses: an SD card wears out */
-#define STORE_SLOW_MS 5000   /* so long a person's call waits for the disk; then it is told */
-#define STORE_CHILD_MS 60000 /* then the child is ended */
+#define STORE_SLOW_MS 5000 /* so long a person's call waits for the disk; then it is told */
+#define STORE_CHILD_MS \
+	60000 /* then the child is ended; of one that reads only what the disk takes counts */
 #define STORE_AGAIN_MS 30000 /* after a failure, where nothing presses */
 #define STORE_LOCK_MS 3000   /* a child of a killed one may hold the folder so long at a start */
 #define STORE_LAST_MS 1500   /* for the disk, when the service ends */
@@ -29,6 +30,8 @@
 #define STORE_READ_MAX (64 * 1024 * 1024) /* bytes of a file; a larger one is not read */
 #define STORE_NEW -1
 #define STORE_FOREIGN -2
+#define STORE_BUSY -2      /* of store_read_apart */
+#define STORE_READ_WHOLE 0 /* the last byte of what was read apart, where nothing lacks */
 
 enum store_file {
 	STORE_EVENTS_OLD,
@@ -44,6 +47,7 @@ enum store_file {
 struct store_sink {
 	int fd;
 	int error; /* errno of the first write that failed */
+	bool slow; /* whoever takes it may be slow, the disk may not */
 	struct buf piece;
 };
 
@@ -58,6 +62,8 @@ struct store_handler {
 	void (*begins)(void *owner, unsigned files);
 	/* It ended, or takes long: all that was wanted up to `ticket` is on disk, or the problem is a sentence. */
 	void (*done)(void *owner, uint64_t ticket, const char *problem);
+	/* store_read_apart was busy, and is no longer. */
+	void (*may_read)(void *owner);
 };
 
 struct store {
@@ -65,11 +71,14 @@ struct store {
 	const struct store_handler *handler;
 	void *owner;
 	const char *path;
-	int folder; /* its descriptor, which has the lock; -1 without storage */
-	pid_t child, reader;
+	int folder;   /* its descriptor, which has the lock; -1 without storage */
+	pid_t child;  /* that writes; -1: it could not be begun, which is told in the next turn */
+	pid_t reader; /* until it was reaped */
+	int failed;   /* errno of child -1 */
 	uint64_t children, begun;  /* how many, and when the last was begun */
 	unsigned wanted, writing;  /* bits of enum store_file, STORE_CLEAR */
 	bool pressing, slow, told; /* told: that it cannot be written */
+	bool reading;              /* what a reader brings is still being taken */
 	struct loop_timer timer;
 };
 
@@ -80,10 +89,12 @@ int store_open(struct store *s, struct loop *loop, const char *path,
  * not ours or cannot be read, which was told. */
 int store_open_file(const struct store *s, enum store_file file, size_t *size);
 /* Has files read in a child, one at a time: what read_all gives to the sink comes out of the descriptor that is
- * returned, the caller's to close. -1 where that cannot be now. */
+ * returned, the caller's to close, and at last the byte STORE_READ_WHOLE: without it the child was ended amid it.
+ * STORE_BUSY while there is another; -1 where that cannot be. */
 int store_read_apart(
     struct store *s, void (*read_all)(void *owner, struct store_sink *sink), void *owner);
-/* To be called at the end of what it brought: the child is gone, or about to be, and another may be asked for. */
+/* To be called at the end of what it brought, or when nobody wants it any more, once the descriptor is closed. Does not
+ * wait: when the child is gone, may_read tells. */
 void store_read_ended(struct store *s);
 /* A file of ours that is damaged gets another name, and that is told. */
 void store_set_aside(const struct store *s, enum store_file file);

@@ -345,6 +345,7 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_again_when_it_can(engi
     answer = ah.post("/api/containers/web/snooze", {"for": "2h"})
     assert answer.status == 503 and "not stored: Is a directory" in answer.json()["error"]
     assert ah.post("/api/maintenance/enable").status == 503 and ah.get("/api/status").json()["maintenance_mode"] is True
+    assert ah.get("/api/maintenance/status").json()["maintenance_mode"] is True      # it waits for no disk
     assert len(ah.log_lines("cannot be written")) == 1
     (folder / ".autoheal.tmp").rmdir()
     assert ah.post("/api/maintenance/disable").status == 200

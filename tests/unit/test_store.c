@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -25,6 +26,20 @@ static unsigned begun;             /* files of the last child */
 static uint64_t ticket;            /* of the last done() */
 static char problem[200];
 static unsigned dones;
+static unsigned may_reads;
+static bool no_process; /* none can be begun */
+
+pid_t _Fork(void)
+{
+	pid_t (*real)(void);
+
+	if (no_process) {
+		errno = EAGAIN;
+		return -1;
+	}
+	*(void **)&real = dlsym(RTLD_NEXT, "_Fork");
+	return real();
+}
 
 static bool is_own(struct span begin)
 {
@@ -52,12 +67,19 @@ static void done(void *owner, uint64_t of, const char *why)
 	snprintf(problem, sizeof problem, "%s", why ? why : "");
 }
 
+static void may_read(void *owner)
+{
+	(void)owner;
+	may_reads++;
+}
+
 static const struct store_handler handler = {
     .is_own = is_own,
     .events_head = "{\"autoheal\":1}\n",
     .print = print,
     .begins = begins,
     .done = done,
+    .may_read = may_read,
 };
 
 #define OWN "{\"autoheal\":1} "
@@ -104,7 +126,8 @@ static int begin(void **state)
 	for (int i = 0; i < STORE_FILES; i++)
 		strcpy(text[i], OWN "first\n");
 	strcpy(text[STORE_EVENTS], "one\n");
-	dones = 0;
+	dones = may_reads = 0;
+	no_process = false;
 	return 0;
 }
 
@@ -353,23 +376,120 @@ static void read_all(void *owner, struct store_sink *sink)
 	}
 }
 
+static void reap_reader(void)
+{
+	assert_true(store.reader > 0);
+	assert_false(waitid(P_PID, (id_t)store.reader, &(siginfo_t){0}, WEXITED | WNOWAIT));
+	store_reap(&store);
+	assert_int_equal(store.reader, 0);
+}
+
 static void test_what_is_read_apart_comes_out_of_a_pipe(void **state)
 {
-	char words[] = "0123456789", bytes[4096];
+	char words[] = "0123456789", bytes[4096], last = 1;
 	size_t n = 0;
 	ssize_t got;
 	int fd = store_read_apart(&store, read_all, words);
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(store_read_apart(&store, read_all, words), -1); /* one at a time */
-	while ((got = read(fd, bytes, sizeof bytes)) > 0)
+	assert_int_equal(store_read_apart(&store, read_all, words), STORE_BUSY); /* one at a time */
+	while ((got = read(fd, bytes, sizeof bytes)) > 0) {
 		n += (size_t)got;
-	assert_int_equal(n, 50000);
+		last = bytes[got - 1];
+	}
+	assert_int_equal(n, 50001);
+	assert_int_equal(last, STORE_READ_WHOLE);
 	close(fd);
-	assert_false(waitid(P_PID, (id_t)store.reader, &(siginfo_t){0}, WEXITED | WNOWAIT));
+	reap_reader();
+	store_read_ended(&store);
+	assert_int_equal(may_reads, 1);
+}
+
+static void read_little(void *owner, struct store_sink *sink)
+{
+	buf_add_text(&sink->piece, owner);
+}
+
+/* Its child is gone, what it brought is not: a second one would be taken for it. */
+static void test_a_reader_is_one_until_all_it_brought_was_taken(void **state)
+{
+	char words[] = "0123456789", bytes[64];
+	int fd = store_read_apart(&store, read_little, words);
+
+	(void)state;
+	reap_reader();
+	assert_int_equal(may_reads, 0);
+	assert_int_equal(store_read_apart(&store, read_little, words), STORE_BUSY);
+	assert_int_equal(read(fd, bytes, sizeof bytes), sizeof words);
+	close(fd);
+	store_read_ended(&store);
+	assert_int_equal(may_reads, 1);
+	fd = store_read_apart(&store, read_little, words);
+	assert_true(fd >= 0);
+	close(fd);
+	store_read_ended(&store);
+	reap_reader();
+}
+
+static void read_nothing(void *owner, struct store_sink *sink)
+{
+	(void)owner;
+	(void)sink;
+	pause();
+}
+
+/* For the disk, say. */
+static void test_a_reader_that_hangs_is_not_waited_for(void **state)
+{
+	int fd = store_read_apart(&store, read_nothing, NULL);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	store_read_ended(&store);
+	assert_int_equal(may_reads, 0);
+	assert_int_equal(store_read_apart(&store, read_nothing, NULL), STORE_BUSY);
+	reap_reader();
+	assert_int_equal(may_reads, 1);
+}
+
+static void test_a_reader_that_is_killed_does_not_bring_the_last_byte(void **state)
+{
+	char words[] = "0123456789", bytes[4096], last = 0;
+	ssize_t got;
+	int fd = store_read_apart(&store, read_all, words);
+
+	(void)state;
+	while ((got = read(fd, bytes, sizeof bytes)) > 0) {
+		kill(store.reader, SIGKILL);
+		last = bytes[got - 1];
+	}
+	assert_true(last != STORE_READ_WHOLE);
+	close(fd);
+	reap_reader();
+	store_read_ended(&store);
+	assert_int_equal(may_reads, 1);
+}
+
+static void test_where_no_process_can_be_begun_it_is_told_at_once(void **state)
+{
+	(void)state;
+	no_process = true;
+	assert_int_equal(store_read_apart(&store, read_nothing, NULL), -1);
+	assert_int_equal(store_want(&store, STATE, true), 1);
+	assert_int_equal(dones, 0); /* whoever asked knows his ticket by then */
+	assert_true(store.timer.place && store.timer.due == loop.now);
 	store_reap(&store);
-	assert_int_equal(store.reader, 0);
+	loop_cancel(&loop, &store.timer);
+	store.timer.fire(&store);
+	assert_int_equal(dones, 1);
+	assert_int_equal(ticket, 1);
+	assert_string_equal(problem, strerror(EAGAIN));
+	no_process = false;
+	assert_int_equal(store_want(&store, 0, true), 2);
+	settle();
+	assert_string_equal(problem, "");
 }
 
 #define IN_A_FOLDER(name) cmocka_unit_test_setup_teardown(test_##name, begin, end)
@@ -389,6 +509,10 @@ int main(void)
 	    IN_A_FOLDER(a_folder_is_one_autoheals),
 	    IN_A_FOLDER(the_end_waits_for_what_is_wanted),
 	    IN_A_FOLDER(what_is_read_apart_comes_out_of_a_pipe),
+	    IN_A_FOLDER(a_reader_is_one_until_all_it_brought_was_taken),
+	    IN_A_FOLDER(a_reader_that_hangs_is_not_waited_for),
+	    IN_A_FOLDER(a_reader_that_is_killed_does_not_bring_the_last_byte),
+	    IN_A_FOLDER(where_no_process_can_be_begun_it_is_told_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
