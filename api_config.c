@@ -41,7 +41,7 @@ static void print_containers(struct json_writer *w, const struct monitor *m)
 }
 
 /* section: "" all of it. */
-static void print(const struct api *api, const char *section, struct buf *body)
+static void print(const struct api *api, const char *section, bool plain, struct buf *body)
 {
 	struct buf containers, checks;
 	struct json_writer w, given;
@@ -56,7 +56,7 @@ static void print(const struct api *api, const char *section, struct buf *body)
 	else
 		config_print_section(&w, api->settings, section);
 	if (!*section) {
-		healthchecks_print(&given, &api->monitor->checks);
+		healthchecks_print(&given, &api->monitor->checks, plain);
 		config_print(api->settings, body, (struct span){containers.p, containers.n},
 		    (struct span){checks.p, checks.n});
 	}
@@ -80,10 +80,12 @@ static void refuse(struct server_client *c, const struct config_draft *d)
 static bool read_checks(
     struct server_client *c, const struct config_draft *d, struct healthchecks *checks)
 {
+	const struct api *api = c->server->owner;
 	const char *member = "", *why = NULL;
 
 	if (d->checks >= 0)
-		why = healthchecks_read(checks, d->j, d->checks, true, &member);
+		why = healthchecks_read(
+		    checks, d->j, d->checks, true, &api->monitor->checks, &member);
 	if (why)
 		server_error_about(
 		    c, 422, "custom_health_checks", "custom_health_checks: %s: %s", member, why);
@@ -124,7 +126,7 @@ static void answer(
 {
 	struct buf body;
 
-	print(api, section, &body);
+	print(api, section, r->sees_all, &body);
 	if (span_is(r->head.method, "PUT")) {
 		api_answer_stored(api, c, 200, &body);
 		return;
@@ -159,8 +161,7 @@ void api_export(struct api *api, struct server_client *c, struct server_request 
 {
 	struct buf body;
 
-	(void)r;
-	print(api, "", &body);
+	print(api, "", r->sees_all, &body);
 	if (body.failed)
 		server_error(c, 500, "There is not enough memory for this answer");
 	else

@@ -13,7 +13,7 @@ import harness
 from steps import LABEL, fence, statuses
 
 pytestmark = pytest.mark.skipif(not shutil.which("prlimit"), reason="no prlimit")
-LEAST = 26                                      # for one engine
+LEAST = 27                                      # for one engine
 NO_RESOURCES = r"(?i)too many|no file descriptors|no memory"
 
 
