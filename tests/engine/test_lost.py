@@ -158,7 +158,8 @@ def test_sick_after_the_list_was_made(engine, on_its_way):
 def test_well_after_the_list_was_made(engine, on_its_way):
     """The list still says unhealthy, the event that it is well comes first: nothing is done."""
     web = engine.add("web", labels=LABEL)
-    ah = on_its_way(lambda: engine.set_health(web, "unhealthy", event=False), delay=1)
+    # with a streak of one: a look in turn after the list before proves nothing
+    ah = on_its_way(lambda: engine.set_health(web, "unhealthy", streak=1, event=False), delay=1)
     harness.wait(lambda: engine.streams, what="the stream")
     engine.set_health(web, "healthy")
     ah.wait_ready()
