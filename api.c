@@ -254,7 +254,7 @@ void api_page(struct server_client *c, const struct server_request *r, const str
 void api_init(struct api *api, struct monitor *monitor, const struct settings *settings,
     struct server *server)
 {
-	*api = (struct api){.monitor = monitor, .settings = settings, .server = server};
+	*api = (struct api){.monitor = monitor, .settings = settings, .server = server, .statm = -1};
 	monitor->memory.saved = stored;
 	monitor->memory.may_read = api_may_read;
 	monitor->memory.saved_owner = api;

@@ -35,6 +35,7 @@ struct api {
 	const struct settings *settings;
 	struct sandbox sandbox; /* what the process gave up */
 	struct server *server;
+	int statm; /* /proc/self/statm, opened before the sandbox shuts it off; -1 without */
 	uint64_t silent_at[MONITOR_ENGINES_MAX]; /* when its list was waited for in vain, loop's clock; 0 never */
 };
 

@@ -43,7 +43,7 @@ static void print_containers(struct json_writer *w, const struct monitor *m)
 }
 
 /* section: "" all of it. */
-static void print(const struct api *api, const char *section, struct buf *body)
+static void print(const struct api *api, const char *section, bool plain, struct buf *body)
 {
 	struct buf containers, checks;
 	struct json_writer w, given;
@@ -58,7 +58,7 @@ static void print(const struct api *api, const char *section, struct buf *body)
 	else
 		config_print_section(&w, api->settings, section);
 	if (!*section) {
-		healthchecks_print(&given, &api->monitor->checks);
+		healthchecks_print(&given, &api->monitor->checks, plain);
 		config_print(api->settings, body, (struct span){containers.p, containers.n},
 		    (struct span){checks.p, checks.n});
 		body->failed |= containers.failed || checks.failed;
@@ -82,11 +82,13 @@ static void refuse(struct server_client *c, const struct config_draft *d)
 static bool read_checks(const struct monitor *m, struct server_client *c,
     const struct config_draft *d, struct healthchecks *checks)
 {
+	const struct api *api = c->server->owner;
 	const char *member = "", *why = NULL;
 	char name[WATCH_NAME_MAX];
 
 	if (d->checks >= 0)
-		why = healthchecks_read(checks, d->j, d->checks, true, &member);
+		why = healthchecks_read(
+		    checks, d->j, d->checks, true, &api->monitor->checks, &member);
 	if (why)
 		server_error_about(
 		    c, 422, "custom_health_checks", "custom_health_checks: %s: %s", member, why);
@@ -135,7 +137,7 @@ static void answer(
 {
 	struct buf body;
 
-	print(api, section, &body);
+	print(api, section, r->sees_all, &body);
 	if (span_is(r->head.method, "PUT")) {
 		if (body.failed) { /* too many to show them; the change holds all the same */
 			buf_free(&body);
@@ -175,8 +177,7 @@ void api_export(struct api *api, struct server_client *c, struct server_request 
 {
 	struct buf body;
 
-	(void)r;
-	print(api, "", &body);
+	print(api, "", r->sees_all, &body);
 	if (body.failed)
 		server_error(c, 500, "There is not enough memory for this answer");
 	else

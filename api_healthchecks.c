@@ -10,9 +10,10 @@
 #define SHAPE \
 	"{\"container_id\":\"web\",\"check_type\":\"http\",\"http_endpoint\":\":8080/health\"}"
 
-static void print_one(struct json_writer *w, struct monitor *m, const struct healthcheck *h)
+static void print_one(
+    struct json_writer *w, struct monitor *m, const struct healthcheck *h, bool plain)
 {
-	healthcheck_print(w, h);
+	healthcheck_print(w, h, plain);
 	json_print(w, "warning %s }", monitor_check_idle(m, h->container));
 }
 
@@ -43,14 +44,14 @@ static void tell(struct api *api, const char *name, const char *what)
 	log_line(LOG_INFO, "api", "%s", message);
 }
 
-static void show_all(struct api *api, struct buf *body)
+static void show_all(struct api *api, struct buf *body, bool plain)
 {
 	struct json_writer w;
 
 	json_start(&w, body);
 	json_open(&w, '[');
 	for (const struct healthcheck *h = api->monitor->checks.first; h; h = h->next)
-		print_one(&w, api->monitor, h);
+		print_one(&w, api->monitor, h, plain);
 	json_close(&w, ']');
 }
 
@@ -72,6 +73,11 @@ static void put(struct api *api, struct server_client *c, const struct server_re
 	if ((one.check.kind == CHECK_EXEC && !server_may_write(c, true)) ||
 	    !find(api, c, one.container))
 		return;
+	wrong = healthchecks_unmask(&api->monitor->checks, &one, &member);
+	if (wrong) {
+		server_error_about(c, 422, member, "%s", wrong);
+		return;
+	}
 	wrong = monitor_check_put(api->monitor, &one);
 	if (wrong) {
 		server_error(c, 409, "%s", wrong);
@@ -80,7 +86,7 @@ static void put(struct api *api, struct server_client *c, const struct server_re
 	tell(api, one.container, "set");
 	buf_init(&body, ANSWER_MAX);
 	json_start(&w, &body);
-	print_one(&w, api->monitor, &one);
+	print_one(&w, api->monitor, &one, r->sees_all);
 	api_answer_stored(api, c, 200, &body);
 }
 
@@ -93,7 +99,7 @@ void api_healthchecks(struct api *api, struct server_client *c, struct server_re
 		return;
 	}
 	buf_init(&body, ANSWER_MAX);
-	show_all(api, &body);
+	show_all(api, &body, r->sees_all);
 	server_answer_json(c, 200, &body);
 	buf_free(&body);
 }
@@ -122,7 +128,7 @@ void api_one_healthcheck(struct api *api, struct server_client *c, struct server
 		api_answer_stored(api, c, 200, &body);
 		return;
 	}
-	print_one(&w, api->monitor, h);
+	print_one(&w, api->monitor, h, r->sees_all);
 	server_answer_json(c, 200, &body);
 	buf_free(&body);
 }

@@ -2,7 +2,6 @@
  * so that thousands of them take neither memory nor a turn of the loop for themselves. */
 #include "api.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -138,26 +137,23 @@ static unsigned open_files(rlim_t most)
 }
 
 /* The second number of statm; 0 where it cannot be read. */
-static uint64_t resident_memory(void)
+static uint64_t resident_memory(int statm)
 {
 	char text[128];
-	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	ssize_t n = pread(statm, text, sizeof(text), 0);
 	struct span rest = {text, n < 0 ? 0 : (size_t)n}, pages = {0};
 	uint64_t value = 0;
 
-	if (fd >= 0)
-		close(fd);
 	if (span_next(&rest, ' ', &pages) && span_next(&rest, ' ', &pages) &&
 	    text_number(pages, UINT32_MAX, &value))
 		value *= (uint64_t)getpagesize();
 	return value;
 }
 
-static void print_process(struct buf *b, const struct monitor *m)
+static void print_process(struct buf *b, const struct monitor *m, int statm)
 {
 	struct rlimit files = {0};
-	uint64_t memory = resident_memory();
+	uint64_t memory = resident_memory(statm);
 	struct timespec cpu;
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
@@ -248,7 +244,7 @@ void api_metrics(struct api *api, struct server_client *c, struct server_request
 	print_notices(&b, m);
 	sample(&b, "autoheal_log_lines_dropped_total", "Lines of the log that nobody took in time",
 	    log_dropped());
-	print_process(&b, m);
+	print_process(&b, m, api->statm);
 	metrics_head(&b, "autoheal_container_restarts_total",
 	    "Restarts by how they ended; one that helped and did not last counts as both", false);
 	if (!walk || b.failed) {

@@ -47,7 +47,7 @@ const struct api_route api_routes[] = {
 	 "200 409 411 422 500 503"),
 	api_notifications, API_NEED_WRITE, API_OBJECT, 0},
     {ROUTE("POST /api/notifications/test/*", "Send a test message to a service", "", "200 404 503"),
-	api_notify_test, API_NEED_WRITE, API_OBJECT, 0},
+	api_notify_test, API_NEED_TOKEN, API_OBJECT, 0},
     {ROUTE("GET /api/events", "The newest audit events, the oldest of them first",
 	 "?limit# So many at most\n" EVENTS_WANTED, "200 503"),
 	api_events, API_NEED_READ, API_ARRAY, 0},

@@ -212,8 +212,8 @@ static bool set_budget(struct autoheal *a, char *error, size_t error_size)
 	a->server.clients_max = budget.clients;
 	/* the API may name more targets later, or a first one */
 	a->notify.most = budget.notices - helper + budget.left;
-	if (!a->notify.most || a->notify.most > NOTIFY_TARGETS_MAX)
-		a->notify.most = a->notify.most ? NOTIFY_TARGETS_MAX : 1;
+	if (!a->notify.most || a->notify.most > NOTIFY_TARGETS_MAX + 1)
+		a->notify.most = a->notify.most ? NOTIFY_TARGETS_MAX + 1 : 1;
 	log_line(LOG_DEBUG, "autoheal",
 	    "Of %u descriptors: at most %u restarts, %u inspects of each engine, %u clients of the API at once",
 	    budget.limit, budget.restarts, budget.looks, budget.clients);
@@ -238,6 +238,15 @@ static void tell_start(const struct autoheal *a)
 	    a->config.now.dry_run ? "; dry run: it tells what it would do, and does nothing" : "");
 }
 
+/* path: of the file, or of the folder itself, that a setting names. */
+static void tell_missing(bool kept, const char *path)
+{
+	if (!kept)
+		log_line(LOG_WARNING, "autoheal",
+		    "The folder of %s is missing: it stays out of reach for autoheal until the next start",
+		    path);
+}
+
 /* A certificate may be a link to another folder. */
 static void keep_certificates(struct sandbox *box, const struct target *t, const char *cert_path)
 {
@@ -245,7 +254,7 @@ static void keep_certificates(struct sandbox *box, const struct target *t, const
 	char folder[PATH_MAX], file[PATH_MAX];
 
 	target_certificates(t, cert_path, folder, sizeof(folder));
-	sandbox_keep_folder(box, cert_path, SANDBOX_READ);
+	tell_missing(sandbox_keep_folder(box, cert_path, SANDBOX_READ), cert_path);
 	while (span_next(&names, ' ', &name)) {
 		text_print(file, sizeof(file), "%s/%.*s", folder, (int)name.n, name.p);
 		sandbox_keep_file(box, file, SANDBOX_READ);
@@ -259,15 +268,14 @@ static void keep_folders(struct sandbox *box, const struct autoheal *a)
 
 	sandbox_keep_file(box, "/etc/hosts", SANDBOX_READ);
 	sandbox_keep_file(box, "/etc/resolv.conf", SANDBOX_READ);
-	sandbox_keep_file(box, s->ca_file, SANDBOX_READ);
-	sandbox_keep_folder(box, "/proc/self", SANDBOX_READ); /* its own memory, for the metrics */
+	tell_missing(sandbox_keep_file(box, s->ca_file, SANDBOX_READ), s->ca_file);
 	for (size_t i = 0; i < a->monitor.engines_count; i++)
 		if (a->targets[i].tls)
 			keep_certificates(box, &a->targets[i], s->cert_path);
 	if (s->data_dir[0])
 		sandbox_keep_folder(box, s->data_dir, SANDBOX_WRITE);
 	if (span_starts(span_of(s->listen), "unix:"))
-		sandbox_keep_file(box, s->listen + 5, SANDBOX_WRITE);
+		tell_missing(sandbox_keep_file(box, s->listen + 5, SANDBOX_WRITE), s->listen + 5);
 }
 
 static void close_door(struct autoheal *a)
@@ -275,6 +283,7 @@ static void close_door(struct autoheal *a)
 	struct sandbox *box = &a->api.sandbox;
 	char words[SANDBOX_WORDS];
 
+	a->api.statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	if (a->config.now.sandbox) {
 		sandbox_begin(box);
 		keep_folders(box, a);
@@ -348,8 +357,8 @@ static int serve(struct autoheal *a)
 	store_close(&a->monitor.memory.store);
 	monitor_close(&a->monitor);
 	script_close(a->monitor.script);
+	server_close(&a->server); /* who waits for a test message ends it */
 	notify_close(&a->notify);
-	server_close(&a->server);
 	log_line(LOG_INFO, "autoheal", "Stopped");
 	log_finish(1000);
 	return a->monitor.blind ? WATCHDOG_EXIT_BLIND : 0;

@@ -12,8 +12,8 @@
 #define BUDGET_LIMIT LOOP_FD_MAX
 /* stdin, stdout, stderr (the log); the self-pipe (2); the listeners (2); a file being read, or a client
  * being told that there are too many; a connection whose end is being told while the next one begins; the
- * data folder; a pipe out of which events on disk come */
-#define BUDGET_FIXED 11
+ * data folder; a pipe out of which events on disk come; /proc/self/statm */
+#define BUDGET_FIXED 12
 /* the event stream; version or list; a spare connection (of TLS, made ready); a question to DNS */
 #define BUDGET_ENGINE 4
 #define BUDGET_CLIENT 2 /* its own connection, and the one to the engine that its answer may need */

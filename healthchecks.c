@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MASK "***"
+#define MASKED_COMMAND "[\"" MASK "\"]"
+
 /* ---- one of them ---------------------------------------------------------------------------- */
 
 /* Names as they stand in a URL and in a header Host; of an IPv6 address with its brackets. */
@@ -46,7 +49,7 @@ static bool read_endpoint(struct watch_check *check, struct span value)
 	return true;
 }
 
-/* An array of texts, kept as it stands. */
+/* An array of texts, kept as it stands; a masked one in one form. */
 static bool read_command(struct watch_check *check, const struct json *j, int token)
 {
 	int element = -1, count = 0;
@@ -55,6 +58,8 @@ static bool read_command(struct watch_check *check, const struct json *j, int to
 	while (json_is_array(j, token) && json_next_element(j, token, &element))
 		if (!json_is_string(j, element) || (!count++ && !json_raw(j, element).n))
 			return false;
+	if (count == 1 && json_is(j, token + 1, MASK))
+		raw = span_of(MASKED_COMMAND);
 	if (!count || raw.n >= sizeof(check->what))
 		return false;
 	span_copy(raw, check->what, sizeof(check->what));
@@ -138,16 +143,28 @@ static void print_number(struct json_writer *w, const char *member, uint32_t n, 
 		json_null(w);
 }
 
-void healthcheck_print(struct json_writer *w, const struct healthcheck *h)
+/* Where in check->what the part begins that is masked. */
+static size_t secret_part(const struct watch_check *check)
+{
+	const char *query = strchr(check->what, '?');
+
+	return check->kind == CHECK_EXEC ? 0
+	    : query                      ? (size_t)(query - check->what) + 1
+					 : strlen(check->what);
+}
+
+void healthcheck_print(struct json_writer *w, const struct healthcheck *h, bool plain)
 {
 	static const char kinds[][5] = {"", "http", "tcp", "exec"};
 	const struct watch_check *check = &h->check;
 	bool http = check->kind == CHECK_HTTP;
-	int host = (int)strcspn(check->what, "/");
+	int host = (int)strcspn(check->what, "/"), end = (int)secret_part(check);
+	const char *query = plain || !check->what[end] ? check->what + end : MASK;
 	char endpoint[WATCH_CHECK_MAX + 24];
 
-	text_print(endpoint, sizeof(endpoint), "%s%.*s:%u%s", host ? "http://" : "", host,
-	    check->what, check->port, check->what + host);
+	if (http)
+		text_print(endpoint, sizeof(endpoint), "%s%.*s:%u%.*s%s", host ? "http://" : "",
+		    host, check->what, check->port, end - host, check->what + host, query);
 	json_print(w,
 	    "{ container_id %s check_type %s interval_seconds %u timeout_seconds %u retries %u "
 	    "start_period_seconds %u http_endpoint %s",
@@ -156,7 +173,10 @@ void healthcheck_print(struct json_writer *w, const struct healthcheck *h)
 	print_number(w, "http_expected_status", check->status, http);
 	print_number(w, "tcp_port", check->port, check->kind == CHECK_TCP);
 	json_key(w, "exec_command");
-	json_raw_value(w, span_of(check->kind == CHECK_EXEC ? check->what : "null"));
+	json_raw_value(w,
+	    span_of(check->kind != CHECK_EXEC ? "null"
+		    : plain                   ? check->what
+					      : MASKED_COMMAND));
 }
 
 /* ---- all of them ---------------------------------------------------------------------------- */
@@ -171,9 +191,31 @@ static struct healthcheck **find(struct healthchecks *t, const char *container)
 	return link;
 }
 
-struct healthcheck *healthchecks_find(struct healthchecks *t, const char *container)
+struct healthcheck *healthchecks_find(const struct healthchecks *t, const char *container)
 {
-	return *find(t, container);
+	struct healthcheck *h = t->first;
+
+	while (h && strcmp(h->container, container))
+		h = h->next;
+	return h;
+}
+
+const char *healthchecks_unmask(
+    const struct healthchecks *t, struct healthcheck *h, const char **member)
+{
+	const struct healthcheck *kept = healthchecks_find(t, h->container);
+	bool exec = h->check.kind == CHECK_EXEC;
+	size_t same = secret_part(&h->check);
+
+	if (strcmp(h->check.what + same, exec ? MASKED_COMMAND : MASK))
+		return NULL;
+	*member = exec ? "exec_command" : "http_endpoint";
+	if (!kept || kept->check.kind != h->check.kind || kept->check.port != h->check.port ||
+	    strncmp(kept->check.what, h->check.what, same))
+		return "What " MASK
+		       " stands for is not known: no such check is kept of this container";
+	memcpy(h->check.what, kept->check.what, sizeof(h->check.what));
+	return NULL;
 }
 
 const char *healthchecks_put(struct healthchecks *t, const struct healthcheck *h)
@@ -220,18 +262,18 @@ bool healthchecks_have_exec(const struct healthchecks *t)
 	return h != NULL;
 }
 
-void healthchecks_print(struct json_writer *w, const struct healthchecks *t)
+void healthchecks_print(struct json_writer *w, const struct healthchecks *t, bool plain)
 {
 	json_open(w, '[');
 	for (const struct healthcheck *h = t->first; h; h = h->next) {
-		healthcheck_print(w, h);
+		healthcheck_print(w, h, plain);
 		json_close(w, '}');
 	}
 	json_close(w, ']');
 }
 
-const char *healthchecks_read(
-    struct healthchecks *t, const struct json *j, int token, bool strict, const char **member)
+const char *healthchecks_read(struct healthchecks *t, const struct json *j, int token, bool strict,
+    const struct healthchecks *kept, const char **member)
 {
 	struct healthcheck one;
 	int key = -1, element = -1;
@@ -240,6 +282,8 @@ const char *healthchecks_read(
 					: json_next_element(j, token, &element)) {
 		const char *wrong = healthcheck_read(j, element, &one, member);
 
+		if (!wrong && kept)
+			wrong = healthchecks_unmask(kept, &one, member);
 		if (!wrong)
 			wrong = healthchecks_put(t, &one);
 		if (wrong && strict)

@@ -291,7 +291,7 @@ void memory_print_config(
 	if (!checks->first)
 		return;
 	json_key(w, "custom_health_checks");
-	healthchecks_print(w, checks);
+	healthchecks_print(w, checks, true);
 }
 
 bool memory_read_config(struct containers *t, struct healthchecks *checks, const struct json *j)
@@ -315,7 +315,7 @@ bool memory_read_config(struct containers *t, struct healthchecks *checks, const
 				identity->announced = false;
 		}
 	}
-	healthchecks_read(checks, j, json_get(j, 0, "custom_health_checks"), false, &member);
+	healthchecks_read(checks, j, json_get(j, 0, "custom_health_checks"), false, NULL, &member);
 	return true;
 }
 

@@ -119,6 +119,7 @@ static bool take_back(struct notify *n, uint64_t incident)
 /* ---- one delivery --------------------------------------------------------------------------- */
 
 static void begin_next(void *owner);
+static void end_trial(struct notify_target *t, enum outcome outcome, const char *kind);
 
 /* Gives the delivery's memory and its share of the descriptors back; others may wait for that. */
 static void let_go(struct notify_target *t)
@@ -305,13 +306,22 @@ static void resolved(void *owner)
 		failed(d->target, "its name has no address", "its name has no address");
 }
 
+/* There is no share or no memory for it now. A person does not wait for ever. */
+static void put_off(struct notify_target *t)
+{
+	if (t->trial && ++t->tries * NOTIFY_BACKOFF_MS > NOTIFY_ANSWER_MS)
+		end_trial(t, AGAIN, "too many notices are on their way");
+	else
+		loop_after(t->notify->loop, &t->again, NOTIFY_BACKOFF_MS);
+}
+
 static void begin(struct notify_target *t)
 {
 	struct notify_delivery *d = calloc(1, sizeof(*d));
 	struct notify *n = t->notify;
 
 	if (!d) {
-		loop_after(n->loop, &t->again, NOTIFY_BACKOFF_MS);
+		put_off(t);
 		return;
 	}
 	d->target = t;
@@ -333,8 +343,8 @@ static void begin_next(void *owner)
 	if (t->under_way)
 		return;
 	if (t->notify->under_way >= t->notify->most) {
-		if (t->current) /* a retry */
-			loop_after(t->notify->loop, &t->again, NOTIFY_BACKOFF_MS);
+		if (t->current) /* a retry, or a trial */
+			put_off(t);
 		return;
 	}
 	while (!t->current && t->waiting) {
@@ -429,14 +439,14 @@ void notify_test(struct notify *n,
 
 /* ---- targets ------------------------------------------------------------------------------- */
 
-static struct notify_target *new_target(struct notify *n, const struct notice_target *to)
+/* room: bytes behind it that are its own. */
+static struct notify_target *new_target(struct notify *n, size_t room)
 {
-	struct notify_target *t = calloc(1, sizeof(*t));
+	struct notify_target *t = calloc(1, sizeof(*t) + room);
 
 	if (!t)
 		return NULL;
 	t->notify = n;
-	t->to = *to;
 	t->again = (struct loop_timer){.fire = begin_next, .owner = t};
 	return t;
 }
@@ -467,33 +477,37 @@ static bool is_same(const struct notice_target *a, const struct notice_target *b
 
 /* Those that are read; what was there before under the same address goes on. */
 struct reading {
-	struct notify_target *targets[NOTIFY_TARGETS_MAX];
+	struct notify_target *targets[NOTIFY_TARGETS_MAX + 1];
 	size_t count;
 	char *error;
 	size_t error_size;
+	bool full; /* told already */
 };
 
 static int add(struct notify *n, struct reading *r, const struct notice_target *to)
 {
 	struct notify_target *t = NULL;
 
-	if (r->count == NOTIFY_TARGETS_MAX) {
-		text_print(r->error, r->error_size,
-		    "there is no room for more than %d targets of notices", NOTIFY_TARGETS_MAX);
-		return -1;
+	if (r->count == NOTIFY_TARGETS_MAX && to->service != NOTICE_HEARTBEAT) {
+		if (!r->full)
+			log_line(LOG_WARNING, "notify",
+			    "There is no room for more than %d targets of notices: the others are left out",
+			    NOTIFY_TARGETS_MAX);
+		r->full = true;
+		return 0;
 	}
 	for (size_t i = 0; i < n->count && !t; i++) {
 		if (!n->targets[i] || !is_same(&n->targets[i]->to, to))
 			continue;
 		t = n->targets[i];
-		t->to = *to; /* its texts lie elsewhere now */
 		n->targets[i] = NULL;
 	}
-	t = t ? t : new_target(n, to);
+	t = t ? t : new_target(n, 0);
 	if (!t) {
 		text_print(r->error, r->error_size, "there is no memory left for targets of notices");
 		return -1;
 	}
+	t->to = *to; /* the texts of one that was there lie elsewhere now */
 	r->targets[r->count++] = t;
 	return 0;
 }
@@ -585,7 +599,7 @@ static void set_tls(struct notify *n, bool wanted)
 int notify_read(struct notify *n, char *error, size_t error_size)
 {
 	struct reading r = {.error = error, .error_size = error_size};
-	struct notify_target *gone[NOTIFY_TARGETS_MAX];
+	struct notify_target *gone[NOTIFY_TARGETS_MAX + 1];
 	struct span unknown;
 	size_t before;
 	int status;
@@ -618,26 +632,25 @@ int notify_read(struct notify *n, char *error, size_t error_size)
 bool notify_try(struct notify *n, const struct config_service *service, struct notify_trial *trial)
 {
 	bool plain = service->variable && strcmp(service->variable, "AUTOHEAL_NOTIFY");
-	struct notice_target to;
-	struct notify_target *t;
-	struct span chats;
+	struct notify_target *t = n->under_way < n->most ? new_target(n, service->url.n + 1) : NULL;
+	struct span url = {(char *)(t + 1), service->url.n}, chats;
 
-	if (notice_read_target(&to, span_trim(service->url),
+	if (!t)
+		return false;
+	/* the settings that its texts point into may change meanwhile */
+	span_copy(service->url, (char *)(t + 1), url.n + 1);
+	t->trial = trial;
+	trial->target = t;
+	if (!notice_read_target(&t->to, span_trim(url),
 		!plain                                          ? NOTICE_GENERIC
 		    : !strcmp(service->variable, "APPRISE_URL") ? NOTICE_APPRISE_URL
 								: NOTICE_WEBHOOK))
-		return false;
-	to.key = span_of(n->settings->webhook_json_key);
-	chats = notice_chats(&to);
-	if (to.service == NOTICE_TELEGRAM)
-		span_next(&chats, ',', &to.chat);
-	t = n->under_way < n->most ? new_target(n, &to) : NULL;
-	if (!t)
-		return false;
-	t->current = make_test(n);
-	t->trial = trial;
-	trial->target = t;
-	set_tls(n, to.tls);
+		t->current = make_test(n);
+	t->to.key = span_of(n->settings->webhook_json_key);
+	chats = notice_chats(&t->to);
+	if (t->to.service == NOTICE_TELEGRAM)
+		span_next(&chats, ',', &t->to.chat);
+	set_tls(n, t->to.tls);
 	if (!t->current) {
 		notify_cancel(trial);
 		return false;

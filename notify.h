@@ -16,7 +16,7 @@
 #include "tls.h"
 
 #define NOTIFY_TARGETS_MAX \
-	16 /* over all variables; a telegram:// URL counts once for each of its chats */
+	16 /* over all variables, beside the heartbeat; a telegram:// URL counts once for each of its chats */
 #define NOTIFY_QUEUE 16 /* notices that wait, of each target: the oldest goes, and is counted */
 #define NOTIFY_ANSWER_MS 15000    /* from the connection's beginning to the end of the answer */
 #define NOTIFY_TRIES 10           /* of one notice, over 14 min */
@@ -55,7 +55,7 @@ struct notify {
 	struct call_workspace *workspace;
 	const struct settings *settings;
 	struct tls_client tls; /* AUTOHEAL_CA_FILE */
-	struct notify_target *targets[NOTIFY_TARGETS_MAX];
+	struct notify_target *targets[NOTIFY_TARGETS_MAX + 1];
 	size_t count;                    /* of targets and heartbeat, which stands last */
 	struct notify_target *heartbeat; /* NULL without one */
 	struct notice_known *known;

@@ -307,12 +307,29 @@ void sandbox_begin(struct sandbox *s)
 		s->landlock_error = errno;
 }
 
-void sandbox_keep_folder(struct sandbox *s, const char *path, enum sandbox_right right)
+/* The folder, or the nearest that it will be in; -1 where that is the root. */
+static int open_nearest(const char *path)
+{
+	char place[PATH_MAX], *slash;
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	span_copy(span_of(path), place, sizeof(place));
+	while (fd < 0 && (slash = strrchr(place, '/')) && slash != place) {
+		*slash = 0;
+		fd = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	return fd;
+}
+
+bool sandbox_keep_folder(struct sandbox *s, const char *path, enum sandbox_right right)
 {
 	struct beneath rule = {.rights = RIGHT_READ_FILE | RIGHT_READ_FOLDER};
 
-	if (s->rules < 0 || (rule.folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
-		return;
+	if (s->rules < 0)
+		return true;
+	rule.folder = open_nearest(path);
+	if (rule.folder < 0)
+		return false;
 	if (right == SANDBOX_WRITE)
 		rule.rights |= RIGHT_WRITE_FILE | RIGHT_REMOVE_FILE | RIGHT_MAKE_FILE |
 		    RIGHT_MAKE_SOCKET | RIGHT_TRUNCATE;
@@ -320,35 +337,36 @@ void sandbox_keep_folder(struct sandbox *s, const char *path, enum sandbox_right
 	if (syscall(ADD_RULE, s->rules, BENEATH_A_PATH, &rule, 0))
 		s->landlock_error = errno;
 	close(rule.folder);
+	return true;
 }
 
-static void keep_parent(struct sandbox *s, char *path, enum sandbox_right right)
+static bool keep_parent(struct sandbox *s, char *path, enum sandbox_right right)
 {
 	char *slash = strrchr(path, '/');
 
 	if (!slash)
-		return;
+		return false;
 	slash[slash == path] = 0;
-	sandbox_keep_folder(s, path, right);
+	return sandbox_keep_folder(s, path, right);
 }
 
-void sandbox_keep_file(struct sandbox *s, const char *path, enum sandbox_right right)
+bool sandbox_keep_file(struct sandbox *s, const char *path, enum sandbox_right right)
 {
 	char place[PATH_MAX], link[32];
 	int fd = open(path, O_PATH | O_CLOEXEC); /* through all links */
+	bool kept = text_print(place, sizeof(place), "%s", path) < (int)sizeof(place) &&
+	    keep_parent(s, place, right);
 	ssize_t n;
 
-	if (text_print(place, sizeof(place), "%s", path) < (int)sizeof(place))
-		keep_parent(s, place, right);
 	if (fd < 0)
-		return;
+		return kept;
 	text_print(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, place, sizeof(place) - 1);
 	close(fd);
 	if (n <= 0)
-		return;
+		return kept;
 	place[n] = 0;
-	keep_parent(s, place, right);
+	return keep_parent(s, place, right);
 }
 
 static void restrict_files(struct sandbox *s)
@@ -369,6 +387,9 @@ void sandbox_enter(struct sandbox *s)
 {
 	if (!s->wanted)
 		return;
+	if (!FILTERS)
+		sandbox_keep_folder(
+		    s, "/proc/self", SANDBOX_READ); /* the sanitizers look there at the end */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* neither a core nor /proc/PID/mem shows the token */
 	s->no_new_privileges = !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	restrict_files(s);

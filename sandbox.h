@@ -21,11 +21,12 @@ enum sandbox_right { SANDBOX_READ, SANDBOX_WRITE };
 
 /* Begins the rules; zeroed memory is expected. */
 void sandbox_begin(struct sandbox *s);
-/* The folder, with all that is in it, stays readable, or writable too. One that is not there is passed over. */
-void sandbox_keep_folder(struct sandbox *s, const char *path, enum sandbox_right right);
+/* The folder, with all that is in it, stays readable, or writable too. Of one that is not there, and may come, the nearest
+ * that it will be in; false where that is the root, which is not kept. */
+bool sandbox_keep_folder(struct sandbox *s, const char *path, enum sandbox_right right);
 /* The same of the folder that a file is in, and of the one that it really is in where it is a link: files there are replaced
  * by rename. */
-void sandbox_keep_file(struct sandbox *s, const char *path, enum sandbox_right right);
+bool sandbox_keep_file(struct sandbox *s, const char *path, enum sandbox_right right);
 /* Closes the door. From here on a system call that is not on the list ends the process with SIGSYS, and so do a program
  * started, memory made executable, and sockets of other families than unix and internet. Children inherit all of it. */
 void sandbox_enter(struct sandbox *s);

@@ -260,12 +260,18 @@ def test_a_name_that_is_too_long(engine, autoheal, size):
 # ---- notices
 
 def test_seventeen_targets(engine, autoheal):
-    """Sixteen are taken; the seventeenth is told at the start, and healing goes on or does not begin, with a sentence."""
-    urls = ",".join(f"http://127.0.0.1:9/{i}" for i in range(17))
-    done = harness.run(DOCKER_HOST=engine.url, AUTOHEAL_LISTEN="off", AUTOHEAL_NOTIFY=urls)
-    assert done.returncode == 64 and "no room for more than 16 targets" in done.stderr
-    ah = autoheal(engine, AUTOHEAL_NOTIFY=urls.rpartition(",")[0])
-    assert not ah.log_lines("no room")
+    """Sixteen are taken; the seventeenth is left out with a warning; the heartbeat beats beside them."""
+    with Receiver() as post:
+        beat = post.url("/beat")
+        urls = ",".join(f"http://127.0.0.1:9/{i}" for i in range(17))
+        ah = autoheal(engine, AUTOHEAL_NOTIFY=urls, AUTOHEAL_HEARTBEAT_URL=beat)
+        assert len(ah.log_lines("no room for more than 16 targets")) == 1
+        assert post.wait(1).path == "/beat"
+        ah.stop()
+        post.log.clear()
+        ah = autoheal(engine, AUTOHEAL_NOTIFY=urls.rpartition(",")[0], AUTOHEAL_HEARTBEAT_URL=beat)
+        assert not ah.log_lines("no room")
+        assert post.wait(1).path == "/beat"
 
 
 @pytest.mark.first

@@ -13,7 +13,7 @@ import harness
 from steps import LABEL, fence, statuses
 
 pytestmark = pytest.mark.skipif(not shutil.which("prlimit"), reason="no prlimit")
-LEAST = 26                                      # for one engine
+LEAST = 27                                      # for one engine
 NO_RESOURCES = r"(?i)too many|no file descriptors|no memory"
 
 
@@ -105,7 +105,7 @@ def test_without_a_descriptor_it_waits_asleep(engine, autoheal):
     ah = autoheal(engine)
     fence(engine, ah)
     limit = resource.prlimit(ah.pid, resource.RLIMIT_NOFILE)
-    idle = 3 + 2 + 2 + 1                        # standard streams, signals, listeners, the event stream
+    idle = 3 + 2 + 2 + 1 + 1                    # standard streams, signals, listeners, the event stream, statm
     harness.wait(lambda: len(descriptors(ah.pid)) == idle, what="the ends of all other connections")
     resource.prlimit(ah.pid, resource.RLIMIT_NOFILE, (min(set(range(idle + 1)) - descriptors(ah.pid)), limit[1]))
     with socket.create_connection(("127.0.0.1", ah.port), 10) as client:

@@ -4,10 +4,12 @@ import os
 import re
 import signal
 import stat
+import threading
 
 import pytest
 
 import harness
+from name_server import NameServer, need_namespaces
 from receiver import Receiver
 from steps import LABEL, QUICK, audits, fence, healed, left_alone, raw, sick_and_healed, statuses
 
@@ -551,6 +553,7 @@ def test_targets_need_the_token_even_where_writes_are_open(engine, start, post):
     assert ah.post("/api/config/import", {"alerts": {"webhook": post.url("/x")}}, token=False).status == 401
     assert config(ah)["notifications"]["services"] == []
     assert ah.put("/api/notifications/config", services).status == 200
+    assert ah.post("/api/notifications/test/x", token=False).status == 401 and post.log == []
     put(ah, "", config(ah), token=False)                                    # what is masked stays as it is
     assert ah.put("/api/notifications/config", {"event_filters": ["all"]}, token=False).status == 200
     ah.stop()
@@ -618,6 +621,43 @@ def test_a_test_message_whose_asker_leaves(engine, start, post):
         ah.post("/api/notifications/test/slow", timeout=0.3)
     put(ah, "notifications", {"services": []})
     assert ah.stop() == 0
+
+
+def test_a_test_message_while_the_list_changes(engine, start, post, tmp_path):
+    """Its URL is looked up while the service is taken away: it still goes where it was meant to."""
+    need_namespaces()
+    with NameServer() as names:
+        names.zone["hook.home.test"] = ["127.0.0.1"]
+        names.silent.add("hook.home.test")
+        ah = start(wrapper=names.wrapper(tmp_path))
+        url = post.url("/" + "x" * 300, host="hook.home.test")
+        put(ah, "notifications", {"services": [{"name": "slow", "url": url}]})
+        answers = []
+        asker = threading.Thread(target=lambda: answers.append(ah.post("/api/notifications/test/slow", timeout=30)))
+        asker.start()
+        harness.wait(lambda: names.asked, what="the question for its address")
+        put(ah, "notifications", {"services": []})
+        put(ah, "notifications", {"services": [{"name": "other", "url": "http://127.0.0.1:9/" + "y" * 300}]})
+        names.silent.clear()
+        asker.join()
+    assert answers[0].json()["delivered"] is True
+    assert [r.path for r in post.log] == ["/" + "x" * 300]
+
+
+def test_the_end_during_a_test_message(engine, start, post):
+    """The asker still waits when the service ends."""
+    ah = start()
+    put(ah, "notifications", {"services": [{"name": "slow", "url": post.url("/x")}]})
+    post.always = "hang"
+
+    def ask():
+        with pytest.raises(Exception):
+            ah.post("/api/notifications/test/slow", timeout=30)
+    asker = threading.Thread(target=ask)
+    asker.start()
+    post.wait(1)
+    assert ah.stop() == 0
+    asker.join()
 
 
 def test_no_secret_anywhere(engine, start, folder, post):

@@ -43,7 +43,7 @@ def test_it_begins_at_once_heals_and_ends(engine, ah, web):
     assert stored == {"container_id": "web", "check_type": "exec", "interval_seconds": 1, "timeout_seconds": 10,
                       "retries": 1, "start_period_seconds": 0, "http_endpoint": None, "http_expected_status": None,
                       "tcp_port": None, "exec_command": ["/app", "check"], "warning": None}
-    assert ah.get(CHECKS).json() == [stored] and ah.get(CHECKS + "/web").json() == stored
+    assert ah.get(CHECKS, token=True).json() == [stored] and ah.get(CHECKS + "/web", token=True).json() == stored
     passes(ah, "web")
     assert commands(engine)[0] == ["/app", "check"]
     web.command = lambda words: (1, "no database")
@@ -188,6 +188,32 @@ def test_a_command_needs_the_token_even_where_writes_are_open(engine, web, autoh
     assert ah.delete(CHECKS + "/web", token=False).status == 200
 
 
+def test_what_may_hold_a_password_is_shown_with_the_token_alone(engine, web, autoheal):
+    """A command, and the query of an address; what is sent back masked stays, and goes to no other place."""
+    engine.add("other", labels=LABEL, healthcheck=False)
+    ah = autoheal(engine, AUTOHEAL_API_WRITES="open")
+    given(ah, exec_check(exec_command=["/app", "--password=s3cret"]))
+    given(ah, {"container_id": "other", "check_type": "http", "http_endpoint": ":8080/health?key=s3cret"})
+    paths = (CHECKS, CHECKS + "/web", CHECKS + "/other", "/api/config", "/api/config/export")
+    for path in paths:
+        masked, plain = "s3cret" not in ah.get(path).text, "s3cret" in ah.get(path, token=True).text
+        assert masked and plain, path
+    command, address = ah.get(CHECKS).json()
+    assert command["exec_command"] == ["***"] and address["http_endpoint"] == ":8080/health?***"
+    changed = ah.post(CHECKS, {**address, "interval_seconds": 7}, token=False)
+    assert changed.status == 200 and changed.json()["http_endpoint"] == ":8080/health?***"
+    given(ah, {**command, "retries": 2})
+    assert ah.put("/api/config", ah.get("/api/config").json()).status == 200
+    assert ah.post("/api/config/import", ah.get("/api/config/export").json()).status == 200
+    command, address = ah.get(CHECKS, token=True).json()
+    assert command["exec_command"] == ["/app", "--password=s3cret"] and command["retries"] == 2
+    assert address["http_endpoint"] == ":8080/health?key=s3cret" and address["interval_seconds"] == 7
+    for endpoint in (":8081/health?***", "http://attacker.test:8080/health?***"):
+        answer = ah.post(CHECKS, {**address, "http_endpoint": endpoint}, token=False)
+        assert answer.status == 422 and answer.json()["member"] == "http_endpoint"
+    assert ah.post(CHECKS, {**command, "container_id": "other", "exec_command": ["***"]}).status == 422
+
+
 def test_without_a_token_configured_no_command(engine, web, autoheal):
     ah = autoheal(engine, AUTOHEAL_API_WRITES="open", AUTOHEAL_API_TOKEN=None)
     answer = ah.post(CHECKS, exec_check(), token=False)
@@ -243,7 +269,7 @@ def test_it_is_kept_in_config_json(engine, web, autoheal, tmp_path):
     ah.close()
     before = len(commands(engine))
     ah = autoheal(engine, AUTOHEAL_DATA_DIR=data, **QUICK)
-    assert ah.get(CHECKS).json() == [{**stored, "warning": None}]
+    assert ah.get(CHECKS, token=True).json() == [{**stored, "warning": None}]
     wait_commands(engine, web, before + 1)
     assert commands(engine)[-1] == ["/app", 'a "b"', "ü"]
     ah.delete(CHECKS + "/web")

@@ -43,7 +43,7 @@ static const char *printed(void)
 
 	buf_init(&b, sizeof(text) - 1);
 	json_start(&w, &b);
-	healthcheck_print(&w, &one);
+	healthcheck_print(&w, &one, true);
 	json_close(&w, '}');
 	span_copy((struct span){b.p, b.n}, text, sizeof(text));
 	buf_free(&b);
@@ -200,6 +200,71 @@ static void test_they_are_kept_up_to_a_limit(void **state)
 	assert_null(t.first);
 }
 
+static const char *masked(void)
+{
+	static char text[8192];
+	struct json_writer w;
+	struct buf b;
+
+	buf_init(&b, sizeof(text) - 1);
+	json_start(&w, &b);
+	healthcheck_print(&w, &one, false);
+	json_close(&w, '}');
+	span_copy((struct span){b.p, b.n}, text, sizeof(text));
+	buf_free(&b);
+	return text;
+}
+
+static void test_what_may_hold_a_password_is_masked(void **state)
+{
+	(void)state;
+	reads(OF "\"exec\",\"exec_command\":[\"/app\",\"--password=s3cret\"]}");
+	assert_null(strstr(masked(), "s3cret"));
+	assert_null(strstr(masked(), "/app"));
+	assert_non_null(strstr(masked(), "\"exec_command\":[\"***\"]"));
+	reads(OF "\"http\",\"http_endpoint\":\"http://web.test:8080/health?key=s3cret\"}");
+	assert_non_null(strstr(masked(), "\"http://web.test:8080/health?***\""));
+	assert_null(strstr(masked(), "s3cret"));
+	assert_non_null(strstr(printed(), "s3cret"));
+	reads(OF "\"http\",\"http_endpoint\":\":8080/health\"}");
+	assert_string_equal(masked(), printed());
+}
+
+static void test_what_is_sent_back_masked_is_kept(void **state)
+{
+	static const char *const kept[] = {OF
+	    "\"http\",\"http_endpoint\":\":8080/health?key=s3cret\"}",
+	    OF "\"http\",\"http_endpoint\":\"http://web.test:80/?s3cret\"}",
+	    OF "\"exec\",\"exec_command\":[\"/app\",\"s3cret\"]}"};
+	static const char *const refused[] = {OF "\"http\",\"http_endpoint\":\":8081/health?***\"}",
+	    OF "\"http\",\"http_endpoint\":\":8080/elsewhere?***\"}",
+	    OF "\"http\",\"http_endpoint\":\"http://attacker.test:8080/health?***\"}",
+	    OF "\"exec\",\"exec_command\":[ \"***\" ]}",
+	    "{\"container_id\":\"db\",\"check_type\":\"http\",\"http_endpoint\":\":8080/health?***\"}"};
+	struct healthchecks t = {0}, fresh = {0};
+	char text[8192];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(kept); i++) {
+		reads(kept[i]);
+		assert_null(healthchecks_put(&t, &one));
+		snprintf(text, sizeof(text), "[%s]", masked());
+		parse(text);
+		assert_null(healthchecks_read(&fresh, &j, 0, true, &t, &member));
+		one = *fresh.first;
+		assert_non_null(strstr(printed(), "s3cret"));
+		healthchecks_free(&fresh);
+	}
+	reads(kept[0]);
+	assert_null(healthchecks_put(&t, &one));
+	for (size_t i = 0; i < COUNT(refused); i++) {
+		reads(refused[i]);
+		assert_non_null(healthchecks_unmask(&t, &one, &member));
+		assert_string_equal(member, i == 3 ? "exec_command" : "http_endpoint");
+	}
+	healthchecks_free(&t);
+}
+
 static void test_lists_and_objects_are_read(void **state)
 {
 	static const char list[] = "[" OF "\"tcp\",\"tcp_port\":1},7,{\"container_id\":\"db\","
@@ -211,27 +276,27 @@ static void test_lists_and_objects_are_read(void **state)
 
 	(void)state;
 	parse(list);
-	assert_non_null(healthchecks_read(&t, &j, 0, true, &member));
+	assert_non_null(healthchecks_read(&t, &j, 0, true, NULL, &member));
 	assert_string_equal(member, "container_id");
-	assert_null(healthchecks_read(&t, &j, 0, false, &member));
+	assert_null(healthchecks_read(&t, &j, 0, false, NULL, &member));
 	assert_int_equal(t.count, 2);
 	buf_init(&b, 4096);
 	json_start(&w, &b);
-	healthchecks_print(&w, &t);
+	healthchecks_print(&w, &t, true);
 	healthchecks_free(&t);
 	buf_add(&b, "", 1);
 	parse(b.p);
-	assert_null(healthchecks_read(&t, &j, 0, true, &member));
+	assert_null(healthchecks_read(&t, &j, 0, true, NULL, &member));
 	assert_int_equal(t.count, 2);
 	healthchecks_free(&t);
 	buf_free(&b);
 	parse(object);
-	assert_null(healthchecks_read(&t, &j, 0, true, &member));
+	assert_null(healthchecks_read(&t, &j, 0, true, NULL, &member));
 	assert_int_equal(t.count, 1);
 	healthchecks_free(&t);
 	parse("\"x\"");
-	assert_null(healthchecks_read(&t, &j, 0, true, &member));
-	assert_null(healthchecks_read(&t, &j, -1, true, &member));
+	assert_null(healthchecks_read(&t, &j, 0, true, NULL, &member));
+	assert_null(healthchecks_read(&t, &j, -1, true, NULL, &member));
 	assert_int_equal(t.count, 0);
 }
 
@@ -242,6 +307,8 @@ int main(void)
 	    cmocka_unit_test(test_round_trips),
 	    cmocka_unit_test(test_what_makes_no_sense_is_named),
 	    cmocka_unit_test(test_they_are_kept_up_to_a_limit),
+	    cmocka_unit_test(test_what_may_hold_a_password_is_masked),
+	    cmocka_unit_test(test_what_is_sent_back_masked_is_kept),
 	    cmocka_unit_test(test_lists_and_objects_are_read),
 	};
 

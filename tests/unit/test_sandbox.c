@@ -241,6 +241,76 @@ static void test_a_link_keeps_the_folder_that_it_leads_to(void **state)
 	assert_int_equal(WEXITSTATUS(status), FINE);
 }
 
+/* ---- a folder that is missing ------------------------------------------------------------------- */
+
+/* The folder comes afterwards, made by somebody who is not confined. */
+static int read_in_a_late_folder(void)
+{
+	struct sandbox s = {0};
+	char late[128], file[160];
+	int orders[2];
+	char byte;
+
+	snprintf(late, sizeof(late), "%s/late/certs", kept);
+	snprintf(file, sizeof(file), "%s/ca.pem", late);
+	if (pipe(orders))
+		return 1;
+	if (!syscall(SYS_clone, (long)SIGCHLD, NULL, NULL, NULL, NULL)) {
+		close(orders[1]);
+		if (read(orders[0], &byte, 1) == 0) /* the door is closed */
+			leave(system("mkdir -p \"$PLACE\" && touch \"$PLACE/ca.pem\""));
+		leave(1);
+	}
+	sandbox_begin(&s);
+	if (!sandbox_keep_folder(&s, late, SANDBOX_READ))
+		return 2;
+	sandbox_enter(&s);
+	close(orders[1]);
+	syscall(SYS_wait4, -1, NULL, 0L, NULL);
+	return open(file, O_RDONLY | O_CLOEXEC) < 0 ? REFUSED : FINE;
+}
+
+static void test_a_folder_that_comes_later_is_in_reach(void **state)
+{
+	pid_t child;
+	char place[160];
+	int status = 0;
+
+	(void)state;
+	snprintf(place, sizeof(place), "%s/late/certs", kept);
+	setenv("PLACE", place, 1);
+	child = fork();
+	assert_true(child >= 0);
+	if (!child)
+		leave(read_in_a_late_folder());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(system("rm -r \"$(dirname \"$PLACE\")\""), 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), FINE);
+}
+
+static void test_the_nearest_that_is_there_is_taken_but_never_the_root(void **state)
+{
+	char path[128], link[64], place[128];
+	ssize_t n;
+	int fd;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/a/b/c", kept);
+	fd = open_nearest(path);
+	assert_true(fd >= 0);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, place, sizeof(place) - 1);
+	close(fd);
+	assert_true(n > 0);
+	place[n] = 0;
+	assert_string_equal(place, kept);
+	assert_int_equal(open_nearest("/autoheal-is-not-there/certs"), -1);
+	assert_int_equal(open_nearest("/autoheal-is-not-there"), -1);
+	assert_int_equal(open_nearest("autoheal-is-not-there"), -1);
+	assert_int_equal(open_nearest(""), -1);
+}
+
 /* ---- words -------------------------------------------------------------------------------------- */
 
 static void test_it_says_what_holds_and_what_does_not(void **state)
@@ -271,6 +341,8 @@ int main(void)
 	    cmocka_unit_test(test_what_the_service_does_goes_on),
 	    cmocka_unit_test(test_files_of_other_folders_are_out_of_reach),
 	    cmocka_unit_test(test_a_link_keeps_the_folder_that_it_leads_to),
+	    cmocka_unit_test(test_a_folder_that_comes_later_is_in_reach),
+	    cmocka_unit_test(test_the_nearest_that_is_there_is_taken_but_never_the_root),
 	    cmocka_unit_test(test_it_says_what_holds_and_what_does_not),
 	};
 
