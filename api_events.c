@@ -282,6 +282,8 @@ static void take_whole(struct events_job *job, struct span bytes)
 		buf_free(&job->held);
 }
 
+static bool ask_older(struct events_job *job, uint64_t wanted);
+
 static void older_ended(struct events_job *job, bool whole)
 {
 	struct buf gap;
@@ -306,6 +308,10 @@ static void older_ended(struct events_job *job, bool whole)
 		job->cursor = (struct audit_cursor){.seq = job->reached, .offset = UINT32_MAX};
 	}
 	job->client->more = job->stream ? more_stream : more_events;
+	/* what the ring dropped while the disk was read is on the disk by now */
+	job->since = job->before - 1;
+	if (!job->stream)
+		ask_older(job, UINT64_MAX);
 	server_go_on(job->client);
 }
 
