@@ -239,7 +239,7 @@ def test_no_secret_is_said(engine, autoheal, tmp_path, form):
     ("AUTOHEAL_NOTIFY", f"teams://{secret(1)}"), ("AUTOHEAL_NOTIFY", f"http://x:99999/{secret(1)}"),
     ("DOCKER_HOST", f"tcp://me:{secret(1)}@nas:2375"), ("DOCKER_HOST", f"ssh://{'x' * 110}:{secret(1)}@nas"),
     ("AUTOHEAL_HOSTS", f"nas=tcp://me:{secret(1)}@nas:2375"), ("AUTOHEAL_HOSTS", f"tcp://me:{secret(1)}@nas:2375"),
-    ("AUTOHEAL_HEARTBEAT_URL", f"ftp://{secret(1)}@x"), ("AUTOHEAL_NOTIFY", " ".join(f"http://x/{secret(n)}" for n in range(17)))])
+    ("AUTOHEAL_HEARTBEAT_URL", f"ftp://{secret(1)}@x")])
 def test_a_start_that_fails_says_no_secret(engine, name, value):
     for command in ([], ["doctor"], ["notify-test"]) if "HOST" not in name else ([], ["doctor"]):
         done = harness.run(*command, **{"DOCKER_HOST": engine.url, "AUTOHEAL_API_TOKEN": secret(3), name: value})
