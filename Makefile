@@ -25,14 +25,14 @@ SRC = direct.c text.c tz.c buf.c log.c \
 	loop.c watchdog.c budget.c \
 	net.c tls_der.c tls_names.c tls_files.c tls_check.c tls.c resolve.c \
 	http.c frames.c \
-	json.c config.c target.c \
+	json.c json_write.c config.c target.c \
 	watch.c healthchecks.c graph.c containers.c \
 	audit.c incidents.c \
 	policy_times.c policy_probe.c policy_kin.c policy_moves.c policy_crash.c policy_steps.c policy_restart.c \
 	policy_people.c policy_storm.c policy_stale.c \
 	policy_explain.c policy_resume.c policy.c metrics.c \
 	memory.c store.c \
-	facts.c call.c notice.c notify.c config_json.c script.c docker.c \
+	facts.c call.c notice.c notify.c config_print.c config_json.c script.c docker.c \
 	evidence.c dependents.c probe.c \
 	monitor_act.c monitor_who.c monitor.c monitor_people.c monitor_probe.c monitor_config.c monitor_memory.c \
 	self.c harden.c sandbox.c \

@@ -512,6 +512,16 @@ bool config_next_service(
 	return false;
 }
 
+bool config_find_service(const struct settings *s, struct span name, struct config_service *out)
+{
+	struct config_services at = {0};
+
+	while (config_next_service(s, &at, out))
+		if (span_is(name, out->name))
+			return true;
+	return false;
+}
+
 void config_help(struct buf *out)
 {
 	for (int group = 0; group < GROUP_COUNT; group++) {

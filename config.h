@@ -106,6 +106,8 @@ struct config_services {
 /* Walks those of AUTOHEAL_NOTIFY or of the API, then WEBHOOK_URL and APPRISE_URL; *at is zeroed at first. */
 bool config_next_service(
     const struct settings *s, struct config_services *at, struct config_service *out);
+/* The one of this name among them. */
+bool config_find_service(const struct settings *s, struct span name, struct config_service *out);
 /* AUTOHEAL_STORM in percent; 0 = off. */
 uint64_t config_storm_share(const struct settings *s);
 /* The variables by group, for --help. */
