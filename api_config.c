@@ -79,10 +79,9 @@ static void refuse(struct server_client *c, const struct config_draft *d)
 }
 
 /* Reads the probes that the draft has; false where they cannot be, or not by this client, which was answered. */
-static bool read_checks(const struct monitor *m, struct server_client *c,
+static bool read_checks(const struct api *api, struct server_client *c,
     const struct config_draft *d, struct healthchecks *checks)
 {
-	const struct api *api = c->server->owner;
 	const char *member = "", *why = NULL;
 	char name[WATCH_NAME_MAX];
 
@@ -94,7 +93,7 @@ static bool read_checks(const struct monitor *m, struct server_client *c,
 		    c, 422, "custom_health_checks", "custom_health_checks: %s: %s", member, why);
 	for (struct healthcheck *h = checks->first; h; h = h->next) {
 		span_copy(span_of(h->container), name, sizeof(name));
-		if (monitor_resolve(m, name) == 1 && !healthchecks_find(checks, name))
+		if (monitor_resolve(api->monitor, name) == 1 && !healthchecks_find(checks, name))
 			memcpy(h->container, name, sizeof(name));
 	}
 	return !why && (!healthchecks_have_exec(checks) || server_may_write(c, true));
@@ -117,7 +116,7 @@ static bool change(struct api *api, struct server_client *c, struct server_reque
 	else
 		/* whom autoheal calls is not for everybody to say, even where writes are open */
 		well = (!draft.targets || server_may_write(c, true)) &&
-		    read_checks(api->monitor, c, &draft, &checks);
+		    read_checks(api, c, &draft, &checks);
 	if (well &&
 	    !monitor_configure(
 		api->monitor, &draft, draft.checks < 0 ? NULL : &checks, source == CONFIG_IMPORT)) {
@@ -147,8 +146,7 @@ static void answer(
 		api_answer_stored(api, c, 200, &body);
 		return;
 	}
-	server_answer_json(c, 200, &body);
-	buf_free(&body);
+	api_answer(c, 200, &body);
 }
 
 void api_config(struct api *api, struct server_client *c, struct server_request *r)
@@ -231,21 +229,16 @@ static void tried(void *owner, bool good, int status, const char *kind)
 	json_print(&w, "error %s }", kind);
 	c->gone = NULL;
 	free(job);
-	server_answer_json(c, 200, &body);
-	buf_free(&body);
+	api_answer(c, 200, &body);
 }
 
 void api_notify_test(struct api *api, struct server_client *c, struct server_request *r)
 {
 	struct notify *n = api->monitor->notify;
-	struct config_services at = {0};
 	struct config_service service;
 	struct test_job *job;
-	bool found = false;
 
-	while (!found && config_next_service(api->settings, &at, &service))
-		found = span_is(r->name, service.name);
-	if (!found) {
+	if (!config_find_service(api->settings, r->name, &service)) {
 		server_error(c, 404,
 		    "There is no service of that name; GET /api/notifications/config has them all");
 		return;

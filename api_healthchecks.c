@@ -100,8 +100,7 @@ void api_healthchecks(struct api *api, struct server_client *c, struct server_re
 	}
 	buf_init(&body, ANSWER_MAX);
 	show_all(api, &body, r->sees_all);
-	server_answer_json(c, 200, &body);
-	buf_free(&body);
+	api_answer(c, 200, &body);
 }
 
 void api_one_healthcheck(struct api *api, struct server_client *c, struct server_request *r)
@@ -129,6 +128,5 @@ void api_one_healthcheck(struct api *api, struct server_client *c, struct server
 		return;
 	}
 	print_one(&w, api->monitor, h, r->sees_all);
-	server_answer_json(c, 200, &body);
-	buf_free(&body);
+	api_answer(c, 200, &body);
 }

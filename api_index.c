@@ -246,6 +246,5 @@ void api_index(struct api *api, struct server_client *c, struct server_request *
 	    "{\"application/json\":{\"schema\":{\"type\":\"object\",\"required\":[\"error\"],\"properties\":"
 	    "{\"error\":{\"type\":\"string\"},\"member\":{\"type\":\"string\"}}}}}}}}");
 	json_close(&w, '}');
-	server_answer_json(c, 200, &body);
-	buf_free(&body);
+	api_answer(c, 200, &body);
 }

@@ -252,8 +252,7 @@ static void answer(struct hearing *h, struct server_client *c)
 	json_close(&w, '}');
 	log_line(LOG_INFO, "api", "An outside monitor's word: %.*s", (int)body.n,
 	    body.failed ? "" : body.p);
-	server_answer_json(c, 202, &body);
-	buf_free(&body);
+	api_answer(c, 202, &body);
 }
 
 void api_verdicts(struct api *api, struct server_client *c, struct server_request *r)

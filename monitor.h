@@ -141,7 +141,7 @@ enum monitor_match monitor_match(const char *wanted, const char *host, const cha
     const uint8_t id[32], const char *stable_id);
 /* Makes of what a person wrote, so meant, the stable identity of the one that is watched, or was. How many are meant; only of 1
  * the name changes. */
-size_t monitor_resolve(const struct monitor *m, char name[WATCH_NAME_MAX]);
+size_t monitor_resolve(struct monitor *m, char name[WATCH_NAME_MAX]);
 #define MONITOR_RESOLVED_MAX \
 	256 /* unknown names of a list that are looked for so: others stay as they are, the loop must not wait */
 /* The choices of people are the lists of the draft from here on. Returns how many changed, -1 without memory (then none

@@ -308,14 +308,14 @@ enum monitor_match monitor_match(const char *wanted, const char *host, const cha
 	return n == 64 ? MONITOR_MATCH_NAME : MONITOR_MATCH_PREFIX;
 }
 
-size_t monitor_resolve(const struct monitor *m, char name[WATCH_NAME_MAX])
+size_t monitor_resolve(struct monitor *m, char name[WATCH_NAME_MAX])
 {
-	const struct containers *all = &m->policy.containers;
+	struct containers *all = &m->policy.containers;
 	const struct container *one, *found = NULL;
 	enum monitor_match match, best = MONITOR_MATCH_PREFIX;
 	size_t at = 0, count = 0;
 
-	if (containers_identity((struct containers *)(uintptr_t)all, span_of(name), false))
+	if (containers_identity(all, span_of(name), false))
 		return 1;
 	while ((one = containers_next(all, &at))) {
 		match = monitor_match(name, m->engines[one->engine].name, one->name, one->id, "");
